@@ -1,0 +1,156 @@
+/** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
+
+/** One turn of a conversation, as the chat template sees it. */
+export interface ChatMessage {
+  role: "system" | "user" | "assistant" | "developer" | "tool";
+  content: string;
+  name?: string | undefined;
+}
+
+export type Prompt =
+  /** Rendered with the model's own chat template, with a generation prompt. */
+  | { kind: "messages"; messages: ChatMessage[] }
+  /** Tokenised as it is, with the tokenizer's own special tokens. */
+  | { kind: "text"; text: string }
+  | { kind: "tokens"; ids: number[] };
+
+/** How a token is drawn. Order: penalties and bias, temperature, top_k, top_p, min_p (as in transformers' logits warpers). */
+export interface SamplingParams {
+  /** 0 is greedy. */
+  temperature: number;
+  /** Keep the smallest set of most likely tokens whose mass reaches this; 1 keeps all. */
+  topP: number;
+  /** Keep this many most likely tokens; 0 keeps all. */
+  topK: number;
+  /** Keep tokens at least this fraction as likely as the most likely one; 0 keeps all. */
+  minP: number;
+  /** OpenAI: subtracted once from the logit of each token that the answer already has. */
+  presencePenalty: number;
+  /** OpenAI: subtracted times the number of occurrences in the answer. */
+  frequencyPenalty: number;
+  /** CTRL (Keskar et al. 2019, section 4.1): divides positive and multiplies negative logits of tokens in prompt or answer; 1 is off. */
+  repetitionPenalty: number;
+  /** Added to the logit of each token id, -100 to 100. */
+  logitBias: [tokenId: number, bias: number][];
+}
+
+export interface GenerateRequest {
+  model: string;
+  prompt: Prompt;
+  /** Sequences sampled in parallel from the one prompt, at least 1. */
+  n: number;
+  /** Most tokens of each answer; undefined: whatever the context leaves. */
+  maxTokens: number | undefined;
+  sampling: SamplingParams;
+  /** Integer in [0, 2^53): fixes every draw. Sequence i draws by `candidateSeed(seed, i)`. */
+  seed: number;
+  /** An answer ends before the first occurrence of any of these. */
+  stop: string[];
+  /** Go on past the end-of-sequence token, for benchmarks. */
+  ignoreEos: boolean;
+  /** Undefined: no log-probabilities. k: that of each sampled token and of the k most likely ones (0 to 20). */
+  logprobs: number | undefined;
+  /** Also give the prompt's tokens (with log-probabilities when asked for), as `echo` of /v1/completions wants. */
+  echo: boolean;
+}
+
+export interface TokenLogprob {
+  token: string;
+  /** UTF-8 bytes of the token: a token can be part of a character. */
+  bytes: number[];
+  /** Natural log of the model's own probability, before temperature and truncation. */
+  logprob: number;
+  top: { token: string; bytes: number[]; logprob: number }[];
+}
+
+/** stop: end of sequence or a stop string; length: max_tokens or the context is used up. */
+export type FinishReason = "stop" | "length";
+
+export interface PromptToken {
+  token: string;
+  bytes: number[];
+  /** Null for the first token, which nothing predicts. */
+  logprob: number | null;
+  top: { token: string; bytes: number[]; logprob: number }[];
+}
+
+/** What a request's stream carries, in order: one `start`, many `delta`, one `finish` per sequence, one `end`. */
+export type GenerateEvent =
+  | {
+      type: "start";
+      promptTokens: number;
+      /** Prompt tokens that the prefix cache answered. */
+      cachedTokens: number;
+      /** With `echo`: the prompt's text and tokens. */
+      echo?: { text: string; tokens: PromptToken[] | undefined } | undefined;
+    }
+  | {
+      type: "delta";
+      /** Which of the n sequences. */
+      index: number;
+      /** Whole characters only; may be empty when a token ends inside a character or a possible stop string. */
+      text: string;
+      tokenIds: number[];
+      logprobs?: TokenLogprob[] | undefined;
+    }
+  | { type: "finish"; index: number; reason: FinishReason; completionTokens: number }
+  | { type: "end"; timings: RequestTimings };
+
+/** Milliseconds. */
+export interface RequestTimings {
+  queueMs: number;
+  prefillMs: number;
+  decodeMs: number;
+}
+
+export interface ModelInfo {
+  id: string;
+  kind: "policy" | "reward";
+  /** Name of the base model, for tuned ones. */
+  base: string | undefined;
+  /** Seconds since the epoch, of the model's file. */
+  created: number;
+  contextLength: number;
+  vocabSize: number;
+  quantization: string;
+  device: string;
+  hasChatTemplate: boolean;
+  /** Hash of weights, quantisation and program version: answers can change only when it does. */
+  fingerprint: string;
+}
+
+/** A snapshot of the engine's counters and gauges. Counters only grow. */
+export interface EngineStats {
+  runningSequences: number;
+  waitingSequences: number;
+  waitingRequests: number;
+  kvTokensReserved: number;
+  kvTokensCapacity: number;
+  prefixCacheBytes: number;
+  prefixCacheHitTokens: number;
+  prefixCacheQueryTokens: number;
+  promptTokens: number;
+  generatedTokens: number;
+  decodeSteps: number;
+  /** Sum over decode steps of the rows in each: divided by decodeSteps, the mean batch size. */
+  decodeRows: number;
+  prefillChunks: number;
+  decodeSeconds: number;
+  prefillSeconds: number;
+}
+
+/** What the server sees of the engine; the compute happens in a worker. */
+export interface Engine {
+  readonly models: readonly ModelInfo[];
+  /**
+   * Runs a request. Admission is atomic: all n sequences are reserved at once, or the first `next()` rejects with
+   * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
+   * Aborting the signal, or leaving the loop, frees the rows before the next step.
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+  /** Token ids of a prompt, as `generate` would see them. */
+  tokenize(model: string, prompt: Prompt): Promise<number[]>;
+  stats(): EngineStats;
+  /** Resolves when the worker has gone. Running requests reject with `draining`. */
+  close(): Promise<void>;
+}
