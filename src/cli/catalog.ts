@@ -1,10 +1,11 @@
 /** @file The catalog of models that `pull` knows (models/catalog.json): names, licences, sizes, SHA-256 and sources. */
 
 import { readFile } from "node:fs/promises";
-import { distance } from "fastest-levenshtein";
+import { join } from "node:path";
 import Type from "typebox";
 import Value from "typebox/value";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { defaultModelsFolder } from "./project-root.ts";
 
 const Sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Bytes = Type.Integer({ minimum: 1, maximum: 1e12 });
@@ -69,11 +70,16 @@ export type CatalogModel = Type.Static<typeof CatalogModel>;
 /** Models by name. */
 export type Catalog = Type.Static<typeof Catalog>;
 
+/** Where the project's catalog is. */
+export function defaultCatalogPath(): string {
+  return join(defaultModelsFolder(), "catalog.json");
+}
+
 /**
  * Reads and checks a catalog.
  * @throws BonsaiError `file_not_found` when it cannot be read, `usage` when it is not a catalog (the message names the place).
  */
-export async function readCatalog(path: string): Promise<Catalog> {
+export async function readCatalog(path: string = defaultCatalogPath()): Promise<Catalog> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -88,20 +94,10 @@ export async function readCatalog(path: string): Promise<Catalog> {
   }
   if (!Value.Check(Catalog, value)) {
     const first = Value.Errors(Catalog, value)[0];
-    throw new BonsaiError("usage", `The catalog ${path} is wrong at ${first?.instancePath || "its root"}: it ${first?.message ?? "does not fit"}.`);
+    throw new BonsaiError(
+      "usage",
+      `The catalog ${path} is wrong at ${first?.instancePath || "its root"}: it ${first?.message ?? "does not fit"}.`,
+    );
   }
   return value;
-}
-
-/**
- * The name among `known` that a person probably meant by `name`, or undefined when none is near (at most a third of the
- * letters changed, compared without case).
- */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  let best: { name: string; edits: number } | undefined;
-  for (const candidate of known) {
-    const edits = candidate.startsWith(name.toLowerCase()) && name.length >= 3 ? 1 : distance(name.toLowerCase(), candidate.toLowerCase());
-    if (best === undefined || edits < best.edits) best = { name: candidate, edits };
-  }
-  return best !== undefined && best.edits <= Math.max(1, Math.floor(best.name.length / 3)) ? best.name : undefined;
 }

@@ -60,15 +60,17 @@ function requireTransportSecurity(url: string): void {
 
 async function receiveAll(url: string, file: PartialFile, options: HttpsDownloadOptions): Promise<void> {
   const { attempts = 4, retryDelayMs = 500, signal } = options;
+  let farthest = file.received;
   for (let attempt = 1; file.received < file.expected.bytes; attempt++) {
-    const before = file.received;
     try {
       await receiveOnce(url, file, options);
-      if (file.received < file.expected.bytes) throw new TransientFailure(`It ended after ${file.received} of ${file.expected.bytes} bytes.`);
+      if (file.received < file.expected.bytes)
+        throw new TransientFailure(`It ended after ${file.received} of ${file.expected.bytes} bytes.`);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof TransientFailure)) throw error;
-      if (file.received > before) attempt = 1; // A slow line that breaks again and again still gets there.
+      if (attempt < attempts && file.received > farthest) attempt = 1; // A line that breaks again and again still gets there.
+      farthest = Math.max(farthest, file.received);
       if (attempt >= attempts) throw new BonsaiError("download_failed", error.message, { cause: error.cause });
       await sleep(retryDelayMs * 2 ** (attempt - 1), undefined, { signal });
     }

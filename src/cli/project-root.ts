@@ -14,7 +14,8 @@ export function projectRoot(): string {
   let folder = start;
   while (!existsSync(join(folder, "package.json"))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new BonsaiError("file_not_found", `No package.json in ${start} or above it: run the program from its project folder.`);
+    if (parent === folder)
+      throw new BonsaiError("file_not_found", `No package.json in ${start} or above it: run the program from its project folder.`);
     folder = parent;
   }
   return folder;

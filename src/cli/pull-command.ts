@@ -1,6 +1,5 @@
 /** @file The command line of `bonsai pull`: its arguments, help, exit status and what Control-C does. */
 
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readCatalog, type Catalog } from "./catalog.ts";
@@ -17,13 +16,14 @@ export async function runPullCommand(argv: readonly string[]): Promise<number> {
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     const { values, positionals } = parse(argv);
-    const catalog = await readCatalog(join(defaultModelsFolder(), "catalog.json"));
+    const catalog = await readCatalog();
     if (values.help === true) {
       console.log(helpText(catalog));
       return 0;
     }
     if (positionals.length === 0) throw new BonsaiError("usage", `Name a model to pull: ${Object.keys(catalog).join(", ")}.`);
-    for (const name of positionals) await pullModel(name, console.log, { catalog, signal: interrupt.signal });
+    for (const name of positionals)
+      await pullModel(name, console.log, { catalog, modelsFolder: values["models-dir"], signal: interrupt.signal });
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {
@@ -38,9 +38,16 @@ export async function runPullCommand(argv: readonly string[]): Promise<number> {
   }
 }
 
-function parse(argv: readonly string[]): { values: { help?: boolean | undefined }; positionals: string[] } {
+function parse(argv: readonly string[]): {
+  values: { help?: boolean | undefined; "models-dir"?: string | undefined };
+  positionals: string[];
+} {
   try {
-    return parseArgs({ args: [...argv], allowPositionals: true, options: { help: { type: "boolean", short: "h" } } });
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { help: { type: "boolean", short: "h" }, "models-dir": { type: "string" } },
+    });
   } catch (cause) {
     throw new BonsaiError("usage", `${cause instanceof Error ? cause.message : String(cause)} See --help.`, { cause });
   }
@@ -52,12 +59,15 @@ function helpText(catalog: Catalog): string {
     return `  ${name} (${megabytes} MB, ${model.license})\n      ${model.description}`;
   });
   return [
-    "npm run pull -- NAME…",
+    "npm run pull -- [--models-dir DIR] NAME…",
     "",
-    "Fetches models into models/NAME: resumes where it stopped, and checks sizes and SHA-256.",
+    "Fetches models into DIR/NAME: resumes where it stopped, and checks sizes and SHA-256.",
     "",
     "Models:",
     ...models,
+    "",
+    "Options:",
+    `  --models-dir DIR  where models lie, one folder each (default ${defaultModelsFolder()})`,
     "",
     "Environment:",
     "  HF_ENDPOINT  origin of a Hugging Face mirror (default https://huggingface.co)",

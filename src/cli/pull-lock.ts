@@ -32,7 +32,12 @@ export async function withPullLock<T>(
   }
 }
 
-async function acquire(folder: string, onWait: () => void, signal: AbortSignal | undefined, lost: AbortController): Promise<() => Promise<void>> {
+async function acquire(
+  folder: string,
+  onWait: () => void,
+  signal: AbortSignal | undefined,
+  lost: AbortController,
+): Promise<() => Promise<void>> {
   let hasWaited = false;
   while (true) {
     signal?.throwIfAborted();
@@ -43,7 +48,8 @@ async function acquire(folder: string, onWait: () => void, signal: AbortSignal |
         stale: staleMs,
         update: staleMs / 3,
         realpath: false,
-        onCompromised: (cause) => lost.abort(new BonsaiError("download_failed", "Another pull took over: wait for it, or run this one again.", { cause })),
+        onCompromised: (cause) =>
+          lost.abort(new BonsaiError("download_failed", "Another pull took over: wait for it, or run this one again.", { cause })),
       });
     } catch (cause) {
       if (!(cause instanceof Error && "code" in cause && cause.code === "ELOCKED")) {

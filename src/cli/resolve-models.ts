@@ -2,8 +2,9 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { didYouMean } from "../config/suggestion.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { nearestName, readCatalog, type Catalog } from "./catalog.ts";
+import { readCatalog, type Catalog } from "./catalog.ts";
 import { isComplete } from "./partial-file.ts";
 import { pullModel, type PullOptions } from "./pull.ts";
 import { defaultModelsFolder } from "./project-root.ts";
@@ -24,9 +25,13 @@ export const defaultModelName = "smollm2-135m-instruct";
  * @throws BonsaiError `usage` for an unknown name (with what is there, and the nearest), for a path without a model and for
  * two models of one id; `file_not_found` for a path that does not exist; and what `pull` throws.
  */
-export async function resolveModels(names: readonly string[], log: (line: string) => void, options: PullOptions = {}): Promise<ResolvedModel[]> {
+export async function resolveModels(
+  names: readonly string[],
+  log: (line: string) => void,
+  options: PullOptions = {},
+): Promise<ResolvedModel[]> {
   const modelsFolder = options.modelsFolder ?? defaultModelsFolder();
-  const catalog = options.catalog ?? (await readCatalog(join(modelsFolder, "catalog.json")));
+  const catalog = options.catalog ?? (await readCatalog());
   const present = await presentModels(modelsFolder, catalog);
   const pull = async (name: string): Promise<ResolvedModel> => {
     const folder = await pullModel(name, log, { ...options, modelsFolder, catalog });
@@ -54,7 +59,9 @@ export async function resolveModels(names: readonly string[], log: (line: string
 export async function presentModels(modelsFolder: string, catalog: Catalog): Promise<ResolvedModel[]> {
   if (!existsSync(modelsFolder)) return [];
   const entries = readdirSync(modelsFolder, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.name.startsWith(".") && statSync(join(modelsFolder, entry.name)).isDirectory()).map((entry) => entry.name);
+  const names = entries
+    .filter((entry) => !entry.name.startsWith(".") && statSync(join(modelsFolder, entry.name)).isDirectory())
+    .map((entry) => entry.name);
   const found: ResolvedModel[] = [];
   for (const name of names.toSorted()) {
     const folder = join(modelsFolder, name);
@@ -77,11 +84,17 @@ function modelIn(folder: string): string {
   const weights = weightsIn(folder);
   const [first] = weights;
   if (first === undefined) {
-    throw new BonsaiError("usage", `The folder ${folder} holds no model: config.json with .safetensors files, or a .gguf file, would be right.`, { param: "--model" });
+    throw new BonsaiError(
+      "usage",
+      `The folder ${folder} holds no model: config.json with .safetensors files, or a .gguf file, would be right.`,
+      { param: "--model" },
+    );
   }
   if (first === "config.json") return resolve(folder);
   if (weights.length > 1) {
-    throw new BonsaiError("usage", `The folder ${folder} holds ${weights.length} GGUF files: name one of ${weights.join(", ")}.`, { param: "--model" });
+    throw new BonsaiError("usage", `The folder ${folder} holds ${weights.length} GGUF files: name one of ${weights.join(", ")}.`, {
+      param: "--model",
+    });
   }
   return resolve(folder, first);
 }
@@ -102,10 +115,8 @@ function modelAtPath(text: string): ResolvedModel | undefined {
 function unknownModel(name: string, present: readonly ResolvedModel[], catalog: Catalog): BonsaiError {
   const ids = present.map((model) => model.id);
   const pullable = Object.keys(catalog).filter((candidate) => !ids.includes(candidate));
-  const near = nearestName(name, [...ids, ...pullable]);
   const parts = [
-    `No model is called ${JSON.stringify(name)}.`,
-    ...(near === undefined ? [] : [`Did you mean ${near}?`]),
+    `No model is called ${JSON.stringify(name)}.${didYouMean(name, [...ids, ...pullable])}`,
     ids.length === 0 ? "None is in the models' folder yet." : `There: ${ids.join(", ")}.`,
     ...(pullable.length === 0 ? [] : [`To pull: ${pullable.join(", ")}.`]),
     "A path of a .gguf file or of a Hugging Face folder does too.",
@@ -117,9 +128,13 @@ function requireUniqueIds(models: readonly ResolvedModel[]): void {
   for (const [index, model] of models.entries()) {
     const first = models.findIndex((candidate) => candidate.id === model.id);
     if (first !== index) {
-      throw new BonsaiError("usage", `Two models are called ${model.id} (${models[first]?.path} and ${model.path}): give one another name with ALIAS=PATH.`, {
-        param: "--model",
-      });
+      throw new BonsaiError(
+        "usage",
+        `Two models are called ${model.id} (${models[first]?.path} and ${model.path}): give one another name with ALIAS=PATH.`,
+        {
+          param: "--model",
+        },
+      );
     }
   }
 }
