@@ -1,0 +1,158 @@
+/** @file Cuts text into the words inside which tokens may merge: the pre_tokenizer of tokenizer.json. */
+
+import { compilePattern } from "./hugging-face.ts";
+import { invalidTokenizer, optionalBoolean, requireArray, requireObject, type JsonObject } from "./tokenizer-json.ts";
+
+/** @param isFirst whether the text begins the whole input, for `prepend_scheme: "first"`. */
+type Step = (text: string, isFirst: boolean) => string[];
+
+export interface PreTokenizer {
+  /** Words are to be encoded as their UTF-8 bytes. */
+  byteLevel: boolean;
+  split: Step;
+}
+
+/** GPT-2's pattern (Radford et al. 2019), with Unicode's White_Space, which JavaScript's \s is not quite. */
+const gpt2Words =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
+/**
+ * Compiles a `pre_tokenizer`, or returns undefined where it has a step that is left to the library.
+ * Steps follow Hugging Face's Rust implementation, which the goldens of the tests come from.
+ *
+ * @throws BonsaiError `invalid_tokenizer`, naming the field.
+ */
+export function compilePreTokenizer(json: JsonObject | null): PreTokenizer | undefined {
+  if (json === null) return { byteLevel: false, split: (text) => [text] };
+  const steps: Step[] = [];
+  let byteLevel = false;
+  for (const [step, field] of flatten(json, "pre_tokenizer")) {
+    // A step after ByteLevel would see the byte alphabet instead of the text: nobody makes such files.
+    if (byteLevel) return undefined;
+    const compiled = compileStep(step, field);
+    if (compiled === undefined) return undefined;
+    steps.push(compiled);
+    byteLevel = step["type"] === "ByteLevel";
+  }
+  return {
+    byteLevel,
+    split: (text, isFirst) =>
+      steps.reduce<string[]>((words, step) => words.flatMap((word, index) => step(word, isFirst && index === 0)), [text]),
+  };
+}
+
+function flatten(json: JsonObject, field: string): [JsonObject, string][] {
+  if (json["type"] !== "Sequence") return [[json, field]];
+  return requireArray(json["pretokenizers"], `${field}.pretokenizers`).flatMap((step, index) => {
+    const stepField = `${field}.pretokenizers[${index}]`;
+    return flatten(requireObject(step, stepField), stepField);
+  });
+}
+
+function compileStep(step: JsonObject, field: string): Step | undefined {
+  switch (step["type"]) {
+    case "ByteLevel": {
+      const addPrefixSpace = optionalBoolean(step["add_prefix_space"], `${field}.add_prefix_space`) ?? false;
+      const useRegex = optionalBoolean(step["use_regex"], `${field}.use_regex`) ?? true;
+      return (text) => {
+        const prefixed = addPrefixSpace && !text.startsWith(" ") ? ` ${text}` : text;
+        return useRegex ? splitByPattern(prefixed, gpt2Words, "Isolated", false) : [prefixed];
+      };
+    }
+    case "Digits": {
+      const individual = optionalBoolean(step["individual_digits"], `${field}.individual_digits`) ?? false;
+      return (text) => splitByPattern(text, /\p{N}/gu, individual ? "Isolated" : "Contiguous", false);
+    }
+    case "Split": {
+      const pattern = compilePattern(step["pattern"], `${field}.pattern`);
+      const behavior = requireBehavior(step["behavior"], `${field}.behavior`);
+      const invert = optionalBoolean(step["invert"], `${field}.invert`) ?? false;
+      return (text) => splitByPattern(text, pattern, behavior, invert);
+    }
+    case "Metaspace":
+      return compileMetaspace(step, field);
+    default:
+      return undefined;
+  }
+}
+
+function compileMetaspace(step: JsonObject, field: string): Step {
+  const replacement = step["replacement"] ?? "▁";
+  if (typeof replacement !== "string" || replacement === "") throw invalidTokenizer(`${field}.replacement`, "must be a character");
+  const scheme = step["prepend_scheme"] ?? (step["add_prefix_space"] === false ? "never" : "always");
+  if (scheme !== "always" && scheme !== "first" && scheme !== "never") {
+    throw invalidTokenizer(`${field}.prepend_scheme`, 'must be "always", "first" or "never"');
+  }
+  const split = optionalBoolean(step["split"], `${field}.split`) ?? true;
+  const pattern = new RegExp(escapePattern(replacement), "gu");
+  return (text, isFirst) => {
+    const replaced = text.replaceAll(" ", replacement);
+    const prepend = !replaced.startsWith(replacement) && (scheme === "always" || (scheme === "first" && isFirst));
+    const words = prepend ? replacement + replaced : replaced;
+    return split ? splitByPattern(words, pattern, "MergedWithNext", false) : [words];
+  };
+}
+
+function escapePattern(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
+const behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
+export type SplitBehavior = (typeof behaviors)[number];
+
+function requireBehavior(value: unknown, field: string): SplitBehavior {
+  const behavior = behaviors.find((name) => name === value);
+  if (behavior === undefined) throw invalidTokenizer(field, `must be one of ${behaviors.join(", ")}`);
+  return behavior;
+}
+
+/** Cuts a text by a global pattern, with what becomes of the matches as in Hugging Face's `SplitDelimiterBehavior`. */
+export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBehavior, invert: boolean): string[] {
+  if (text === "") return [];
+  if (behavior === "Isolated") {
+    // The patterns of today's models cover the whole text; then the matches alone are the words.
+    const matches = text.match(pattern) ?? [];
+    let covered = 0;
+    for (const match of matches) covered += match.length;
+    if (covered === text.length) return matches.filter((match) => match !== "");
+  }
+  const words: string[] = [];
+  let previousIsMatch = false;
+  for (const { part, isMatch } of parts(text, pattern, invert)) {
+    const last = words.length - 1;
+    switch (behavior) {
+      case "Removed":
+        if (!isMatch) words.push(part);
+        break;
+      case "Isolated":
+        words.push(part);
+        break;
+      case "Contiguous":
+        if (last >= 0 && previousIsMatch === isMatch) words[last] += part;
+        else words.push(part);
+        break;
+      case "MergedWithPrevious":
+        if (isMatch && !previousIsMatch && last >= 0) words[last] += part;
+        else words.push(part);
+        break;
+      case "MergedWithNext":
+        if (previousIsMatch && !isMatch) words[last] += part;
+        else words.push(part);
+        break;
+    }
+    previousIsMatch = isMatch;
+  }
+  return words;
+}
+
+/** The text as alternating matches and stretches between them. */
+function* parts(text: string, pattern: RegExp, invert: boolean): Generator<{ part: string; isMatch: boolean }> {
+  let start = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] === "") continue;
+    if (match.index > start) yield { part: text.slice(start, match.index), isMatch: invert };
+    yield { part: match[0], isMatch: !invert };
+    start = match.index + match[0].length;
+  }
+  if (start < text.length) yield { part: text.slice(start), isMatch: invert };
+}
