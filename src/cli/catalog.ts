@@ -8,7 +8,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { defaultModelsFolder } from "./project-root.ts";
 
 const Sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
-const Bytes = Type.Integer({ minimum: 1, maximum: 1e12 });
+const Bytes = Type.Integer({ minimum: 1, maximum: 1e15 });
 /** Forward slashes only, no empty segment, and none that starts with a dot: it cannot leave the folder it is joined to. */
 const RelativePath = Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", maxLength: 200 });
 

@@ -1,0 +1,138 @@
+/** @file Names, paths and aliases to models, in a models' folder made for each test. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
+import type { Catalog } from "../../src/cli/catalog.ts";
+import { defaultModelName, resolveModels } from "../../src/cli/resolve-models.ts";
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import { fileRoute, startLoopbackServer } from "./loopback-server.ts";
+
+const temporary = mkdtempSync(join(tmpdir(), "bonsai-models-"));
+after(() => rmSync(temporary, { recursive: true, force: true }));
+
+const content = Buffer.from("weights");
+const catalog: Catalog = {
+  [defaultModelName]: {
+    description: "A test.",
+    license: "MIT",
+    files: [
+      {
+        path: "weights.gguf",
+        bytes: content.length,
+        sha256: createHash("sha256").update(content).digest("hex"),
+        sources: [{ kind: "huggingface", repository: "someone/tiny", revision: "0".repeat(40), path: "weights.gguf" }],
+      },
+    ],
+  },
+};
+let folders = 0;
+
+/** A models' folder with these files. */
+function modelsFolder(files: Record<string, string> = {}): string {
+  const folder = join(temporary, `models-${folders++}`);
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+const quiet = (): void => undefined;
+
+async function rejectsWith(running: Promise<unknown>, code: BonsaiError["code"], message: RegExp): Promise<void> {
+  await assert.rejects(running, (error) => {
+    assert.ok(error instanceof BonsaiError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+describe("models to serve", () => {
+  test("are all those that are present when none is named", async () => {
+    const folder = modelsFolder({
+      "teddy/config.json": "{}",
+      "teddy/model.safetensors": "",
+      "bear/bear.gguf": "",
+      [`${defaultModelName}/weights.gguf.part`]: "weig",
+      "empty/notes.txt": "",
+      ".hidden/a.gguf": "",
+      "catalog.json": "{}",
+    });
+    assert.deepEqual(await resolveModels([], quiet, { modelsFolder: folder, catalog }), [
+      { id: "bear", path: join(folder, "bear", "bear.gguf") },
+      { id: "teddy", path: join(folder, "teddy") },
+    ]);
+  });
+
+  test("are found by name, by path of a file or a folder, and under an alias", async () => {
+    const folder = modelsFolder({ "bear/bear.gguf": "", "teddy/config.json": "{}", "teddy/model.safetensors": "" });
+    const bear = join(folder, "bear", "bear.gguf");
+    const options = { modelsFolder: folder, catalog };
+    assert.deepEqual(await resolveModels(["bear"], quiet, options), [{ id: "bear", path: bear }]);
+    assert.deepEqual(
+      await resolveModels([bear, join(folder, "teddy"), `polite=${bear}`, `folder=${join(folder, "bear")}`], quiet, options),
+      [
+        { id: "bear", path: bear },
+        { id: "teddy", path: join(folder, "teddy") },
+        { id: "polite", path: bear },
+        { id: "folder", path: bear },
+      ],
+    );
+  });
+
+  test("are pulled when none is there, and when a name of the catalog is absent, and both are said", async () => {
+    const server = await startLoopbackServer(fileRoute(content));
+    try {
+      for (const names of [[], [defaultModelName]]) {
+        const folder = modelsFolder();
+        const lines: string[] = [];
+        const found = await resolveModels(names, (line) => lines.push(line), {
+          modelsFolder: folder,
+          catalog,
+          huggingFaceEndpoint: server.origin,
+        });
+        assert.deepEqual(found, [{ id: defaultModelName, path: join(folder, defaultModelName, "weights.gguf") }]);
+        assert.match(lines[0] ?? "", /: pulling/);
+      }
+      assert.equal(server.ranges.length, 2);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("that nobody knows are refused with what there is and the nearest name", async () => {
+    const options = { modelsFolder: modelsFolder({ "bear/bear.gguf": "" }), catalog };
+    await rejectsWith(resolveModels(["baer"], quiet, options), "usage", /"baer"\. Did you mean bear\? There: bear\. To pull: smollm2/);
+    await rejectsWith(resolveModels(["constructor"], quiet, options), "usage", /No model is called "constructor"\. There: bear/);
+    await rejectsWith(
+      resolveModels(["x"], quiet, { ...options, modelsFolder: modelsFolder() }),
+      "usage",
+      /None is in the models' folder yet/,
+    );
+  });
+
+  test("at a path that does not exist or holds no single model are refused", async () => {
+    const folder = modelsFolder({ "two/a.gguf": "", "two/b.gguf": "", "none/readme.txt": "" });
+    const options = { modelsFolder: modelsFolder({ "bear/bear.gguf": "" }), catalog };
+    await rejectsWith(resolveModels(["./absent"], quiet, options), "file_not_found", /no model file or folder at .*absent/);
+    await rejectsWith(resolveModels(["absent.gguf"], quiet, options), "file_not_found", /absent\.gguf/);
+    await rejectsWith(resolveModels(["alias=absent"], quiet, options), "file_not_found", /absent/);
+    await rejectsWith(resolveModels([join(folder, "two")], quiet, options), "usage", /2 GGUF files: name one of a\.gguf, b\.gguf/);
+    await rejectsWith(resolveModels([join(folder, "none")], quiet, options), "usage", /holds no model/);
+  });
+
+  test("must have ids of their own", async () => {
+    const folder = modelsFolder({ "bear/bear.gguf": "" });
+    await rejectsWith(
+      resolveModels(["bear", join(folder, "bear")], quiet, { modelsFolder: folder, catalog }),
+      "usage",
+      /Two models are called bear .*ALIAS=PATH/,
+    );
+  });
+});
