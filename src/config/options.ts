@@ -1,0 +1,257 @@
+/** @file Every option of the server as one TypeBox schema: types, validation, --help, environment, config file and docs/CONFIG.md come from it. */
+
+import { Type, type Static, type TSchema } from "typebox";
+
+/** Ways to hold the weights; see docs/BENCHMARKS.md for the quality and speed of each. */
+export const quantizations = ["fp32", "q8", "q4", "w8a8", "mixed"] as const;
+export type Quantization = (typeof quantizations)[number];
+
+/** Devices that the program has a seam for. */
+export const devices = ["cpu", "webgpu", "cuda"] as const;
+export type Device = (typeof devices)[number];
+
+/** Devices that this version runs on. */
+export const supportedDevices: readonly Device[] = ["cpu"];
+
+export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** The headings under which --help and docs/CONFIG.md list the options, in this order. */
+export const optionGroups = ["Models", "Network", "Access", "Limits", "Operation"] as const;
+export type OptionGroup = (typeof optionGroups)[number];
+
+/** What an option's schema says besides its type. */
+export interface OptionAnnotations {
+  group: OptionGroup;
+  description: string;
+  default: unknown;
+  /** What the value stands for in --help, such as PATH. */
+  metavar?: string;
+  /** Unit of a number. Bytes also take the suffixes KiB, MiB and GiB. */
+  unit?: "bytes" | "seconds" | "milliseconds";
+  /** Command-line spelling, where it is not the property's name in kebab case. */
+  flag?: string;
+  /** How docs name the default when it depends on the machine. */
+  defaultText?: string;
+  /** The value is never shown, in errors and logs neither. */
+  secret?: boolean;
+}
+
+const annotate = <const A extends OptionAnnotations>(annotations: A): A => annotations;
+
+/** One of a list of words, written as JSON Schema's `enum`. */
+const oneOf = <const Words extends readonly string[]>(words: Words, annotations: OptionAnnotations) =>
+  Type.Unsafe<Words[number]>({ type: "string", enum: [...words], ...annotations });
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+export const ConfigSchema = Type.Object(
+  {
+    model: Type.Array(
+      Type.String({ minLength: 1 }),
+      annotate({
+        group: "Models",
+        metavar: "NAME|PATH|ALIAS=PATH",
+        description:
+          "Model to serve: a name of the catalog, a GGUF file or a Hugging Face folder; ALIAS=PATH sets the name that requests use. May be repeated",
+        default: [],
+        defaultText: "the models that are present, else the catalog's first, which is then pulled",
+      }),
+    ),
+    quantization: oneOf(quantizations, annotate({ group: "Models", description: "How weights are held", default: "q8" })),
+    device: oneOf(devices, annotate({ group: "Models", description: "Where the models run; this version has cpu only", default: "cpu" })),
+    threads: Type.Integer({
+      minimum: 0,
+      maximum: 1024,
+      ...annotate({ group: "Models", description: "Threads that compute; 0 takes one for each core", default: 0 }),
+    }),
+    cacheDir: Type.String(
+      annotate({
+        group: "Models",
+        metavar: "DIR",
+        description: "Folder for quantised weights, bounded and safe to delete",
+        default: "",
+        defaultText: "$XDG_CACHE_HOME/bonsai, or ~/.cache/bonsai",
+      }),
+    ),
+
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      ...annotate({ group: "Network", description: "TCP port; 0 takes a free one", default: 8000 }),
+    }),
+    host: Type.String({
+      minLength: 1,
+      ...annotate({
+        group: "Network",
+        description: "Address to listen on; the default is reachable from this machine only",
+        default: "127.0.0.1",
+      }),
+    }),
+    corsOrigin: Type.Array(
+      Type.String({ minLength: 1 }),
+      annotate({
+        group: "Network",
+        metavar: "ORIGIN",
+        description: "Browser origin that may call the API, such as https://app.example.com, or * for all. May be repeated",
+        default: [],
+        defaultText: "none",
+      }),
+    ),
+    requestTimeoutSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 3600,
+      ...annotate({
+        group: "Network",
+        flag: "request-timeout",
+        unit: "seconds",
+        description: "Time for a request to arrive whole",
+        default: 60,
+      }),
+    }),
+    streamStallTimeoutSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 86400,
+      ...annotate({
+        group: "Network",
+        flag: "stream-stall-timeout",
+        unit: "seconds",
+        description: "A streaming client that takes nothing for this long is dropped",
+        default: 120,
+      }),
+    }),
+
+    apiKey: Type.Array(
+      Type.String({ minLength: 1, pattern: "^[\\x21-\\x7e]+$" }),
+      annotate({
+        group: "Access",
+        metavar: "KEY",
+        description:
+          "Key that requests must carry as a bearer token; prefer the environment or the config file, since a command line is visible to others on the machine. May be repeated",
+        default: [],
+        defaultText: "none: no key is asked for",
+        secret: true,
+      }),
+    ),
+
+    bodyLimitBytes: Type.Integer({
+      minimum: KiB,
+      maximum: GiB,
+      ...annotate({ group: "Limits", flag: "body-limit", unit: "bytes", description: "Largest request body", default: 2 * MiB }),
+    }),
+    headerLimitBytes: Type.Integer({
+      minimum: KiB,
+      maximum: MiB,
+      ...annotate({ group: "Limits", flag: "header-limit", unit: "bytes", description: "Largest request head", default: 16 * KiB }),
+    }),
+    maxN: Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      ...annotate({ group: "Limits", description: "Most sequences of one request (n, times the prompts of /v1/completions)", default: 64 }),
+    }),
+    maxStopSequences: Type.Integer({
+      minimum: 1,
+      maximum: 256,
+      ...annotate({ group: "Limits", description: "Most stop strings of one request", default: 16 }),
+    }),
+    maxSequences: Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      ...annotate({ group: "Limits", description: "Sequences that decode at once, over all requests", default: 64 }),
+    }),
+    maxQueuedSequences: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      ...annotate({ group: "Limits", description: "Sequences that may wait; more are refused with 429", default: 256 }),
+    }),
+    kvCacheBytes: Type.Integer({
+      minimum: MiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      ...annotate({ group: "Limits", unit: "bytes", description: "Memory for keys and values of running sequences", default: GiB }),
+    }),
+    prefixCacheBytes: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      ...annotate({
+        group: "Limits",
+        unit: "bytes",
+        description: "Memory for prompts kept between requests; 0 keeps none",
+        default: 256 * MiB,
+      }),
+    }),
+
+    shutdownGraceSeconds: Type.Integer({
+      minimum: 0,
+      maximum: 86400,
+      ...annotate({
+        group: "Operation",
+        flag: "shutdown-grace",
+        unit: "seconds",
+        description: "Time that running requests get to finish after SIGTERM",
+        default: 30,
+      }),
+    }),
+    maxEventLoopDelayMs: Type.Integer({
+      minimum: 0,
+      maximum: 60_000,
+      ...annotate({
+        group: "Operation",
+        flag: "max-event-loop-delay",
+        unit: "milliseconds",
+        description: "New work is refused with 429 while the event loop lags by more than this; 0 never refuses",
+        default: 1000,
+      }),
+    }),
+    logLevel: oneOf(logLevels, annotate({ group: "Operation", description: "Least severe log line to write", default: "info" })),
+    logPrompts: Type.Boolean(
+      annotate({ group: "Operation", description: "Write request bodies to the log, at level debug", default: false }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** Every option with its value. */
+export type Config = Static<typeof ConfigSchema>;
+export type OptionName = keyof Config;
+
+/** One option, as parsers and writers of docs see it. */
+export interface Option extends OptionAnnotations {
+  name: OptionName;
+  schema: TSchema;
+  /** Command-line spelling without the dashes, which is also the key in the config file. */
+  flag: string;
+  /** Environment variable. */
+  variable: string;
+  kind: "string" | "integer" | "boolean" | "list";
+  /** Of an option that takes one of some words. */
+  words: readonly string[] | undefined;
+  minimum: number | undefined;
+  maximum: number | undefined;
+}
+
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+type AnnotatedSchema = TSchema & OptionAnnotations & { type: string; enum?: string[]; minimum?: number; maximum?: number };
+
+/** All options, in the order of the schema. */
+export const options: readonly Option[] = Object.entries(ConfigSchema.properties).map(([name, property]) => {
+  const schema = property as unknown as AnnotatedSchema;
+  const flag = schema.flag ?? kebabCase(name);
+  return {
+    ...schema,
+    name: name as OptionName,
+    schema: property,
+    flag,
+    variable: `BONSAI_${flag.replaceAll("-", "_").toUpperCase()}`,
+    kind: schema.type === "array" ? "list" : (schema.type as "string" | "integer" | "boolean"),
+    words: schema.enum,
+    minimum: schema.minimum,
+    maximum: schema.maximum,
+  };
+});
+
+/** A fresh configuration in which every option has its default. */
+export function defaultConfig(): Config {
+  return structuredClone(Object.fromEntries(options.map((option) => [option.name, option.default]))) as Config;
+}

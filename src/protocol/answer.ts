@@ -1,0 +1,21 @@
+/** @file What the mappings of both generation routes share: the head of every answer, and events told apart by prompt. */
+
+import type { GenerateEvent } from "../engine/request.ts";
+
+/** The fields that an answer, or each chunk of it, begins with. */
+export interface AnswerHead {
+  /** Unique; ends with the request's own id, which the log has too. */
+  id: string;
+  /** Seconds since the epoch, when the request came. */
+  created: number;
+  model: string;
+  /** Answers can change only when this does. */
+  system_fingerprint: string;
+}
+
+/** An event of one of a request's prompts. */
+export interface PromptEvent {
+  /** Place of the prompt in the request; 0 for chat. */
+  prompt: number;
+  event: GenerateEvent;
+}

@@ -1,0 +1,140 @@
+/** @file The body of POST /v1/chat/completions: every documented field, and what it asks of the engine. */
+
+import { Type, type Static } from "typebox";
+import type { ChatMessage, GenerateRequest, ModelInfo } from "../../../engine/request.ts";
+import { BonsaiError } from "../../../errors/bonsai-error.ts";
+import { generationFields, toGenerateRequest, topLogprobsLimit } from "../../generation-request.ts";
+import { ignored, nullable, unsupported, words, type RequestLimits } from "../../schema.ts";
+
+/** Most messages of a conversation. */
+export const messagesLimit = 4096;
+/** Most parts of a message's content. */
+export const contentPartsLimit = 1024;
+
+export const roles = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly ChatMessage["role"][];
+
+const TextPart = Type.Object(
+  { type: words(["text"]), text: Type.String() },
+  { additionalProperties: false, description: "Texts are joined in order. Images, audio and files are not supported." },
+);
+
+const Message = Type.Object(
+  {
+    role: words(roles),
+    content: Type.Optional(
+      Type.Unsafe<string | Static<typeof TextPart>[] | null>({
+        type: ["string", "array", "null"],
+        items: TextPart,
+        minItems: 1,
+        maxItems: contentPartsLimit,
+        description: "A text, or a list of text parts.",
+      }),
+    ),
+    name: nullable(Type.String({ maxLength: 1024, description: "Handed to the chat template." })),
+    tool_call_id: ignored("messages of role `tool` are handed to the chat template as text", { type: ["string", "null"] }),
+    refusal: unsupported("the models have no refusals"),
+    annotations: unsupported("the models read text only", { type: ["array", "null"], maxItems: 0 }),
+    audio: unsupported("the models read text only"),
+    tool_calls: unsupported("the server calls no tools", { type: ["array", "null"], maxItems: 0 }),
+    function_call: unsupported("the server calls no functions"),
+  },
+  { additionalProperties: false },
+);
+
+/** Schema of the body, under the server's limits. */
+export const chatCompletionRequest = (limits: RequestLimits) =>
+  Type.Object(
+    {
+      ...generationFields(limits),
+      messages: Type.Array(Message, {
+        minItems: 1,
+        maxItems: messagesLimit,
+        description: "The conversation so far, rendered with the model's own chat template.",
+      }),
+      max_completion_tokens: nullable(
+        Type.Integer({
+          minimum: 1,
+          maximum: Number.MAX_SAFE_INTEGER,
+          description: "Most tokens of each answer; the current name of max_tokens. Absent: whatever the context leaves.",
+        }),
+      ),
+      max_tokens: nullable(
+        Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "The older name of max_completion_tokens." }),
+      ),
+      logprobs: nullable(Type.Boolean({ default: false, description: "Give the log-probability of each token." })),
+      top_logprobs: nullable(
+        Type.Integer({ minimum: 0, maximum: topLogprobsLimit, description: "And those of this many likeliest tokens; needs logprobs." }),
+      ),
+      response_format: unsupported('answers are text only, as {"type": "text"} asks', { enum: [{ type: "text" }, null] }),
+      metadata: ignored("labels of the client", { type: ["object", "null"], additionalProperties: { type: "string" } }),
+      store: ignored("nothing is stored", { type: ["boolean", "null"] }),
+      service_tier: ignored("there is one tier", {
+        type: ["string", "null"],
+        enum: ["auto", "default", "flex", "scale", "priority", null],
+      }),
+      safety_identifier: ignored("a label for the client's own users", { type: ["string", "null"] }),
+      prompt_cache_key: ignored("every common prefix is cached", { type: ["string", "null"] }),
+      prompt_cache_retention: ignored("every common prefix is cached", { type: ["string", "null"] }),
+      prompt_cache_options: ignored("every common prefix is cached", { type: ["object", "null"] }),
+      parallel_tool_calls: ignored("there are no tools to call", { type: ["boolean", "null"] }),
+      tools: unsupported("the server calls no tools", { type: ["array", "null"], maxItems: 0 }),
+      tool_choice: unsupported("the server calls no tools", { enum: ["none", "auto", null] }),
+      functions: unsupported("the server calls no functions", { type: ["array", "null"], maxItems: 0 }),
+      function_call: unsupported("the server calls no functions", { enum: ["none", "auto", null] }),
+      modalities: unsupported("answers are text only", { type: ["array", "null"], items: { type: "string", enum: ["text"] } }),
+      audio: unsupported("answers are text only"),
+      prediction: unsupported("the server predicts no outputs"),
+      reasoning_effort: unsupported("the models have no reasoning effort to set", { enum: ["none", null] }),
+      verbosity: unsupported("the models have no verbosity to set", { enum: ["medium", null] }),
+      web_search_options: unsupported("the server searches nothing"),
+      moderation: unsupported("the server moderates nothing"),
+    },
+    { additionalProperties: false, title: "ChatCompletionRequest" },
+  );
+
+/** The body, after validation. */
+export type ChatCompletionRequest = Static<ReturnType<typeof chatCompletionRequest>>;
+
+/**
+ * What a validated body asks of the engine.
+ * @param randomSeed Used when the request has no seed.
+ * @throws BonsaiError `invalid_request` or `unsupported_field` with `param`.
+ */
+export function chatToGenerateRequest(body: ChatCompletionRequest, model: ModelInfo, randomSeed: number): GenerateRequest {
+  if (!model.hasChatTemplate) {
+    throw new BonsaiError("invalid_request", `The model ${model.id} has no chat template: use /v1/completions.`, { param: "model" });
+  }
+  const older = body.max_tokens ?? undefined;
+  const maxTokens = body.max_completion_tokens ?? older;
+  if (older !== undefined && older !== maxTokens) {
+    throw new BonsaiError(
+      "invalid_request",
+      "max_tokens and max_completion_tokens are two names of one limit and differ: send one of them.",
+      { param: "max_tokens" },
+    );
+  }
+  if (typeof body.top_logprobs === "number" && body.logprobs !== true) {
+    throw new BonsaiError("invalid_request", "top_logprobs needs logprobs: true.", { param: "top_logprobs" });
+  }
+  return toGenerateRequest(
+    body,
+    { kind: "messages", messages: body.messages.map(toChatMessage) },
+    model,
+    {
+      maxTokens,
+      logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
+      echo: false,
+    },
+    randomSeed,
+  );
+}
+
+function toChatMessage(message: ChatCompletionRequest["messages"][number], index: number): ChatMessage {
+  if (message.content === undefined || message.content === null) {
+    throw new BonsaiError("invalid_request", `messages[${index}].content is missing: it must be a text or a list of text parts.`, {
+      param: `messages[${index}].content`,
+    });
+  }
+  const content = typeof message.content === "string" ? message.content : message.content.map((part) => part.text).join("");
+  return typeof message.name !== "string" ? { role: message.role, content } : { role: message.role, content, name: message.name };
+}

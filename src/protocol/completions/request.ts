@@ -1,0 +1,105 @@
+/** @file The body of POST /v1/completions: every documented field, and what it asks of the engine. */
+
+import { Type, type Static } from "typebox";
+import type { GenerateRequest, ModelInfo, Prompt } from "../../engine/request.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { generationFields, toGenerateRequest, topLogprobsLimit } from "../generation-request.ts";
+import { nullable, unsupported, type RequestLimits } from "../schema.ts";
+
+/** Most token ids of one prompt; the model's context is the tighter limit. */
+export const promptTokensLimit = 1_048_576;
+
+/** Tokens of an answer when max_tokens is absent, as OpenAI has it. */
+export const defaultMaxTokens = 16;
+
+const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: promptTokensLimit });
+
+/** Schema of the body, under the server's limits. */
+export const completionRequest = (limits: RequestLimits) =>
+  Type.Object(
+    {
+      ...generationFields(limits),
+      prompt: Type.Union(
+        [
+          Type.String(),
+          Type.Array(Type.String(), { minItems: 1, maxItems: limits.maxN }),
+          TokenIds,
+          Type.Array(TokenIds, { minItems: 1, maxItems: limits.maxN }),
+          Type.Null(),
+        ],
+        {
+          description:
+            "A text, a list of texts, a list of token ids, or a list of such lists. Null is the empty text. Several prompts give n answers each, in their order.",
+        },
+      ),
+      max_tokens: nullable(
+        Type.Integer({
+          minimum: 0,
+          maximum: Number.MAX_SAFE_INTEGER,
+          default: defaultMaxTokens,
+          description: "Most tokens of each answer; 0 only with echo.",
+        }),
+      ),
+      logprobs: nullable(
+        Type.Integer({
+          minimum: 0,
+          maximum: topLogprobsLimit,
+          description: "Give the log-probability of each token and of this many likeliest ones.",
+        }),
+      ),
+      echo: nullable(
+        Type.Boolean({ default: false, description: "Put the prompt before the answer, with log-probabilities when asked for." }),
+      ),
+      suffix: unsupported("the models continue a text and fill no gaps", { enum: ["", null] }),
+    },
+    { additionalProperties: false, title: "CompletionRequest" },
+  );
+
+/** The body, after validation. */
+export type CompletionRequest = Static<ReturnType<typeof completionRequest>>;
+
+/**
+ * What a validated body asks of the engine: one request for each prompt, all with the same seed, so that each answer is the one that its prompt gets alone.
+ * @param randomSeed Used when the request has no seed.
+ * @throws BonsaiError `invalid_request`, `unsupported_field` or `request_too_large` with `param`.
+ */
+export function completionToGenerateRequests(
+  body: CompletionRequest,
+  model: ModelInfo,
+  limits: RequestLimits,
+  randomSeed: number,
+): GenerateRequest[] {
+  const prompts = toPrompts(body.prompt, model);
+  const sequences = prompts.length * (body.n ?? 1);
+  if (sequences > limits.maxN) {
+    throw new BonsaiError(
+      "request_too_large",
+      `${prompts.length} prompts with n = ${body.n ?? 1} are ${sequences} sequences; the server takes ${limits.maxN} a request (--max-n).`,
+      { param: "n" },
+    );
+  }
+  const echo = body.echo ?? false;
+  if (body.max_tokens === 0 && !echo)
+    throw new BonsaiError("invalid_request", "max_tokens must be at least 1 unless echo is true.", { param: "max_tokens" });
+  const rest = { maxTokens: body.max_tokens ?? defaultMaxTokens, logprobs: body.logprobs ?? undefined, echo };
+  return prompts.map((prompt) => toGenerateRequest(body, prompt, model, rest, randomSeed));
+}
+
+function toPrompts(prompt: CompletionRequest["prompt"], model: ModelInfo): Prompt[] {
+  if (prompt === null) return [{ kind: "text", text: "" }];
+  if (typeof prompt === "string") return [{ kind: "text", text: prompt }];
+  if (typeof prompt[0] === "number") return [tokenPrompt(prompt as number[], model, "prompt")];
+  return (prompt as (string | number[])[]).map((entry, index) =>
+    typeof entry === "string" ? { kind: "text", text: entry } : tokenPrompt(entry, model, `prompt[${index}]`),
+  );
+}
+
+function tokenPrompt(ids: number[], model: ModelInfo, path: string): Prompt {
+  const place = ids.findIndex((id) => id >= model.vocabSize);
+  if (place >= 0) {
+    throw new BonsaiError("invalid_request", `${path}[${place}] is no token of the model, whose ids end at ${model.vocabSize - 1}.`, {
+      param: `${path}[${place}]`,
+    });
+  }
+  return { kind: "tokens", ids };
+}

@@ -1,0 +1,173 @@
+/** @file The request fields that chat completions and completions share, and what they ask of the engine. */
+
+import { Type, type Static } from "typebox";
+import type { GenerateRequest, ModelInfo, Prompt, SamplingParams } from "../engine/request.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { ignored, nullable, unsupported, type RequestLimits } from "./schema.ts";
+
+/** Most entries of logit_bias. */
+export const logitBiasLimit = 1024;
+/** Longest stop string, in UTF-16 code units. */
+export const stopLengthLimit = 1024;
+/** Most alternatives of a token's log-probability, as the engine has them. */
+export const topLogprobsLimit = 20;
+
+/** The fields, for the object schemas of both routes. */
+export const generationFields = (limits: RequestLimits) => ({
+  model: Type.String({ minLength: 1, maxLength: 1024, description: "Id of a model that GET /v1/models lists." }),
+  n: nullable(Type.Integer({ minimum: 1, maximum: limits.maxN, default: 1, description: "Answers to sample from the one prompt." })),
+  stop: Type.Optional(
+    Type.Unsafe<string | string[] | null>({
+      type: ["string", "array", "null"],
+      minLength: 1,
+      maxLength: stopLengthLimit,
+      items: { type: "string", minLength: 1, maxLength: stopLengthLimit },
+      maxItems: limits.maxStopSequences,
+      description: "An answer ends before the first of these texts; the text itself is not part of it.",
+    }),
+  ),
+  seed: nullable(
+    Type.Integer({
+      minimum: -Number.MAX_SAFE_INTEGER,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "Same request and seed, same bytes. A negative seed s stands for 2^53 + s. Random when absent.",
+    }),
+  ),
+  temperature: nullable(
+    Type.Number({ minimum: 0, maximum: 2, default: 1, description: "Divides the logits; 0 always takes the likeliest token." }),
+  ),
+  top_p: nullable(
+    Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 1,
+      description: "Keep the smallest set of likeliest tokens that has this probability.",
+    }),
+  ),
+  top_k: nullable(
+    Type.Integer({
+      minimum: -1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 0,
+      description: "Keep this many of the likeliest tokens; 0 and -1 keep all.",
+    }),
+  ),
+  min_p: nullable(
+    Type.Number({ minimum: 0, maximum: 1, default: 0, description: "Keep tokens at least this fraction as likely as the likeliest." }),
+  ),
+  presence_penalty: nullable(
+    Type.Number({ minimum: -2, maximum: 2, default: 0, description: "Subtracted from the logit of each token that the answer has." }),
+  ),
+  frequency_penalty: nullable(
+    Type.Number({
+      minimum: -2,
+      maximum: 2,
+      default: 0,
+      description: "Subtracted from the logit of a token for each time the answer has it.",
+    }),
+  ),
+  repetition_penalty: nullable(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 10,
+      default: 1,
+      description: "Divides positive and multiplies negative logits of tokens in prompt or answer.",
+    }),
+  ),
+  logit_bias: Type.Optional(
+    Type.Unsafe<Record<string, number> | null>({
+      type: ["object", "null"],
+      maxProperties: logitBiasLimit,
+      propertyNames: { pattern: "^[0-9]{1,9}$" },
+      additionalProperties: { type: "number", minimum: -100, maximum: 100 },
+      description: "Added to the logits of tokens, by token id.",
+    }),
+  ),
+  max_tokens: nullable(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Most tokens of each answer." })),
+  ignore_eos: nullable(Type.Boolean({ default: false, description: "Go on past the end-of-sequence token, for benchmarks." })),
+  stream: nullable(Type.Boolean({ default: false, description: "Answer in server-sent events, token by token." })),
+  stream_options: nullable(
+    Type.Object(
+      {
+        include_usage: nullable(
+          Type.Boolean({ default: false, description: "Add a last chunk with `usage`, and `usage: null` to the others." }),
+        ),
+        include_obfuscation: unsupported("chunks carry no padding", { enum: [false, null] }),
+      },
+      { additionalProperties: false, description: "Only with `stream: true`." },
+    ),
+  ),
+  user: ignored("a label for the client's own users", { type: ["string", "null"] }),
+  best_of: Type.Optional(
+    Type.Unsafe<number | null>({
+      type: ["integer", "null"],
+      minimum: 1,
+      maximum: limits.maxN,
+      description: "Must equal `n`: choosing among more candidates than are returned is not supported.",
+    }),
+  ),
+  best_of_options: unsupported("the server does not choose among candidates"),
+});
+
+const sharedObject = Type.Object(generationFields({ maxN: 1, maxStopSequences: 1 }));
+/** The values of the shared fields, after validation. */
+export type GenerationFields = Static<typeof sharedObject>;
+
+const invalid = (param: string, message: string): BonsaiError => new BonsaiError("invalid_request", message, { param });
+
+/**
+ * What the shared fields ask of the engine. Limits of the schema hold already; here are those that need the model or two fields at once.
+ * @param randomSeed Used when the request has no seed.
+ * @throws BonsaiError `invalid_request` or `unsupported_field` with `param`.
+ */
+export function toGenerateRequest(
+  fields: GenerationFields,
+  prompt: Prompt,
+  model: ModelInfo,
+  rest: { maxTokens: number | undefined; logprobs: number | undefined; echo: boolean },
+  randomSeed: number,
+): GenerateRequest {
+  const n = fields.n ?? 1;
+  if (typeof fields.best_of === "number" && fields.best_of !== n) {
+    throw new BonsaiError(
+      "unsupported_field",
+      `best_of must equal n (${n}): choosing among more candidates than are returned is not supported.`,
+      { param: "best_of" },
+    );
+  }
+  if (typeof fields.stream_options === "object" && fields.stream_options !== null && fields.stream !== true)
+    throw invalid("stream_options", "stream_options is only allowed with stream: true.");
+  return {
+    model: model.id,
+    prompt,
+    n,
+    maxTokens: rest.maxTokens,
+    sampling: toSamplingParams(fields, model.vocabSize),
+    seed: toSeed(fields.seed ?? randomSeed),
+    stop: [fields.stop ?? []].flat(),
+    ignoreEos: fields.ignore_eos ?? false,
+    logprobs: rest.logprobs,
+    echo: rest.echo,
+  };
+}
+
+/** Negative seeds, which OpenAI's 64-bit integers allow, take the upper end of the range. */
+const toSeed = (seed: number): number => (seed < 0 ? 2 ** 53 + seed : seed);
+
+function toSamplingParams(fields: GenerationFields, vocabSize: number): SamplingParams {
+  return {
+    temperature: fields.temperature ?? 1,
+    topP: fields.top_p ?? 1,
+    topK: Math.max(0, fields.top_k ?? 0),
+    minP: fields.min_p ?? 0,
+    presencePenalty: fields.presence_penalty ?? 0,
+    frequencyPenalty: fields.frequency_penalty ?? 0,
+    repetitionPenalty: fields.repetition_penalty ?? 1,
+    logitBias: Object.entries(fields.logit_bias ?? {}).map(([key, bias]) => {
+      const tokenId = Number(key);
+      if (tokenId >= vocabSize)
+        throw invalid(`logit_bias.${key}`, `logit_bias.${key} is no token of the model, whose ids end at ${vocabSize - 1}.`);
+      return [tokenId, bias];
+    }),
+  };
+}

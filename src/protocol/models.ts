@@ -1,0 +1,49 @@
+/** @file The answers of GET /v1/models and /v1/models/{id}. */
+
+import { Type, type Static } from "typebox";
+import type { ModelInfo } from "../engine/request.ts";
+
+export const Model = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal("model"),
+    created: Type.Integer({ description: "Seconds since the epoch, of the model's file." }),
+    owned_by: Type.String(),
+    kind: Type.Union([Type.Literal("policy"), Type.Literal("reward")], {
+      description: "A policy writes answers, a reward model scores them.",
+    }),
+    base: Type.Union([Type.String(), Type.Null()], { description: "The model that this one was tuned from." }),
+    card: Type.Object({
+      context_length: Type.Integer({ description: "Most tokens of prompt and answer together." }),
+      vocab_size: Type.Integer(),
+      quantization: Type.String(),
+      device: Type.String(),
+      has_chat_template: Type.Boolean({ description: "Without one, only /v1/completions can use the model." }),
+      fingerprint: Type.String(),
+    }),
+  },
+  { title: "Model" },
+);
+export type Model = Static<typeof Model>;
+
+export const ModelList = Type.Object({ object: Type.Literal("list"), data: Type.Array(Model) }, { title: "ModelList" });
+export type ModelList = Static<typeof ModelList>;
+
+export const toModel = (info: ModelInfo): Model => ({
+  id: info.id,
+  object: "model",
+  created: info.created,
+  owned_by: "bonsai",
+  kind: info.kind,
+  base: info.base ?? null,
+  card: {
+    context_length: info.contextLength,
+    vocab_size: info.vocabSize,
+    quantization: info.quantization,
+    device: info.device,
+    has_chat_template: info.hasChatTemplate,
+    fingerprint: info.fingerprint,
+  },
+});
+
+export const toModelList = (models: readonly ModelInfo[]): ModelList => ({ object: "list", data: models.map(toModel) });

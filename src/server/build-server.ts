@@ -1,0 +1,110 @@
+/** @file The composition root: one Fastify server out of the configuration and an engine that may still be loading. */
+
+import { fastify, LogController, type FastifyInstance } from "fastify";
+import type { Config } from "../config/options.ts";
+import type { Engine } from "../engine/request.ts";
+import { unsupportedKeyword } from "../protocol/schema.ts";
+import type { ServerContext } from "./context.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { Metrics } from "./metrics.ts";
+import { authenticate } from "./plugins/authentication.ts";
+import { allowOrigins } from "./plugins/cross-origin.ts";
+import { handleErrors, handleParserError, sendError } from "./plugins/errors.ts";
+import { observeRequests, redactedPaths, requestId } from "./plugins/observation.ts";
+import { documentRoutes } from "./plugins/openapi.ts";
+import { refuseUnderPressure } from "./plugins/pressure.ts";
+import { chatCompletionsRoute } from "./routes/chat-completions.ts";
+import { completionsRoute } from "./routes/completions.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { metricsRoute } from "./routes/metrics.ts";
+import { modelsRoutes } from "./routes/models.ts";
+
+/** How often Node looks for requests that take too long to arrive. */
+const connectionsCheckingIntervalMs = 5_000;
+
+/** Longest time for a request's head to arrive. */
+const headersTimeoutMs = 20_000;
+
+/** Longest path segment that is a parameter, such as a model's id. */
+const maxParamLength = 1024;
+
+export interface BonsaiServer {
+  fastify: FastifyInstance;
+  lifecycle: Lifecycle;
+  /**
+   * Refuses new generations, lets running ones finish for the configured grace period, cuts the rest, and closes the server. The engine stays open.
+   * @returns Whether all generations finished by themselves.
+   */
+  shutDown(): Promise<boolean>;
+}
+
+/**
+ * Builds the server. It can listen at once: until the engine's promise resolves, routes that need it answer 503 `loading`.
+ * @param version The program's own version.
+ */
+export async function buildServer(config: Config, engine: Promise<Engine>, version: string): Promise<BonsaiServer> {
+  const server = fastify({
+    logger: config.logLevel === "silent" ? false : { level: config.logLevel, redact: { paths: redactedPaths, censor: "[redacted]" } },
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestId,
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutSeconds * 1000,
+    routerOptions: { maxParamLength },
+    http: {
+      maxHeaderSize: config.headerLimitBytes,
+      headersTimeout: Math.min(headersTimeoutMs, config.requestTimeoutSeconds * 1000),
+      connectionsCheckingInterval: connectionsCheckingIntervalMs,
+    },
+    clientErrorHandler: handleParserError,
+    frameworkErrors: (error, request, reply) => {
+      sendError(request, reply, error);
+    },
+    // Values are taken as they are: nothing is coerced, filled in or left out behind the client's back.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        useDefaults: false,
+        removeAdditional: false,
+        allErrors: false,
+        verbose: true,
+        allowUnionTypes: true,
+        keywords: [unsupportedKeyword],
+      },
+    },
+  });
+  server.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  // JSON is the only body there is.
+  server.removeContentTypeParser("text/plain");
+
+  const lifecycle = new Lifecycle(engine);
+  const context: ServerContext = { config, version, lifecycle, metrics: new Metrics(lifecycle) };
+
+  handleErrors(server);
+  observeRequests(server, context);
+  await allowOrigins(server, config.corsOrigin);
+  authenticate(server, config.apiKey);
+  server.addHook("onRequest", async (request) => {
+    if (request.routeOptions.config.generates === true) lifecycle.requireEngine();
+  });
+  await refuseUnderPressure(server, config.maxEventLoopDelayMs);
+  await documentRoutes(server, version);
+
+  healthRoutes(server, context);
+  metricsRoute(server, context);
+  modelsRoutes(server, context);
+  chatCompletionsRoute(server, context);
+  completionsRoute(server, context);
+
+  return {
+    fastify: server,
+    lifecycle,
+    shutDown: async () => {
+      const complete = await lifecycle.drain(config.shutdownGraceSeconds * 1000);
+      const closed = server.close();
+      // Those that were cut have their error event by now; a client that does not read it cannot keep the server.
+      if (!complete) setTimeout(() => server.server.closeAllConnections(), 1000).unref();
+      await closed;
+      return complete;
+    },
+  };
+}

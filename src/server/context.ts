@@ -1,0 +1,22 @@
+/** @file What the plugins and routes of one server share, and the marks that a route sets for them. */
+
+import type { Config } from "../config/options.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface ServerContext {
+  config: Config;
+  /** The program's own version. */
+  version: string;
+  lifecycle: Lifecycle;
+  metrics: Metrics;
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answers without a key. */
+    isPublic?: boolean;
+    /** Costs the engine work: refused while loading, draining or under pressure. */
+    generates?: boolean;
+  }
+}

@@ -1,0 +1,115 @@
+/** @file Every failure becomes OpenAI's error body: those of the program, of Fastify, of Node's parser, and bugs. */
+
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { toErrorBody } from "../../protocol/errors.ts";
+import { invalidRequest } from "../../protocol/invalid-request.ts";
+
+const notJson = (error: unknown): BonsaiError => new BonsaiError("invalid_request", "The body is not valid JSON.", { cause: error });
+
+/** Fastify's own failures, by their code. Their messages may quote the body, so ours take their place. */
+const fastifyErrors: Readonly<Record<string, (error: FastifyError) => BonsaiError>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: (error) =>
+    new BonsaiError("body_too_large", "The body is larger than the server takes (--body-limit).", { cause: error }),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: (error) =>
+    new BonsaiError("unsupported_media_type", "The body must be JSON: send Content-Type: application/json.", { cause: error }),
+  FST_ERR_CTP_INVALID_TYPE: (error) =>
+    new BonsaiError("unsupported_media_type", "The body must be JSON: send Content-Type: application/json.", { cause: error }),
+  FST_ERR_CTP_EMPTY_JSON_BODY: (error) =>
+    new BonsaiError("invalid_request", "The body is empty; it must be a JSON object.", { cause: error }),
+  FST_ERR_CTP_INVALID_JSON_BODY: notJson,
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: (error) =>
+    new BonsaiError("invalid_request", "The body is not as long as Content-Length says.", { cause: error }),
+  FST_ERR_BAD_URL: (error) => new BonsaiError("invalid_request", "The URL is not well encoded.", { cause: error }),
+  FST_ERR_NOT_FOUND: (error) => new BonsaiError("not_found", "There is no such route; /docs lists those that are.", { cause: error }),
+};
+
+/** Any failure as an error that a client may read. What is no fault of the client, and not ours on purpose, is `internal` and tells no details. */
+export function toClientError(error: unknown, requestId: string, body: unknown): BonsaiError {
+  if (error instanceof BonsaiError) return error;
+  const fastifyError = error as FastifyError;
+  if (fastifyError.validation !== undefined) return invalidRequest(fastifyError.validation, body);
+  const known = fastifyErrors[fastifyError.code];
+  if (known !== undefined) return known(fastifyError);
+  if (error instanceof SyntaxError && fastifyError.statusCode === 400) return notJson(error);
+  if (fastifyError.statusCode !== undefined && fastifyError.statusCode >= 400 && fastifyError.statusCode < 500) {
+    return new BonsaiError("invalid_request", "The request is not well formed.", { cause: error });
+  }
+  return new BonsaiError("internal", `The server failed on this request; its log has the details under request id ${requestId}.`, {
+    cause: error,
+  });
+}
+
+/** Writes the line that a failure deserves: 5xx with the cause, the rest with code and field. */
+export function logFailure(request: FastifyRequest, error: BonsaiError): void {
+  if (error.status < 500 || error.code === "loading" || error.code === "draining")
+    request.log.info({ code: error.code, param: error.param }, "request refused");
+  else request.log.error({ code: error.code, err: error.cause ?? error }, error.message);
+}
+
+export function sendError(request: FastifyRequest, reply: FastifyReply, failure: unknown): FastifyReply {
+  const error = toClientError(failure, request.id, request.body);
+  logFailure(request, error);
+  reply.code(error.status).type("application/json; charset=utf-8");
+  if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))));
+  if (error.code === "overloaded" && error.retryAfterSeconds === undefined) reply.header("retry-after", "1");
+  return reply.send(JSON.stringify(toErrorBody(error)));
+}
+
+/** A route's pattern as an expression over paths. */
+const patternOf = (url: string): RegExp =>
+  new RegExp(
+    `^${url
+      .split("/")
+      .map((part) => (part === "*" ? ".*" : part.startsWith(":") ? "[^/]+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")))
+      .join("/")}$`,
+  );
+
+/** Registers the handlers. Call before the routes, whose methods it collects for 405. */
+export function handleErrors(server: FastifyInstance): void {
+  const routes: { pattern: RegExp; methods: string[] }[] = [];
+  server.addHook("onRoute", (route) => {
+    routes.push({ pattern: patternOf(route.url), methods: [route.method].flat() });
+  });
+  server.setErrorHandler((error, request, reply) => sendError(request, reply, error));
+  server.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0]!;
+    const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.methods));
+    if (methods.size === 0)
+      return sendError(request, reply, new BonsaiError("not_found", "There is no such route; /docs lists those that are."));
+    reply.header("allow", [...methods, "OPTIONS"].toSorted().join(", "));
+    if (request.method === "OPTIONS") return reply.code(204).send();
+    return sendError(
+      request,
+      reply,
+      new BonsaiError("method_not_allowed", `This route does not know ${request.method}; it takes ${[...methods].toSorted().join(", ")}.`),
+    );
+  });
+}
+
+/** What Node's HTTP parser refuses before there is a request. */
+function parserError(code: string | undefined): { status: number; error: BonsaiError } {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return { status: 408, error: new BonsaiError("request_timeout", "The request did not arrive in time.") };
+  if (code === "HPE_HEADER_OVERFLOW")
+    return {
+      status: 431,
+      error: new BonsaiError("invalid_request", "The request's head is larger than the server takes (--header-limit)."),
+    };
+  return { status: 400, error: new BonsaiError("invalid_request", "This is not a well-formed HTTP request.") };
+}
+
+/** Answers a connection that Node's HTTP parser gave up on. */
+export function handleParserError(failure: Error & { code?: string }, socket: Socket): void {
+  if (failure.code === "ECONNRESET" || socket.destroyed) return;
+  const { status, error } = parserError(failure.code);
+  const body = JSON.stringify(toErrorBody(error));
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroySoon();
+}

@@ -1,0 +1,18 @@
+/** @file Refuses new generations while the event loop lags, so that those that run and the health routes stay quick. */
+
+import underPressure from "@fastify/under-pressure";
+import type { FastifyInstance } from "fastify";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+
+/** @param maxEventLoopDelayMs 0 never refuses. */
+export async function refuseUnderPressure(server: FastifyInstance, maxEventLoopDelayMs: number): Promise<void> {
+  if (maxEventLoopDelayMs === 0) return;
+  await server.register(underPressure, {
+    maxEventLoopDelay: maxEventLoopDelayMs,
+    sampleInterval: 500,
+    pressureHandler: async (request) => {
+      if (request.routeOptions.config.generates !== true) return;
+      throw new BonsaiError("overloaded", "The server lags behind: retry shortly.", { retryAfterSeconds: 1 });
+    },
+  });
+}

@@ -1,0 +1,63 @@
+/** @file POST /v1/completions. */
+
+import { randomBytes, randomInt } from "node:crypto";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import type { AnswerHead } from "../../protocol/answer.ts";
+import { completionRequest, completionToGenerateRequests } from "../../protocol/completions/request.ts";
+import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../protocol/completions/response.ts";
+import type { ServerContext } from "../context.ts";
+import { findPolicy, generateAll } from "../generation.ts";
+import { toClientError } from "../plugins/errors.ts";
+import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
+import { generationFailures } from "./answers.ts";
+import { drawnSeedBound } from "./chat-completions.ts";
+
+export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics }: ServerContext): void {
+  server.withTypeProvider<TypeBoxTypeProvider>().post(
+    "/v1/completions",
+    {
+      config: { generates: true },
+      schema: {
+        tags: ["generation"],
+        operationId: "createCompletion",
+        summary: "Continue a text",
+        body: completionRequest(config),
+        response: {
+          200: {
+            description: "The answer; with `stream: true` its chunks as events, then `[DONE]`.",
+            content: { "application/json": { schema: Completion }, "text/event-stream": { schema: { type: "string" } } },
+          },
+          ...generationFailures,
+        },
+      },
+    },
+    async (request, reply) => {
+      const engine = lifecycle.requireEngine();
+      const { body } = request;
+      const model = findPolicy(engine, body.model);
+      const generations = completionToGenerateRequests(body, model, config, randomInt(drawnSeedBound));
+      const n = body.n ?? 1;
+      const head: AnswerHead = {
+        id: `cmpl-${randomBytes(12).toString("hex")}`,
+        created: Math.floor(Date.now() / 1000),
+        model: model.id,
+        system_fingerprint: model.fingerprint,
+      };
+      const controller = lifecycle.signalFor(reply);
+      const events = metrics.observe(generateAll(engine, generations, controller.signal), model.id);
+      if (body.stream === true) {
+        const encoder = new CompletionChunkEncoder(head, generations.length, n, body.stream_options?.include_usage ?? false);
+        return sendEventStream(reply, events, (event) => encoder.encode(event), {
+          controller,
+          keepAliveMs: keepAliveIntervalMs,
+          stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
+          toClientError: (error) => toClientError(error, request.id, undefined),
+        });
+      }
+      const collector = new CompletionCollector(generations.length, n);
+      for await (const event of events) collector.add(event);
+      return reply.send(collector.answer(head, typeof body.logprobs === "number"));
+    },
+  );
+}

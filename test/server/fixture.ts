@@ -1,0 +1,52 @@
+/** @file Servers over the scripted engine, for tests of the HTTP edge. */
+
+import type { AddressInfo } from "node:net";
+import type { TestContext } from "node:test";
+import { defaultConfig, type Config } from "../../src/config/options.ts";
+import type { Engine } from "../../src/engine/request.ts";
+import { buildServer, type BonsaiServer } from "../../src/server/build-server.ts";
+import { ScriptedEngine, type ScriptedEngineOptions } from "./scripted-engine.ts";
+
+export interface Fixture extends BonsaiServer {
+  engine: ScriptedEngine;
+}
+
+/** A server that is closed after the test; its log is silent unless the configuration says otherwise. */
+export async function startFixture(
+  t: TestContext,
+  config: Partial<Config> = {},
+  engineOptions: ScriptedEngineOptions = {},
+): Promise<Fixture> {
+  const engine = new ScriptedEngine(engineOptions);
+  const server = await startServer(t, config, Promise.resolve(engine));
+  return { ...server, engine };
+}
+
+/** As above, over any engine, loaded or not. */
+export async function startServer(t: TestContext, config: Partial<Config>, engine: Promise<Engine>): Promise<BonsaiServer> {
+  const server = await buildServer({ ...defaultConfig(), logLevel: "silent", maxEventLoopDelayMs: 0, ...config }, engine, "0.0.0-test");
+  t.after(async () => {
+    server.fastify.server.closeAllConnections();
+    await server.fastify.close();
+  });
+  await server.fastify.ready();
+  // The engine's promise settles before the first request.
+  await new Promise((resolve) => setImmediate(resolve));
+  return server;
+}
+
+/** Listens on a free port of the loopback interface and gives the base URL. */
+export async function listen(server: BonsaiServer): Promise<string> {
+  await server.fastify.listen({ host: "127.0.0.1", port: 0 });
+  return `http://127.0.0.1:${(server.fastify.server.address() as AddressInfo).port}`;
+}
+
+export const hello = { model: "scripted", messages: [{ role: "user", content: "Hello" }] };
+
+/** The `data:` payloads of an event stream. */
+export function dataOf(stream: string): string[] {
+  return stream
+    .split("\n\n")
+    .filter((event) => event.startsWith("data: "))
+    .map((event) => event.slice("data: ".length));
+}

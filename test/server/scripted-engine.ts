@@ -1,0 +1,257 @@
+/** @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops, queues and cancels; only its model is a word list. */
+
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt, TokenLogprob } from "../../src/engine/request.ts";
+
+const words = ["The bear ", "sews ", "a seam, ", "drinks tea ", "with Zoë ", "and a 🧵. ", "Good night, ", "little one! "];
+
+/** Mixes integers into one of 32 bits (murmur3's finaliser over a running sum). */
+function mix(...values: number[]): number {
+  let hash = 0x9e3779b9;
+  for (const value of values) {
+    for (const part of [value >>> 0, Math.floor(value / 2 ** 32) >>> 0]) {
+      hash = Math.imul(hash ^ part, 0x85ebca6b);
+      hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+      hash ^= hash >>> 16;
+    }
+  }
+  return hash >>> 0;
+}
+
+export interface ScriptedEngineOptions {
+  maxSequences?: number;
+  maxQueuedSequences?: number;
+  contextLength?: number;
+  ids?: string[];
+  /** Awaited before every token: a test can hold the engine there. */
+  beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
+  /** Thrown instead of the token of that position. */
+  failure?: { position: number; error: Error };
+}
+
+export const scriptedModel = (id: string, contextLength: number, kind: "policy" | "reward" = "policy"): ModelInfo => ({
+  id,
+  kind,
+  base: undefined,
+  created: 1_700_000_000,
+  contextLength,
+  vocabSize: 257,
+  quantization: "fp32",
+  device: "cpu",
+  hasChatTemplate: id !== "no-template",
+  fingerprint: "fp_scripted",
+});
+
+const encoder = new TextEncoder();
+
+export class ScriptedEngine implements Engine {
+  readonly models: readonly ModelInfo[];
+  readonly #options: Required<Pick<ScriptedEngineOptions, "maxSequences" | "maxQueuedSequences" | "contextLength">> & ScriptedEngineOptions;
+  readonly #waiting: { n: number; admit: () => void }[] = [];
+  #running = 0;
+  #counters = { promptTokens: 0, generatedTokens: 0, decodeSteps: 0, decodeRows: 0 };
+  /** Requests as they came. */
+  readonly requests: GenerateRequest[] = [];
+
+  constructor(options: ScriptedEngineOptions = {}) {
+    this.#options = { maxSequences: 64, maxQueuedSequences: 256, contextLength: 4096, ...options };
+    this.models = [
+      ...(options.ids ?? ["scripted", "org/scripted", "no-template"]).map((id) => scriptedModel(id, this.#options.contextLength)),
+      scriptedModel("reward", this.#options.contextLength, "reward"),
+    ];
+  }
+
+  async tokenize(_model: string, prompt: Prompt): Promise<number[]> {
+    if (prompt.kind === "tokens") return prompt.ids;
+    const text =
+      prompt.kind === "text"
+        ? prompt.text
+        : prompt.messages.map((message) => `<${message.role}>${message.content}</${message.role}>`).join("");
+    return [256, ...encoder.encode(text)];
+  }
+
+  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
+    this.requests.push(request);
+    const prompt = await this.tokenize(request.model, request.prompt);
+    if (prompt.length >= this.#options.contextLength) {
+      throw new BonsaiError(
+        "context_length_exceeded",
+        `The prompt has ${prompt.length} tokens; the model's context is ${this.#options.contextLength}.`,
+        { param: "messages" },
+      );
+    }
+    await this.#admission(request.n, signal);
+    this.#running += request.n;
+    try {
+      this.#counters.promptTokens += prompt.length;
+      yield {
+        type: "start",
+        promptTokens: prompt.length,
+        cachedTokens: Math.floor(prompt.length / 2),
+        ...(request.echo ? { echo: this.#echo(request, prompt) } : {}),
+      };
+      const limit = Math.min(request.maxTokens ?? Infinity, this.#options.contextLength - prompt.length);
+      const rows = Array.from({ length: request.n }, (_, index) => new Row(request, index, limit, prompt));
+      for (let position = 0; rows.some((row) => !row.finished); position++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.#options.beforeToken?.(signal);
+        if (signal?.aborted === true) throw signal.reason;
+        if (this.#options.failure?.position === position) throw this.#options.failure.error;
+        this.#counters.decodeSteps += 1;
+        for (const row of rows.filter((candidate) => !candidate.finished)) {
+          this.#counters.decodeRows += 1;
+          for (const event of row.step()) {
+            if (event.type === "delta") this.#counters.generatedTokens += event.tokenIds.length;
+            yield event;
+          }
+        }
+      }
+      yield { type: "end", timings: { queueMs: 0, prefillMs: 1, decodeMs: 1 } };
+    } finally {
+      this.#running -= request.n;
+      this.#admitNext();
+    }
+  }
+
+  #echo(request: GenerateRequest, prompt: number[]) {
+    const ids = prompt.filter((id) => id < 256);
+    return {
+      text: new TextDecoder().decode(Uint8Array.from(ids)),
+      tokens:
+        request.logprobs === undefined
+          ? undefined
+          : ids.map((id, place) => ({
+              ...scored(id, request.logprobs!),
+              logprob: place === 0 ? null : -5,
+              top: place === 0 ? [] : scored(id, request.logprobs!).top,
+            })),
+    };
+  }
+
+  async #admission(n: number, signal: AbortSignal | undefined): Promise<void> {
+    if (n > this.#options.maxSequences)
+      throw new BonsaiError("request_too_large", `n = ${n} is more than the ${this.#options.maxSequences} sequences that run at once.`, {
+        param: "n",
+      });
+    if (this.#waiting.length === 0 && this.#running + n <= this.#options.maxSequences) return;
+    const queued = this.#waiting.reduce((sum, entry) => sum + entry.n, 0);
+    if (queued + n > this.#options.maxQueuedSequences) throw new BonsaiError("overloaded", "The queue is full.", { retryAfterSeconds: 1 });
+    await new Promise<void>((resolve, reject) => {
+      const entry = { n, admit: resolve };
+      this.#waiting.push(entry);
+      signal?.addEventListener("abort", () => {
+        const place = this.#waiting.indexOf(entry);
+        if (place >= 0) this.#waiting.splice(place, 1);
+        reject(signal.reason as Error);
+      });
+    });
+  }
+
+  #admitNext(): void {
+    const [next] = this.#waiting;
+    if (next === undefined || this.#running + next.n > this.#options.maxSequences) return;
+    this.#waiting.shift();
+    next.admit();
+  }
+
+  stats(): EngineStats {
+    return {
+      runningSequences: this.#running,
+      waitingSequences: this.#waiting.reduce((sum, entry) => sum + entry.n, 0),
+      waitingRequests: this.#waiting.length,
+      kvTokensReserved: this.#running * 10,
+      kvTokensCapacity: this.#options.maxSequences * this.#options.contextLength,
+      prefixCacheBytes: 0,
+      prefixCacheHitTokens: Math.floor(this.#counters.promptTokens / 2),
+      prefixCacheQueryTokens: this.#counters.promptTokens,
+      prefillChunks: 0,
+      decodeSeconds: 0,
+      prefillSeconds: 0,
+      ...this.#counters,
+    };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function tokenText(id: number): string {
+  return new TextDecoder().decode(Uint8Array.of(id));
+}
+
+function scored(id: number, k: number): TokenLogprob {
+  const one = (other: number, place: number) => ({ token: tokenText(other), bytes: [other], logprob: -1 - place });
+  return { ...one(id, 0), top: Array.from({ length: k }, (_, place) => one((id + place) % 256, place)) };
+}
+
+/** One sequence: its bytes come one a step, and its text as characters become whole. */
+class Row {
+  finished = false;
+  readonly #request: GenerateRequest;
+  readonly #index: number;
+  readonly #limit: number;
+  readonly #salt: number;
+  readonly #decoder = new TextDecoder();
+  #bytes: number[] = [];
+  #wordsLeft: number;
+  #count = 0;
+  #text = "";
+  #sent = 0;
+
+  constructor(request: GenerateRequest, index: number, limit: number, prompt: number[]) {
+    this.#request = request;
+    this.#index = index;
+    this.#limit = limit;
+    this.#salt = request.sampling.temperature === 0 ? mix(...prompt) : mix(request.seed, index, ...prompt);
+    this.#wordsLeft = request.ignoreEos ? Infinity : 2 + (this.#salt % 12);
+  }
+
+  #finish(reason: "stop" | "length"): GenerateEvent[] {
+    this.finished = true;
+    return [{ type: "finish", index: this.#index, reason, completionTokens: this.#count }];
+  }
+
+  step(): GenerateEvent[] {
+    if (this.#count >= this.#limit) return this.#finish("length");
+    if (this.#bytes.length === 0) {
+      if (this.#wordsLeft === 0) return this.#finish("stop");
+      this.#bytes = [...encoder.encode(words[mix(this.#salt, this.#wordsLeft, this.#count) % words.length])];
+      this.#wordsLeft -= 1;
+    }
+    const id = this.#bytes.shift()!;
+    this.#count += 1;
+    this.#text += this.#decoder.decode(Uint8Array.of(id), { stream: true });
+    const found = this.#request.stop.map((stop) => this.#text.indexOf(stop)).filter((place) => place >= 0);
+    const end = found.length > 0 ? Math.min(...found) : this.#count >= this.#limit ? this.#text.length : this.#text.length - this.#held();
+    const text = this.#text.slice(this.#sent, Math.max(this.#sent, end));
+    this.#sent += text.length;
+    const delta: GenerateEvent = {
+      type: "delta",
+      index: this.#index,
+      text,
+      tokenIds: [id],
+      ...(this.#request.logprobs === undefined ? {} : { logprobs: [scored(id, this.#request.logprobs)] }),
+    };
+    if (found.length > 0) return [delta, ...this.#finish("stop")];
+    if (this.#bytes.length === 0 && this.#wordsLeft === 0) {
+      const rest = this.#text.slice(this.#sent);
+      this.#sent = this.#text.length;
+      return [
+        delta,
+        ...(rest === "" ? [] : [{ type: "delta" as const, index: this.#index, text: rest, tokenIds: [] }]),
+        ...this.#finish("stop"),
+      ];
+    }
+    return this.#count >= this.#limit ? [delta, ...this.#finish("length")] : [delta];
+  }
+
+  /** Characters at the end that may be the beginning of a stop string. */
+  #held(): number {
+    let held = 0;
+    for (const stop of this.#request.stop) {
+      for (let length = Math.min(stop.length - 1, this.#text.length); length > held; length--) {
+        if (this.#text.endsWith(stop.slice(0, length))) held = length;
+      }
+    }
+    return held;
+  }
+}
