@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
 import { describe, test } from "node:test";
 import { findCycle, importsOf, projectFiles, readProjectFile, root, sourceFolders } from "./project-files.ts";
 
@@ -132,6 +132,30 @@ describe("the project's text", () => {
       assertNone(offences, "Found");
     });
   }
+
+  test("links only to files that are there, and to headings that they have", () => {
+    const headings = (path: string): string[] =>
+      [...readProjectFile(path).matchAll(/^#+ (.*)$/gm)].map((match) =>
+        (match[1] ?? "")
+          .toLowerCase()
+          .replaceAll(/[^\w\- ]/g, "")
+          .replaceAll(" ", "-"),
+      );
+    const offences = projectFiles()
+      .filter((path) => path.endsWith(".md"))
+      .flatMap((path) =>
+        [...readProjectFile(path).matchAll(/\]\(([^)\s]+)\)/g)]
+          .map((match) => match[1] ?? "")
+          .filter((target) => !/^[a-z]+:/.test(target))
+          .filter((target) => {
+            const [file = "", anchor] = target.split("#");
+            const linked = file === "" ? path : posix.join(dirname(path), file);
+            return !existsSync(join(root, linked)) || (anchor !== undefined && !headings(linked).includes(anchor));
+          })
+          .map((target) => `${path} links to ${target}`),
+      );
+    assertNone(offences, "Broken links");
+  });
 
   test("names no place to fetch packages from in the lockfile, so that every machine uses its own", () => {
     assert.doesNotMatch(readProjectFile("package-lock.json"), /"resolved": "http/);
