@@ -59,9 +59,9 @@ export function inverseTemperature(params: SamplingParams): number {
 export function sampleFromTop(top: TopLogits, params: SamplingParams, uniform: number): SampledToken | undefined {
   const { values, ids } = top;
   const mass = new CumulativeMass({ count: values.length, logit: (rank) => values[rank]! }, inverseTemperature(params));
-  checkNormaliser(top.normaliser);
+  const normaliser = checked(top.normaliser);
   if (isGreedy(params)) return { tokenId: ids[0]!, logit: values[0]! };
-  const [least, most] = boundsOfKeptMass(mass, params, top.normaliser);
+  const [least, most] = boundsOfKeptMass(mass, params, normaliser);
   const rank = mass.firstRankPast(uniform * most);
   if (rank === undefined || (least !== most && mass.firstRankPast(uniform * least) !== rank)) return undefined;
   return { tokenId: ids[rank]!, logit: values[rank]! };
@@ -89,19 +89,19 @@ export function sampleFromFull(
   }
   const ranking = new TokenRanking(penalised);
   const mass = new CumulativeMass(ranking, inverseTemperature(params));
-  let total = penalised === logits ? normaliser : undefined;
-  // Only top_k can do without.
-  if (params.topK <= 0 || params.topK > logits.length) checkNormaliser((total ??= mass.ofAll(penalised)));
+  const isTopK = params.topK > 0 && params.topK <= logits.length;
+  const candidates = isTopK
+    ? mass.ofFirst(params.topK)
+    : checked(penalised === logits && normaliser !== undefined ? normaliser : mass.ofAll(penalised));
   // Z and the running sums differ by roundings: a draw between them goes to the most likely token.
-  const rank = mass.firstRankPast(uniform * keptMass(mass, params, total ?? mass.count)) ?? 0;
+  const rank = mass.firstRankPast(uniform * keptMass(mass, params, candidates)) ?? 0;
   const tokenId = ranking.tokenId(rank);
   return { tokenId, logit: logits[tokenId]! };
 }
 
-/** S, where all tokens are known. */
-function keptMass(mass: CumulativeMass, params: SamplingParams, normaliser: number): number {
-  let kept = normaliser;
-  if (params.topK > 0 && params.topK <= mass.count) kept = mass.ofFirst(params.topK);
+/** S, where all tokens are known. `candidates` is the mass that top_k leaves. */
+function keptMass(mass: CumulativeMass, params: SamplingParams, candidates: number): number {
+  let kept = candidates;
   if (params.topP < 1) kept = nucleusMass(mass, params.topP * kept) ?? params.topP * kept;
   if (params.minP > 0) kept = Math.min(kept, mass.ofFirst(mass.countAtLeast(params.minP)));
   return kept;
@@ -162,9 +162,8 @@ function mostLikelyToken(logits: Float32Array): number {
   return best;
 }
 
-/** Z holds the most likely token's weight, 1, and float32 may round it down a little. */
-function checkNormaliser(normaliser: number): void {
-  if (!(normaliser > 0.5 && normaliser < Infinity)) {
-    throw new BonsaiError("internal", `The sum of a row's token weights is ${normaliser}; it must be finite and at least 1.`);
-  }
+/** Z, if it can be one: it holds the most likely token's weight, 1, and float32 may round it down a little. */
+function checked(normaliser: number): number {
+  if (normaliser > 0.5 && normaliser < Infinity) return normaliser;
+  throw new BonsaiError("internal", `The sum of a row's token weights is ${normaliser}; it must be finite and at least 1.`);
 }
