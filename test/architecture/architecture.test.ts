@@ -7,13 +7,12 @@ import { describe, test } from "node:test";
 import { findCycle, importsOf, projectFiles, readProjectFile, root, sourceFolders } from "./project-files.ts";
 
 /** The folders of src/, in the order of dependence: a folder imports only from those before it. */
-const order = [
-  ...["errors", "config", "tensor", "onnx", "formats", "text", "architectures", "runtime", "engine"],
-  ...["reward", "bestofn", "autodiff", "train", "protocol", "server", "cli"],
-];
+const order = "errors config tensor onnx formats text architectures runtime engine reward bestofn autodiff train protocol server cli".split(
+  " ",
+);
 
 /** Folders of test/ that are not the mirror of a folder of src/. */
-const testFolders = ["architecture", "bench", "e2e", "fixtures", "oracle"];
+const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "oracle"]);
 
 const code = ["src", "scripts", "test", "loadtest"]
   .filter((folder) => existsSync(join(root, folder)))
@@ -106,7 +105,7 @@ describe("tests", () => {
   test("mirror the folders of src/", () => {
     const folders = new Set(typescript.filter((path) => path.startsWith("test/")).map(folderOf));
     assertNone(
-      [...folders].filter((folder) => !order.includes(folder) && !testFolders.includes(folder)),
+      [...folders].filter((folder) => !order.includes(folder) && !testFolders.has(folder)),
       "A folder of test/ is named as the folder of src/ whose behaviour it checks",
     );
   });
@@ -156,9 +155,30 @@ describe("the project's text", () => {
       );
     assertNone(offences, "Broken links");
   });
+});
 
-  test("names no place to fetch packages from in the lockfile, so that every machine uses its own", () => {
-    assert.doesNotMatch(readProjectFile("package-lock.json"), /"resolved": "http/);
+describe("the lockfile", () => {
+  const lock = JSON.parse(readProjectFile("package-lock.json")) as {
+    packages: Record<string, { resolved?: string; integrity?: string; optionalDependencies?: Record<string, string> }>;
+  };
+
+  test("names no place to fetch packages from, so that every machine uses its own, and pins the content of each", () => {
+    const packages = Object.entries(lock.packages).filter(([path]) => path !== "");
+    assertNone(
+      packages.filter(([, entry]) => entry.resolved !== undefined || entry.integrity === undefined).map(([path]) => path),
+      "npm writes the lockfile so with omit-lockfile-registry-resolved",
+    );
+  });
+
+  test("holds the parts of every package for all platforms, without which npm ci refuses it", () => {
+    const offences = Object.entries(lock.packages).flatMap(([path, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {})
+        .filter(
+          (name) => !Object.hasOwn(lock.packages, `${path}/node_modules/${name}`) && !Object.hasOwn(lock.packages, `node_modules/${name}`),
+        )
+        .map((name) => `${path} lacks ${name}`),
+    );
+    assertNone(offences, "A registry did not have all of a package's parts yet: pin the version before it");
   });
 });
 
@@ -183,7 +203,8 @@ describe("the search for imports", () => {
 
 describe("the search for cycles", () => {
   test("finds one wherever it is, and none in a graph without", () => {
-    const edges = (text: string): Map<string, string[]> => new Map(text.split(" ").map((part) => [part[0] ?? "", [...part.slice(1)]]));
+    const edges = (text: string): Map<string, string[]> =>
+      new Map(text.split(" ").map((part) => [part.slice(0, 1), part.slice(1).split("")]));
     assert.equal(findCycle(edges("abc bc cd d")), undefined);
     assert.deepEqual(findCycle(edges("ab bcd c dea ef f")), ["a", "b", "d", "a"]);
     assert.deepEqual(findCycle(edges("ab b cc")), ["c", "c"]);
