@@ -1,0 +1,16 @@
+/** @file Asserts that something is refused in the way every reader promises: by a BonsaiError with a code and a telling message. */
+
+import assert from "node:assert/strict";
+
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import type { ErrorCode } from "../../src/errors/registry.ts";
+
+/** Fails unless `action` throws a BonsaiError of that code whose message matches. */
+export function assertRefused(action: () => unknown, code: ErrorCode, message: RegExp): void {
+  assert.throws(action, (error) => {
+    assert.ok(error instanceof BonsaiError, `not a BonsaiError: ${String(error)}`);
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });
+}
