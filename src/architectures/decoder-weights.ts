@@ -1,0 +1,171 @@
+/** @file Where each part of a decoder is found among a model's named tensors, and the check that every one has its shape. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { WeightSource } from "../formats/model-file.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+
+/** y = x Wᵀ + b. The tensors of `weights`, each [outputs_i, inputs], are stacked along their outputs. */
+export interface LinearWeight {
+  name: string;
+  outputs: number;
+  inputs: number;
+  weights: readonly string[];
+  biases: readonly string[];
+}
+
+export interface NormWeight {
+  weight: string;
+  bias: string | undefined;
+}
+
+export interface LayerWeights {
+  inputNorm: NormWeight;
+  /** Query, key and value in one product: outputs (heads + 2 kvHeads) * headDim. */
+  queryKeyValue: LinearWeight;
+  /** [headDim] each (Qwen3). */
+  queryNorm: string | undefined;
+  keyNorm: string | undefined;
+  output: LinearWeight;
+  mlpNorm: NormWeight;
+  /** Gate and up in one product when the MLP is gated, else up alone. */
+  up: LinearWeight;
+  down: LinearWeight;
+}
+
+export interface DecoderWeights {
+  embedding: string;
+  /** [contextLength, hiddenSize], learned positions. */
+  positions: string | undefined;
+  layers: LayerWeights[];
+  finalNorm: NormWeight;
+  head: LinearWeight;
+}
+
+/** Names every weight of the config's architecture and checks its presence and shape. Throws `invalid_model_file` naming the tensor. */
+export function locateDecoderWeights(config: DecoderConfig, source: WeightSource, path: string): DecoderWeights {
+  const weights = config.family === "gpt2" ? gpt2Names(config) : llamaNames(config);
+  const expect = (name: string, ...shape: number[]): void => {
+    const info = source.infos.get(name);
+    if (info === undefined) throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" is missing.`);
+    if (info.shape.join() !== shape.join()) {
+      throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" has shape [${info.shape.join(", ")}], not [${shape.join(", ")}].`);
+    }
+  };
+  const { hiddenSize, headDim, vocabSize } = config;
+  const expectNorm = (norm: NormWeight): void => {
+    expect(norm.weight, hiddenSize);
+    if (norm.bias !== undefined) expect(norm.bias, hiddenSize);
+  };
+  const expectLinear = (linear: LinearWeight): void => {
+    const sizes = partSizes(linear, config);
+    linear.weights.forEach((name, part) => expect(name, sizes[part] as number, linear.inputs));
+    linear.biases.forEach((name, part) => expect(name, sizes[part] as number));
+  };
+  expect(weights.embedding, vocabSize, hiddenSize);
+  if (weights.positions !== undefined) expect(weights.positions, config.contextLength, hiddenSize);
+  for (const layer of weights.layers) {
+    expectNorm(layer.inputNorm);
+    expectNorm(layer.mlpNorm);
+    for (const linear of [layer.queryKeyValue, layer.output, layer.up, layer.down]) expectLinear(linear);
+    if (layer.queryNorm !== undefined) expect(layer.queryNorm, headDim);
+    if (layer.keyNorm !== undefined) expect(layer.keyNorm, headDim);
+  }
+  expectNorm(weights.finalNorm);
+  expectLinear(weights.head);
+  return weights;
+}
+
+/** The stacked weight, fp32 [outputs, inputs]. */
+export function loadLinear(source: WeightSource, linear: LinearWeight): Float32Array<ArrayBuffer> {
+  return stack(source, linear.weights, linear.outputs * linear.inputs);
+}
+
+/** The stacked bias, fp32 [outputs], or undefined where the layer has none. */
+export function loadBias(source: WeightSource, linear: LinearWeight): Float32Array<ArrayBuffer> | undefined {
+  return linear.biases.length === 0 ? undefined : stack(source, linear.biases, linear.outputs);
+}
+
+function stack(source: WeightSource, names: readonly string[], length: number): Float32Array<ArrayBuffer> {
+  const [only] = names;
+  if (names.length === 1 && only !== undefined) return source.readFloat32(only);
+  const stacked = new Float32Array(length);
+  let offset = 0;
+  for (const name of names) {
+    const part = source.readFloat32(name);
+    stacked.set(part, offset);
+    offset += part.length;
+  }
+  return stacked;
+}
+
+function partSizes(linear: LinearWeight, config: DecoderConfig): number[] {
+  if (linear.weights.length === 1) return [linear.outputs];
+  if (linear.weights.length === 2) return [linear.outputs / 2, linear.outputs / 2];
+  return [config.heads * config.headDim, config.kvHeads * config.headDim, config.kvHeads * config.headDim];
+}
+
+function llamaNames(config: DecoderConfig): DecoderWeights {
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, biases } = config;
+  const norm = (name: string): NormWeight => ({ weight: `${name}.weight`, bias: undefined });
+  const linear = (name: string, parts: readonly string[], outputs: number, inputs: number, bias: boolean): LinearWeight => ({
+    name,
+    outputs,
+    inputs,
+    weights: parts.map((part) => `${part}.weight`),
+    biases: bias ? parts.map((part) => `${part}.bias`) : [],
+  });
+  return {
+    embedding: "model.embed_tokens.weight",
+    positions: undefined,
+    layers: Array.from({ length: config.layers }, (_, index) => {
+      const layer = `model.layers.${index}`;
+      const attention = `${layer}.self_attn`;
+      const projections = ["q_proj", "k_proj", "v_proj"].map((part) => `${attention}.${part}`);
+      const gateUp = ["gate_proj", "up_proj"].map((part) => `${layer}.mlp.${part}`);
+      return {
+        inputNorm: norm(`${layer}.input_layernorm`),
+        queryKeyValue: linear(`${attention}.qkv`, projections, (heads + 2 * kvHeads) * headDim, hiddenSize, biases.qkv),
+        queryNorm: config.queryKeyNorm ? `${attention}.q_norm.weight` : undefined,
+        keyNorm: config.queryKeyNorm ? `${attention}.k_norm.weight` : undefined,
+        output: linear(`${attention}.o_proj`, [`${attention}.o_proj`], hiddenSize, heads * headDim, biases.output),
+        mlpNorm: norm(`${layer}.post_attention_layernorm`),
+        up: linear(`${layer}.mlp.gate_up`, gateUp, 2 * intermediateSize, hiddenSize, biases.mlp),
+        down: linear(`${layer}.mlp.down_proj`, [`${layer}.mlp.down_proj`], hiddenSize, intermediateSize, biases.mlp),
+      };
+    }),
+    finalNorm: norm("model.norm"),
+    head: linear("lm_head", [config.tiedEmbeddings ? "model.embed_tokens" : "lm_head"], vocabSize, hiddenSize, false),
+  };
+}
+
+function gpt2Names(config: DecoderConfig): DecoderWeights {
+  const { hiddenSize, intermediateSize, vocabSize } = config;
+  const norm = (name: string): NormWeight => ({ weight: `${name}.weight`, bias: `${name}.bias` });
+  const linear = (name: string, outputs: number, inputs: number): LinearWeight => ({
+    name,
+    outputs,
+    inputs,
+    weights: [`${name}.weight`],
+    biases: [`${name}.bias`],
+  });
+  const headName = config.tiedEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
+  return {
+    embedding: "transformer.wte.weight",
+    positions: "transformer.wpe.weight",
+    layers: Array.from({ length: config.layers }, (_, index) => {
+      const layer = `transformer.h.${index}`;
+      return {
+        inputNorm: norm(`${layer}.ln_1`),
+        queryKeyValue: linear(`${layer}.attn.c_attn`, 3 * hiddenSize, hiddenSize),
+        queryNorm: undefined,
+        keyNorm: undefined,
+        output: linear(`${layer}.attn.c_proj`, hiddenSize, hiddenSize),
+        mlpNorm: norm(`${layer}.ln_2`),
+        up: linear(`${layer}.mlp.c_fc`, intermediateSize, hiddenSize),
+        down: linear(`${layer}.mlp.c_proj`, hiddenSize, intermediateSize),
+      };
+    }),
+    finalNorm: norm("transformer.ln_f"),
+    head: { name: "lm_head", outputs: vocabSize, inputs: hiddenSize, weights: [headName], biases: [] },
+  };
+}

@@ -1,0 +1,159 @@
+/** @file The ways a linear layer is computed: fp32, blocks of 8 or 4 bits, or 8-bit rows times 8-bit columns. */
+
+import type { DType } from "../tensor/dtype.ts";
+import type { WeightSource } from "../formats/model-file.ts";
+import type { ElementArray, ElementType } from "../onnx/data-type.ts";
+import type { ExternalDataWriter } from "../onnx/external-data.ts";
+import type { Graph, Value } from "../onnx/graph.ts";
+import { blockSize, quantizeBlocks8, quantizeChannels8, type BlockQuantized } from "../tensor/quantize.ts";
+import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
+import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
+
+/**
+ * fp32: `MatMul`.
+ * blocks8: `MatMulNBits`, 8 bits in blocks of 32 inputs, products in int8.
+ * blocks4: the file's own Q4_0 or Q4_1 blocks, with their own scale and minimum; blocks8 where the file has others.
+ * w8a8: each row of activations and each output channel of weights has one 8-bit scale; sums are exact integers.
+ */
+export const linearSchemes = ["fp32", "blocks8", "blocks4", "w8a8"] as const;
+export type LinearScheme = (typeof linearSchemes)[number];
+
+/** What building a graph's linear layers needs. */
+export interface LinearContext {
+  graph: Graph;
+  source: WeightSource;
+  data: ExternalDataWriter;
+  scheme: LinearScheme;
+}
+
+/** Factors that are folded into a layer's weights: W'[o, i] = W[o, i] * inputs[i] * outputs[o], b' = b * outputs. */
+export interface LinearScaling {
+  inputs?: Float32Array | undefined;
+  outputs?: Float32Array | undefined;
+}
+
+/** Emits y = x Wᵀ + b: [.., inputs] -> [.., outputs]. */
+export function emitLinear(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value {
+  const product = emitProduct(context, weight, x, scaling);
+  const bias = loadBias(context.source, weight);
+  if (bias === undefined) return product;
+  const scaled = scaling.outputs === undefined ? bias : bias.map((value, output) => value * (scaling.outputs?.[output] as number));
+  const key = scaling.outputs === undefined ? `${weight.name}.bias` : `${weight.name}.bias.scaled`;
+  return context.graph.op("Add", [product, external(context, key, "float32", [weight.outputs], () => scaled)]);
+}
+
+/** An initializer in the model's data file, written once under its key. */
+export function external(
+  context: Pick<LinearContext, "graph" | "data">,
+  key: string,
+  type: ElementType,
+  shape: readonly number[],
+  make: () => ElementArray,
+): Value {
+  return context.graph.initializer(key, type, shape, context.data.add(key, make));
+}
+
+function emitProduct(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
+  const { graph, source, scheme } = context;
+  const { name, outputs, inputs } = weight;
+  if (scheme === "fp32") {
+    const w = external(context, `${name}.fp32`, "float32", [inputs, outputs], () => transpose(loadScaled(source, weight, scaling), outputs, inputs));
+    return graph.op("MatMul", [x, w]);
+  }
+  if (scheme === "w8a8") return emitW8A8(context, weight, x, scaling);
+  const stored = storedType(source, weight);
+  if (scheme === "blocks4" && stored === "Q4_0") return emitBlocks(context, weight, x, 4, () => repackQ4_0(readRaw(source, weight), outputs, inputs));
+  if (scheme === "blocks4" && stored === "Q4_1") {
+    const repacked = once(() => repackQ4_1(readRaw(source, weight), outputs, inputs));
+    return graph.op("Add", [emitBlocks(context, weight, x, 4, repacked), emitOffsets(context, weight, x, repacked)]);
+  }
+  return emitBlocks(context, weight, x, 8, () => blocks8(source, weight));
+}
+
+/** The 8-bit blocks of a weight: a Q8_0 file's own, else requantised. */
+export function blocks8(source: WeightSource, weight: LinearWeight): BlockQuantized {
+  return storedType(source, weight) === "Q8_0"
+    ? repackQ8_0(readRaw(source, weight), weight.outputs, weight.inputs)
+    : quantizeBlocks8(loadLinear(source, weight), weight.outputs, weight.inputs);
+}
+
+function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits: 4 | 8, make: () => BlockQuantized): Value {
+  const { name, outputs, inputs } = weight;
+  const blocks = Math.ceil(inputs / blockSize);
+  const quantized = once(make);
+  const data = external(context, `${name}.blocks${bits}`, "uint8", [outputs, blocks, (blockSize * bits) / 8], () => quantized().data);
+  const scales = external(context, `${name}.blocks${bits}.scales`, "float32", [outputs * blocks], () => quantized().scales);
+  // accuracy_level 4 computes in int8; its rows do not depend on the batch (docs/LOG.md).
+  const attributes = { K: { int: inputs }, N: { int: outputs }, bits: { int: bits }, block_size: { int: blockSize }, accuracy_level: { int: 4 } };
+  return context.graph.microsoft("MatMulNBits", [x, data, scales], attributes);
+}
+
+/** The blocks' offsets times the sums of the inputs of each block: x Oᵀ with one input a block. */
+function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, repacked: () => OffsetBlocks): Value {
+  const { graph } = context;
+  const { name, outputs, inputs } = weight;
+  const blocks = inputs / blockSize;
+  const offsets = external(context, `${name}.blocks4.offsets`, "float32", [blocks, outputs], () => repacked().offsets as Float32Array<ArrayBuffer>);
+  const grouped = graph.op("Reshape", [x, graph.int64s(0, 0, blocks, blockSize)]);
+  return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
+}
+
+function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
+  const { graph, source } = context;
+  const { name, outputs, inputs } = weight;
+  const quantized = once(() => quantizeChannels8(loadScaled(source, weight, scaling), outputs, inputs));
+  const data = external(context, `${name}.w8`, "int8", [inputs, outputs], () => quantized().data);
+  const scales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
+  const zeroPoint = graph.constant("uint8", [], Uint8Array.of(128));
+  const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 1 } });
+  // A row of zeros would divide by zero; the smallest normal scale keeps it zero.
+  const scale = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
+  const rows = graph.op("Reshape", [x, graph.int64s(-1, inputs)]);
+  const rowScale = graph.op("Reshape", [scale, graph.int64s(-1)]);
+  const rowCount = graph.op("Shape", [rows], { start: { int: 0 }, end: { int: 1 } });
+  const zeroPoints = graph.op("Expand", [graph.constant("uint8", [1], Uint8Array.of(128)), rowCount]);
+  const quantizedRows = graph.op("QuantizeLinear", [rows, rowScale, zeroPoints], { axis: { int: 0 } });
+  const product = graph.microsoft("MatMulIntegerToFloat", [quantizedRows, data, graph.float(1), scales, zeroPoint]);
+  const shaped = graph.op("Reshape", [product, graph.op("Concat", [graph.op("Shape", [x], { start: { int: 0 }, end: { int: 2 } }), graph.int64s(outputs)], { axis: { int: 0 } })]);
+  return graph.op("Mul", [shaped, scale]);
+}
+
+function loadScaled(source: WeightSource, weight: LinearWeight, scaling: LinearScaling): Float32Array<ArrayBuffer> {
+  const loaded = loadLinear(source, weight);
+  const { inputs: byInput, outputs: byOutput } = scaling;
+  if (byInput === undefined && byOutput === undefined) return loaded;
+  for (let output = 0; output < weight.outputs; output++) {
+    const factor = byOutput?.[output] ?? 1;
+    for (let input = 0; input < weight.inputs; input++) {
+      const at = output * weight.inputs + input;
+      loaded[at] = (loaded[at] as number) * factor * (byInput?.[input] ?? 1);
+    }
+  }
+  return loaded;
+}
+
+/** The type that all stacked tensors are stored in, or undefined when they differ. */
+export function storedType(source: WeightSource, weight: LinearWeight): DType | undefined {
+  const types = new Set(weight.weights.map((name) => source.infos.get(name)?.dtype));
+  return types.size === 1 ? [...types][0] : undefined;
+}
+
+/** Blocks run along the inputs, so stacking outputs is concatenation. */
+function readRaw(source: WeightSource, weight: LinearWeight): Uint8Array<ArrayBuffer> {
+  const parts = weight.weights.map((name) => source.readRaw(name));
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(parts));
+}
+
+function transpose(weights: Float32Array, outputs: number, inputs: number): Float32Array<ArrayBuffer> {
+  const transposed = new Float32Array(weights.length);
+  for (let output = 0; output < outputs; output++) {
+    for (let input = 0; input < inputs; input++) transposed[input * outputs + output] = weights[output * inputs + input] as number;
+  }
+  return transposed;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

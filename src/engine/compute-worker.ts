@@ -1,0 +1,60 @@
+/** @file The compute worker's entry: loads the models, runs the engine, answers messages between steps. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { EngineLoop, type GenerationListener } from "./engine-loop.ts";
+import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
+import { loadModel, type Model } from "./model.ts";
+import { toWire } from "./wire-error.ts";
+
+type Turn = Extract<FromWorker, { type: "turn" }>;
+
+const port = parentPort;
+if (port === null) throw new Error("compute-worker.ts runs as a worker thread, started by start-engine.ts.");
+const send = (message: FromWorker): void => port.postMessage(message);
+
+/** Loads one model after the other: each may use all cores while it is prepared. */
+async function loadModels(setup: WorkerSetup): Promise<Model[]> {
+  const models: Model[] = [];
+  for (const options of setup.models) models.push(await loadModel({ ...options, log: (line) => send({ type: "log", line }) }));
+  return models;
+}
+
+function serve(models: Model[], setup: WorkerSetup): void {
+  const loop = new EngineLoop(models, setup.loop);
+  let turn: Pick<Turn, "events" | "failures"> | undefined;
+  // What one step gives to all its rows crosses in one message.
+  const pending = (): Pick<Turn, "events" | "failures"> => {
+    if (turn === undefined) {
+      turn = { events: [], failures: [] };
+      queueMicrotask(() => {
+        if (turn !== undefined) send({ type: "turn", ...turn, stats: loop.stats() });
+        turn = undefined;
+      });
+    }
+    return turn;
+  };
+  const listener = (id: number): GenerationListener => ({
+    event: (event) => pending().events.push({ id, event }),
+    failed: (error) => pending().failures.push({ id, error: toWire(error) }),
+  });
+  port?.on("message", (message: ToWorker) => {
+    if (message.type === "generate") loop.start(message.id, message.request, listener(message.id));
+    else if (message.type === "cancel") loop.cancel(message.id);
+    else if (message.type === "tokenize") {
+      try {
+        send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });
+      } catch (error) {
+        send({ type: "tokenizeFailed", id: message.id, error: toWire(error) });
+      }
+    } else port?.close();
+  });
+  send({ type: "ready", models: models.map(({ info }) => info) });
+}
+
+const setup = workerData as WorkerSetup;
+try {
+  serve(await loadModels(setup), setup);
+} catch (error) {
+  send({ type: "startFailed", error: toWire(error) });
+  port.close();
+}

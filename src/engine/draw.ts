@@ -1,0 +1,70 @@
+/** @file From a step's logits to the next token of each row, fetching whole rows of logits only for draws that need them. */
+
+import type { StepResult, TopLogits } from "../runtime/device.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { GenerateRequest, SamplingParams, TokenLogprob } from "./request.ts";
+import { inverseTemperature, sampleFromFull, sampleFromTop } from "./sampler.ts";
+import { logprobOfLogit, logprobsFromFull, logprobsFromTop, logSumExp, type TokenIdLogprob } from "./sampler-logprobs.ts";
+import { needsFullLogits, type TokenHistory } from "./sampler-penalties.ts";
+
+export interface DrawInput {
+  request: GenerateRequest;
+  history: TokenHistory;
+  /** In [0, 1). */
+  uniform: number;
+}
+
+export interface Drawn {
+  tokenId: number;
+  /** With the request's `logprobs`: the token's own, and those of the most likely ones. */
+  logprob: { own: number; top: TokenIdLogprob[] } | undefined;
+}
+
+/** One token for each row of the step, in order. */
+export async function drawTokens(inputs: readonly DrawInput[], result: StepResult): Promise<Drawn[]> {
+  const drawn = inputs.map((input, index) => drawFromTop(input, result.rows[index] as TopLogits));
+  const missing = drawn.flatMap((token, index) => (token === undefined ? [index] : []));
+  if (missing.length > 0) {
+    const logits = await result.fullLogits(missing);
+    missing.forEach((index, at) => {
+      drawn[index] = drawFromFull(inputs[index] as DrawInput, logits[at] as Float32Array, (result.rows[index] as TopLogits).normaliser);
+    });
+  }
+  return drawn as Drawn[];
+}
+
+function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | undefined {
+  const { sampling, logprobs } = request;
+  // The normaliser is that of the temperature; log-probabilities are those of temperature 1.
+  if (needsFullLogits(sampling) || (logprobs !== undefined && inverseTemperature(sampling) !== 1)) return undefined;
+  const sampled = sampleFromTop(top, sampling, uniform);
+  if (sampled === undefined || logprobs === undefined) return sampled && { tokenId: sampled.tokenId, logprob: undefined };
+  const rowLogSumExp = (top.values[0] as number) + Math.log(top.normaliser);
+  const own = logprobOfLogit(sampled.logit, rowLogSumExp);
+  return { tokenId: sampled.tokenId, logprob: { own, top: logprobsFromTop(top, rowLogSumExp, logprobs) } };
+}
+
+function drawFromFull({ request, history, uniform }: DrawInput, logits: Float32Array, normaliser: number): Drawn {
+  const { sampling, logprobs } = request;
+  const { tokenId, logit } = sampleFromFull(logits, sampling, history, uniform, usableNormaliser(sampling, normaliser));
+  if (logprobs === undefined) return { tokenId, logprob: undefined };
+  const rowLogSumExp = logSumExp(logits);
+  return { tokenId, logprob: { own: logprobOfLogit(logit, rowLogSumExp), top: logprobsFromFull(logits, rowLogSumExp, logprobs) } };
+}
+
+/** Penalties change the logits, and with them their sum. */
+function usableNormaliser(sampling: SamplingParams, normaliser: number): number | undefined {
+  return needsFullLogits(sampling) ? undefined : normaliser;
+}
+
+/** As the wire wants it: tokens as text and bytes. */
+export function describeLogprob(tokenizer: Tokenizer, drawn: Drawn): TokenLogprob | undefined {
+  if (drawn.logprob === undefined) return undefined;
+  const top = drawn.logprob.top.map(({ tokenId, logprob }) => ({ ...describeToken(tokenizer, tokenId), logprob }));
+  return { ...describeToken(tokenizer, drawn.tokenId), logprob: drawn.logprob.own, top };
+}
+
+export function describeToken(tokenizer: Tokenizer, tokenId: number): { token: string; bytes: number[] } {
+  const bytes = tokenizer.tokenBytes(tokenId);
+  return { token: Buffer.from(bytes).toString("utf8"), bytes: [...bytes] };
+}

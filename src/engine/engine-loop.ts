@@ -1,0 +1,289 @@
+/** @file The engine proper: admits requests, fills prompts chunk by chunk between decode steps, and steps all running rows at once. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { DecodeStep } from "../runtime/device.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import { describeLogprob, describeToken, drawTokens } from "./draw.ts";
+import { Generation } from "./generation.ts";
+import { encodePrompt, type Model } from "./model.ts";
+import { PrefixCache } from "./prefix-cache.ts";
+import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
+import { inverseTemperature } from "./sampler.ts";
+import { logprobOfLogit, logprobsFromFull, logSumExp } from "./sampler-logprobs.ts";
+import { nextAction, type Action } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
+
+export interface EngineLoopOptions extends AdmissionLimits {
+  prefixCacheBytes: number;
+  /** Most tokens of an answer whose request does not say. */
+  defaultMaxTokens: number;
+}
+
+/** What becomes of a request, told to whoever asked. */
+export interface GenerationListener {
+  event(event: GenerateEvent): void;
+  /** The request is over and nothing follows. */
+  failed(error: unknown): void;
+}
+
+export class EngineLoop {
+  readonly #models: ReadonlyMap<string, Model>;
+  readonly #options: EngineLoopOptions;
+  readonly #admission: Admission<Generation>;
+  readonly #prefixCache: PrefixCache;
+  readonly #generations = new Map<number, { generation: Generation; listener: GenerationListener }>();
+  readonly #prefilling: Generation[] = [];
+  readonly #decoding = new Set<Generation>();
+  readonly #counters = {
+    prefixCacheHitTokens: 0,
+    prefixCacheQueryTokens: 0,
+    promptTokens: 0,
+    generatedTokens: 0,
+    decodeSteps: 0,
+    decodeRows: 0,
+    prefillChunks: 0,
+    decodeSeconds: 0,
+    prefillSeconds: 0,
+  };
+  #last: Action = "idle";
+  #running = false;
+
+  constructor(models: readonly Model[], options: EngineLoopOptions) {
+    this.#models = new Map(models.map((model) => [model.info.id, model]));
+    this.#options = options;
+    this.#admission = new Admission(options);
+    this.#prefixCache = new PrefixCache(options.prefixCacheBytes);
+  }
+
+  /** Queues a request. Its listener hears everything else, refusals included. */
+  start(id: number, request: GenerateRequest, listener: GenerationListener): void {
+    try {
+      const model = this.#model(request.model);
+      const promptIds = encodePrompt(model, request.prompt);
+      const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
+      this.#admission.enqueue(generation);
+      this.#generations.set(id, { generation, listener });
+    } catch (error) {
+      listener.failed(error);
+      return;
+    }
+    if (!this.#running) void this.#run();
+  }
+
+  /** The rows are free before the next step. */
+  cancel(id: number): void {
+    const entry = this.#generations.get(id);
+    if (entry !== undefined) entry.generation.cancelled = true;
+  }
+
+  tokenize(model: string, prompt: Prompt): number[] {
+    return encodePrompt(this.#model(model), prompt);
+  }
+
+  stats(): EngineStats {
+    const [first] = this.#models.values();
+    const bytesPerToken = first?.device.bytesPerToken ?? 1;
+    return {
+      ...this.#counters,
+      runningSequences: this.#admission.runningSequences,
+      waitingSequences: this.#admission.waitingSequences,
+      waitingRequests: this.#admission.waitingRequests,
+      kvTokensReserved: Math.floor(this.#admission.runningBytes / bytesPerToken),
+      kvTokensCapacity: Math.floor(this.#options.kvCacheBytes / bytesPerToken),
+      prefixCacheBytes: this.#prefixCache.byteLength,
+    };
+  }
+
+  #model(id: string): Model {
+    const model = this.#models.get(id);
+    if (model === undefined) throw new BonsaiError("model_not_found", `The model "${id}" does not exist; GET /v1/models lists those that do.`, { param: "model" });
+    return model;
+  }
+
+  /** Runs until there is nothing left to do. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    // Requests that arrived in the same turn start together.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (;;) {
+      this.#dropCancelled();
+      for (const generation of this.#admission.admit()) this.#guard([generation], () => this.#open(generation));
+      const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, last: this.#last });
+      this.#last = action;
+      if (action === "idle") break;
+      const startMs = performance.now();
+      if (action === "prefill") {
+        const [generation] = this.#prefilling as [Generation];
+        await this.#guardAsync([generation], () => this.#prefillChunk(generation));
+        this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
+      } else {
+        for (const [model, generations] of groupByModel(this.#decoding)) await this.#guardAsync(generations, () => this.#decodeStep(model, generations));
+        this.#counters.decodeSeconds += (performance.now() - startMs) / 1000;
+      }
+    }
+    this.#running = false;
+  }
+
+  #dropCancelled(): void {
+    for (const { generation } of [...this.#generations.values()]) {
+      if (generation.cancelled) this.#close(generation);
+    }
+  }
+
+  /** Frees everything that a generation holds. */
+  #close(generation: Generation): void {
+    const { device } = generation.model;
+    for (const sequence of generation.sequenceStates) {
+      if (sequence.row !== undefined) device.closeRow(sequence.row);
+      sequence.row = undefined;
+    }
+    if (generation.prompt !== undefined) device.closePrompt(generation.prompt);
+    generation.prompt = undefined;
+    const waiting = this.#prefilling.indexOf(generation);
+    if (waiting >= 0) this.#prefilling.splice(waiting, 1);
+    this.#decoding.delete(generation);
+    this.#admission.remove(generation);
+    this.#generations.delete(generation.id);
+  }
+
+  /** Begins a prompt with what the prefix cache has of it. */
+  #open(generation: Generation): void {
+    generation.started();
+    const { device } = generation.model;
+    const { prefillIds, chunkKeys } = generation;
+    const prompt = device.openPrompt(prefillIds.length);
+    generation.prompt = prompt;
+    const pages = this.#prefixCache.match(chunkKeys);
+    for (const page of pages) device.appendPage(prompt, page);
+    generation.cachedTokens = prompt.length;
+    this.#counters.prefixCacheQueryTokens += prefillIds.length;
+    this.#counters.prefixCacheHitTokens += prompt.length;
+    this.#counters.promptTokens += generation.promptIds.length;
+    if (prompt.length < prefillIds.length) this.#prefilling.push(generation);
+    else this.#fork(generation, prompt);
+  }
+
+  async #prefillChunk(generation: Generation): Promise<void> {
+    const { prefillIds, chunkKeys, prompt, promptTokens } = generation;
+    if (prompt === undefined) return;
+    const { device } = generation.model;
+    const start = prompt.length;
+    const ids = prefillIds.slice(start, start + device.chunkTokens);
+    const logits = await device.prefill(prompt, ids, promptTokens !== undefined);
+    this.#counters.prefillChunks++;
+    if (logits !== undefined) this.#describePrompt(generation, start, ids.length, logits);
+    const key = chunkKeys[start / device.chunkTokens];
+    if (key !== undefined) this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
+    if (prompt.length < prefillIds.length) return;
+    this.#prefilling.splice(this.#prefilling.indexOf(generation), 1);
+    this.#fork(generation, prompt);
+  }
+
+  /** Opens a row for each sequence, all over the one prompt. */
+  #fork(generation: Generation, prompt: NonNullable<Generation["prompt"]>): void {
+    const { request, model, sequenceStates, promptIds } = generation;
+    generation.decoding();
+    const echo = request.echo ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: this.#finishPrompt(generation) } : undefined;
+    generation.emit({ type: "start", promptTokens: promptIds.length, cachedTokens: generation.cachedTokens, echo });
+    const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
+    if (live.length === 0) {
+      for (const sequence of sequenceStates) this.#finishSequence(generation, sequence);
+      this.#finish(generation);
+      return;
+    }
+    const rows = model.device.openRows(prompt, live.length);
+    generation.prompt = undefined;
+    live.forEach((sequence, index) => (sequence.row = rows[index]));
+    this.#decoding.add(generation);
+  }
+
+  async #decodeStep(model: Model, generations: readonly Generation[]): Promise<void> {
+    const live = generations.flatMap((generation) => generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })));
+    const steps = live.map(({ generation, sequence }): DecodeStep => {
+      return { row: sequence.row as DecodeStep["row"], tokenId: sequence.nextToken, inverseTemperature: inverseTemperature(generation.request.sampling) };
+    });
+    const result = await model.device.decode(steps);
+    const inputs = live.map(({ generation, sequence }) => ({ request: generation.request, history: sequence.history, uniform: sequence.draw() }));
+    const drawn = await drawTokens(inputs, result);
+    this.#counters.decodeSteps++;
+    this.#counters.decodeRows += live.length;
+    this.#counters.generatedTokens += live.length;
+    live.forEach(({ generation, sequence }, index) => {
+      const token = drawn[index];
+      if (token === undefined || generation.cancelled) return;
+      const text = sequence.push(token.tokenId);
+      const logprob = describeLogprob(model.tokenizer, token);
+      const logprobs = logprob && [logprob];
+      generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs });
+      if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
+    });
+    for (const generation of generations) {
+      if (!generation.cancelled && generation.sequenceStates.every(({ finished }) => finished !== undefined)) this.#finish(generation);
+    }
+  }
+
+  #finishSequence(generation: Generation, sequence: Sequence): void {
+    if (sequence.row !== undefined) generation.model.device.closeRow(sequence.row);
+    sequence.row = undefined;
+    this.#admission.sequenceEnded(generation);
+    generation.emit({ type: "finish", index: sequence.index, reason: sequence.finished ?? "stop", completionTokens: sequence.length });
+  }
+
+  #finish(generation: Generation): void {
+    this.#close(generation);
+    generation.end();
+  }
+
+  /** What each token of the chunk was given by those before it: its logits are those after the token before. */
+  #describePrompt(generation: Generation, start: number, count: number, logits: Float32Array): void {
+    const { model, promptIds, request, promptTokens } = generation;
+    const { vocabSize } = model.info;
+    for (let at = 0; at < count; at++) {
+      const row = logits.subarray(at * vocabSize, (at + 1) * vocabSize);
+      const tokenId = promptIds[start + at + 1] as number;
+      const rowLogSumExp = logSumExp(row);
+      const top = logprobsFromFull(row, rowLogSumExp, request.logprobs ?? 0).map((entry) => ({ ...describeToken(model.tokenizer, entry.tokenId), logprob: entry.logprob }));
+      promptTokens?.push({ ...describeToken(model.tokenizer, tokenId), logprob: logprobOfLogit(row[tokenId] as number, rowLogSumExp), top });
+    }
+  }
+
+  #finishPrompt({ promptTokens, promptIds, model }: Generation): Generation["promptTokens"] {
+    promptTokens?.unshift({ ...describeToken(model.tokenizer, promptIds[0] as number), logprob: null, top: [] });
+    return promptTokens;
+  }
+
+  #guard(generations: readonly Generation[], work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(generations, error);
+    }
+  }
+
+  /** A failure ends the requests that it concerns, and no others. */
+  async #guardAsync(generations: readonly Generation[], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#fail(generations, error);
+    }
+  }
+
+  #fail(generations: readonly Generation[], error: unknown): void {
+    for (const generation of generations) {
+      const listener = this.#generations.get(generation.id)?.listener;
+      this.#close(generation);
+      listener?.failed(error);
+    }
+  }
+}
+
+function groupByModel(generations: Iterable<Generation>): Map<Model, Generation[]> {
+  const groups = new Map<Model, Generation[]>();
+  for (const generation of generations) {
+    const group = groups.get(generation.model);
+    if (group === undefined) groups.set(generation.model, [generation]);
+    else group.push(generation);
+  }
+  return groups;
+}

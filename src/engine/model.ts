@@ -1,0 +1,106 @@
+/** @file A model as the engine runs it: tokenizer, template and device behind one name. */
+
+import { statSync } from "node:fs";
+import { readDecoderConfig } from "../architectures/decoder-config.ts";
+import type { Quantization } from "../config/options.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { openModel } from "../formats/open-model.ts";
+import { prepareArtifacts } from "../runtime/artifacts.ts";
+import { calibrationTexts } from "../runtime/calibration-texts.ts";
+import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
+import type { DecoderDevice } from "../runtime/device.ts";
+import { quantizationPlans } from "../runtime/quantization.ts";
+import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
+import { encodeChat } from "../text/encode-chat.ts";
+import { Tokenizer } from "../text/tokenizer.ts";
+import type { ModelInfo, Prompt } from "./request.ts";
+
+export interface ModelOptions {
+  id: string;
+  /** A GGUF file or a Hugging Face folder. */
+  path: string;
+  quantization: Quantization;
+  threads: number;
+  spinning: boolean;
+  cacheDir: string;
+  maxCacheBytes: number;
+  log: (line: string) => void;
+}
+
+export interface Model {
+  info: ModelInfo;
+  tokenizer: Tokenizer;
+  template: ChatTemplate | undefined;
+  eosTokenIds: ReadonlySet<number>;
+  device: DecoderDevice;
+}
+
+/** Opens a model, makes its artifacts if they are not on disk yet, and loads them. */
+export async function loadModel(options: ModelOptions): Promise<Model> {
+  const file = openModel(options.path);
+  try {
+    const config = readDecoderConfig(file.config, options.path);
+    const tokenizer = new Tokenizer(file.tokenizer);
+    if (tokenizer.vocabSize > config.vocabSize) {
+      throw new BonsaiError("invalid_model_file", `${options.path}: the tokenizer has ${tokenizer.vocabSize} tokens and the model only ${config.vocabSize} rows for them.`);
+    }
+    const { chatTemplate, tokenizerConfig } = file.tokenizer;
+    const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
+    const plan = quantizationPlans[options.quantization];
+    const artifacts = await prepareArtifacts(file, config, plan, {
+      ...options,
+      calibration: () => calibrationTexts.map((text) => tokenizer.encode(text)),
+    });
+    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graphs: artifacts.graphs });
+    return {
+      tokenizer,
+      template,
+      device,
+      eosTokenIds: new Set(file.eosTokenIds),
+      info: {
+        id: options.id,
+        kind: "policy",
+        base: undefined,
+        created: Math.floor(statSync(options.path).mtimeMs / 1000),
+        contextLength: config.contextLength,
+        vocabSize: config.vocabSize,
+        quantization: options.quantization,
+        device: device.name,
+        hasChatTemplate: template !== undefined,
+        fingerprint: `bonsai-${artifacts.hash.slice(0, 12)}`,
+      },
+    };
+  } finally {
+    file.weights.close();
+  }
+}
+
+/** A prompt's token ids, at least one. Throws `invalid_request` or `context_length_exceeded`. */
+export function encodePrompt(model: Model, prompt: Prompt): number[] {
+  const { tokenizer, info } = model;
+  if (prompt.kind !== "tokens") refuseHopeless(model, prompt);
+  let ids: number[];
+  if (prompt.kind === "tokens") {
+    ids = prompt.ids;
+    const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocabSize);
+    if (bad !== undefined) {
+      throw new BonsaiError("invalid_request", `The prompt has token id ${bad}; this model's ids go from 0 to ${info.vocabSize - 1}.`, { param: "prompt" });
+    }
+  } else if (prompt.kind === "text") ids = tokenizer.encode(prompt.text);
+  else ids = encodeChat(tokenizer, model.template, prompt.messages);
+  if (ids.length === 0) {
+    throw new BonsaiError("invalid_request", "The prompt is empty, and this model has no token to begin a text with.", { param: "prompt" });
+  }
+  return ids;
+}
+
+/** Text that could not fit if every token were the longest one is refused before it is tokenised. */
+function refuseHopeless(model: Model, prompt: Exclude<Prompt, { kind: "tokens" }>): void {
+  const characters = prompt.kind === "text" ? prompt.text.length : prompt.messages.reduce((sum, message) => sum + message.content.length, 0);
+  const most = model.info.contextLength * model.tokenizer.maxTokenBytes;
+  if (characters > most) {
+    throw new BonsaiError("context_length_exceeded", `The prompt has ${characters} characters; at most ${most} could fit a context of ${model.info.contextLength} tokens.`, {
+      param: prompt.kind === "text" ? "prompt" : "messages",
+    });
+  }
+}

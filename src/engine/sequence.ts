@@ -1,0 +1,72 @@
+/** @file One answer as it grows: its tokens, its text up to what may still turn into a stop string, and why it ended. */
+
+import type { DecodeRow } from "../runtime/device.ts";
+import type { Detokenizer } from "../text/detokenizer.ts";
+import { StopStrings } from "../text/stop-strings.ts";
+import { candidateSeed, uniform } from "./random.ts";
+import type { FinishReason, GenerateRequest } from "./request.ts";
+import { TokenHistory } from "./sampler-penalties.ts";
+
+export interface SequenceLimits {
+  maxTokens: number;
+  eosTokenIds: ReadonlySet<number>;
+}
+
+export class Sequence {
+  readonly index: number;
+  readonly history: TokenHistory;
+  /** Present while the sequence decodes. */
+  row: DecodeRow | undefined;
+  /** What the next step feeds. */
+  nextToken: number;
+  /** Tokens generated. */
+  length = 0;
+  finished: FinishReason | undefined;
+  readonly #seed: number;
+  readonly #limits: SequenceLimits;
+  readonly #detokenizer: Detokenizer;
+  readonly #stops: StopStrings;
+
+  constructor(
+    request: GenerateRequest,
+    index: number,
+    promptIds: readonly number[],
+    promptTokens: ReadonlySet<number>,
+    detokenizer: Detokenizer,
+    limits: SequenceLimits,
+  ) {
+    this.index = index;
+    this.history = new TokenHistory(promptTokens);
+    this.nextToken = promptIds.at(-1) as number;
+    this.#seed = candidateSeed(request.seed, index);
+    this.#limits = request.ignoreEos ? { ...limits, eosTokenIds: new Set() } : limits;
+    this.#detokenizer = detokenizer;
+    this.#stops = new StopStrings(request.stop);
+    if (limits.maxTokens === 0) this.finished = "length";
+  }
+
+  /** The draw of the next token, uniform in [0, 1): a function of the request's seed and this place alone. */
+  draw(): number {
+    return uniform(this.#seed, this.length);
+  }
+
+  /** Takes the next token; returns the text that it makes certain. */
+  push(tokenId: number): string {
+    this.length++;
+    this.nextToken = tokenId;
+    this.history.push(tokenId);
+    if (this.#limits.eosTokenIds.has(tokenId)) return this.#end("stop", "");
+    const { emit, stopped } = this.#stops.push(this.#detokenizer.push(tokenId));
+    if (stopped) this.finished = "stop";
+    else if (this.length >= this.#limits.maxTokens) return this.#end("length", emit);
+    return emit;
+  }
+
+  /** Adds what was held back for half a character, or for a stop string that did not come. */
+  #end(reason: FinishReason, text: string): string {
+    const tail = this.#stops.push(this.#detokenizer.flush());
+    const rest = tail.stopped ? { emit: "", stopped: true } : this.#stops.flush();
+    this.finished = rest.stopped ? "stop" : reason;
+    return text + tail.emit + rest.emit;
+  }
+}

@@ -1,0 +1,187 @@
+/** @file The engine as the server sees it: starts the compute worker, carries requests to it, and replaces it if it dies. */
+
+import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { EngineLoopOptions } from "./engine-loop.ts";
+import { EventQueue } from "./event-queue.ts";
+import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
+import type { ModelOptions } from "./model.ts";
+import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "./request.ts";
+import { spawnWorker } from "./spawn-worker.ts";
+import { fromWire } from "./wire-error.ts";
+
+export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
+  models: readonly { id: string; path: string }[];
+  /** Threads that compute; 0 takes one for each core. */
+  threads: number;
+  /** Takes lines for the person who waits. */
+  log: (line: string) => void;
+}
+
+/** Quantised weights on disk, all models together. */
+const maxCacheBytes = 8 * 1024 ** 3;
+
+/** A worker that dies sooner than this after its start is not started again. */
+const shortestLifeMs = 10_000;
+
+/** Resolves when all models are loaded. Rejects with the error of the first that cannot be. */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { models, quantization, cacheDir, log, threads, ...loop } = options;
+  const setup: WorkerSetup = {
+    models: models.map((model) => ({ ...model, quantization, cacheDir, maxCacheBytes, threads: threads || availableParallelism(), spinning: true })),
+    loop,
+  };
+  const engine = new WorkerEngine(setup, log);
+  await engine.start();
+  return engine;
+}
+
+class WorkerEngine implements Engine {
+  readonly #setup: WorkerSetup;
+  readonly #log: (line: string) => void;
+  readonly #streams = new Map<number, EventQueue<GenerateEvent>>();
+  readonly #tokenizing = new Map<number, { resolve: (ids: number[]) => void; reject: (error: Error) => void }>();
+  #worker: Worker | undefined;
+  #models: readonly ModelInfo[] = [];
+  #stats: EngineStats | undefined;
+  #nextId = 1;
+  #closing = false;
+
+  constructor(setup: WorkerSetup, log: (line: string) => void) {
+    this.#setup = setup;
+    this.#log = log;
+  }
+
+  get models(): readonly ModelInfo[] {
+    return this.#models;
+  }
+
+  /** Starts a worker and waits until it is ready. */
+  async start(): Promise<void> {
+    const worker = spawnWorker("./compute-worker", this.#setup);
+    this.#worker = worker;
+    const startedMs = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      let crash: Error | undefined;
+      worker.on("message", (message: FromWorker) => {
+        if (message.type === "ready") {
+          this.#models = message.models;
+          resolve();
+        } else if (message.type === "startFailed") reject(fromWire(message.error));
+        else this.#receive(message);
+      });
+      worker.on("error", (error) => (crash = error));
+      worker.on("exit", (code) => {
+        const failure = new BonsaiError("engine_failed", `The compute worker stopped (exit ${code}): ${crash?.message ?? "no message"}.`, { cause: crash });
+        reject(failure);
+        this.#workerGone(worker, failure, performance.now() - startedMs);
+      });
+    });
+  }
+
+  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent> {
+    if (signal?.aborted) throw new BonsaiError("cancelled", "The client left before the request was admitted.");
+    const id = this.#nextId++;
+    const queue = new EventQueue<GenerateEvent>();
+    this.#streams.set(id, queue);
+    const abort = (): void => queue.fail(new BonsaiError("cancelled", "The client left."));
+    signal?.addEventListener("abort", abort);
+    let over = false;
+    try {
+      this.#send({ type: "generate", id, request });
+      for await (const event of queue) {
+        over = event.type === "end";
+        yield event;
+        if (over) return;
+      }
+    } catch (error) {
+      over = error instanceof BonsaiError && error.code !== "cancelled";
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#streams.delete(id);
+      if (!over && !this.#closing) this.#worker?.postMessage({ type: "cancel", id } satisfies ToWorker);
+    }
+  }
+
+  tokenize(model: string, prompt: Prompt): Promise<number[]> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#tokenizing.set(id, { resolve, reject });
+      this.#send({ type: "tokenize", id, model, prompt });
+    });
+  }
+
+  stats(): EngineStats {
+    return this.#stats ?? emptyStats;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#failAll(new BonsaiError("draining", "The server is shutting down."));
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker === undefined) return;
+    // Between two steps the worker hears this, drops its sessions and leaves; a step that hangs is cut.
+    const gone = new Promise((resolve) => worker.once("exit", resolve));
+    worker.postMessage({ type: "close" } satisfies ToWorker);
+    const cut = setTimeout(() => void worker.terminate(), 2000);
+    await gone;
+    clearTimeout(cut);
+  }
+
+  #send(message: ToWorker): void {
+    if (this.#worker === undefined) {
+      throw this.#closing ? new BonsaiError("draining", "The server is shutting down.") : new BonsaiError("engine_failed", "The compute worker is being started again; retry shortly.", { retryAfterSeconds: 5 });
+    }
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: Exclude<FromWorker, { type: "ready" | "startFailed" }>): void {
+    if (message.type === "log") this.#log(message.line);
+    else if (message.type === "turn") {
+      this.#stats = message.stats;
+      for (const { id, event } of message.events) this.#streams.get(id)?.push(event);
+      for (const { id, error } of message.failures) this.#streams.get(id)?.fail(fromWire(error));
+    } else {
+      const waiting = this.#tokenizing.get(message.id);
+      this.#tokenizing.delete(message.id);
+      if (message.type === "tokens") waiting?.resolve(message.ids);
+      else waiting?.reject(fromWire(message.error));
+    }
+  }
+
+  #workerGone(worker: Worker, failure: BonsaiError, lifeMs: number): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#failAll(failure);
+    if (this.#closing || this.#models.length === 0 || lifeMs < shortestLifeMs) return;
+    this.#log(`${failure.message} It is started again.`);
+    this.start().catch((error: unknown) => this.#log(`The compute worker could not be started again: ${(error as Error).message}`));
+  }
+
+  #failAll(error: BonsaiError): void {
+    for (const queue of this.#streams.values()) queue.fail(error);
+    for (const { reject } of this.#tokenizing.values()) reject(error);
+    this.#tokenizing.clear();
+  }
+}
+
+const emptyStats: EngineStats = {
+  runningSequences: 0,
+  waitingSequences: 0,
+  waitingRequests: 0,
+  kvTokensReserved: 0,
+  kvTokensCapacity: 0,
+  prefixCacheBytes: 0,
+  prefixCacheHitTokens: 0,
+  prefixCacheQueryTokens: 0,
+  promptTokens: 0,
+  generatedTokens: 0,
+  decodeSteps: 0,
+  decodeRows: 0,
+  prefillChunks: 0,
+  decodeSeconds: 0,
+  prefillSeconds: 0,
+};

@@ -1,0 +1,198 @@
+/** @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and appended to in place. */
+
+import type { DecoderConfig } from "../../architectures/decoder-config.ts";
+import type { CacheType } from "../../architectures/decode-graph.ts";
+import type { CachePage, DecodeRow, DecodeStep, DecoderDevice, PromptCache, StepResult, TopLogits } from "../device.ts";
+import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
+import { Cohort, type CpuRow } from "./cohort.ts";
+import { cohortClass, sharingRows } from "./grouping.ts";
+import type { CacheArray, KvShape } from "./kv-segment.ts";
+import { CpuPrompt } from "./prompt.ts";
+
+export interface CpuDecoderOptions extends SessionOptions {
+  config: DecoderConfig;
+  cacheType: CacheType;
+  /** Paths of the three graphs. */
+  graphs: { prefill: string; decode: string; head: string };
+}
+
+interface CpuPage extends CachePage {
+  data: CacheArray;
+}
+
+const masked = -3.4028234663852886e38;
+
+export class CpuDecoder implements DecoderDevice {
+  readonly name = "cpu";
+  readonly config: DecoderConfig;
+  readonly chunkTokens = 64;
+  readonly bytesPerToken: number;
+  readonly #shape: KvShape;
+  readonly #sessions: { prefill: Session; decode: Session; head: Session };
+  /** Cohorts of rows with prompts of their own, by class of length. */
+  readonly #cohorts = new Map<number, Cohort>();
+
+  static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
+    const { graphs } = options;
+    return new CpuDecoder(options, {
+      prefill: await loadSession(graphs.prefill, options),
+      decode: await loadSession(graphs.decode, options),
+      head: await loadSession(graphs.head, options),
+    });
+  }
+
+  private constructor(options: CpuDecoderOptions, sessions: { prefill: Session; decode: Session; head: Session }) {
+    const { layers, kvHeads, headDim } = options.config;
+    this.config = options.config;
+    this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
+    this.#sessions = sessions;
+    this.bytesPerToken = 2 * layers * kvHeads * headDim * (options.cacheType === "float16" ? 2 : 4);
+  }
+
+  openPrompt(tokens: number): PromptCache {
+    return new CpuPrompt(this.#shape, tokens);
+  }
+
+  closePrompt(): void {
+    // Its arrays are garbage as soon as the caller forgets them.
+  }
+
+  async prefill(cache: PromptCache, ids: readonly number[], wantLogits = false): Promise<Float32Array | undefined> {
+    const prompt = cache as CpuPrompt;
+    const { segment, length: start } = prompt;
+    const { kvHeads, headDim, layers } = this.#shape;
+    const count = ids.length;
+    const { places } = segment;
+    const feeds: Record<string, Tensor> = {
+      ids: int64Tensor(ids, [1, count]),
+      positions: int64Tensor(
+        ids.map((_, index) => start + index),
+        [1, count],
+      ),
+      past_mask: tensor("float32", new Float32Array(places).fill(masked).fill(0, 0, start), [1, 1, 1, places]),
+      causal_mask: tensor("float32", causalMask(count), [1, 1, count, count]),
+      lengths: int64Tensor([places, count], [2]),
+    };
+    const caches = segment.tensors([kvHeads, 1, places, headDim]);
+    for (let layer = 0; layer < layers; layer++) {
+      feeds[`past_key_${layer}`] = caches[layer] as Tensor;
+      feeds[`past_value_${layer}`] = caches[layers + layer] as Tensor;
+    }
+    const outputs = await this.#sessions.prefill.run(feeds, wantLogits ? ["rows", "hidden"] : ["rows"]);
+    prompt.append(cacheData(outputs["rows"]), count);
+    if (!wantLogits) return undefined;
+    const hidden = tensor("float32", floats(outputs["hidden"]), [count, 1, this.config.hiddenSize]);
+    const inverseTemperature = tensor("float32", new Float32Array(count).fill(1), [count, 1]);
+    return floats((await this.#sessions.head.run({ hidden, inverse_temperature: inverseTemperature }, ["logits"]))["logits"]);
+  }
+
+  readPage(prompt: PromptCache, start: number): CachePage {
+    const data = (prompt as CpuPrompt).segment.read(0, start, this.chunkTokens);
+    return { data, byteLength: data.byteLength } as CpuPage;
+  }
+
+  appendPage(prompt: PromptCache, page: CachePage): void {
+    (prompt as CpuPrompt).append((page as CpuPage).data, this.chunkTokens);
+  }
+
+  openRows(cache: PromptCache, count: number): DecodeRow[] {
+    const prompt = cache as CpuPrompt;
+    if (count >= sharingRows) return new Cohort(this.#shape, prompt).join(prompt, count);
+    const lengthClass = cohortClass(prompt.length);
+    let cohort = this.#cohorts.get(lengthClass);
+    if (cohort === undefined) this.#cohorts.set(lengthClass, (cohort = new Cohort(this.#shape)));
+    return cohort.join(prompt, count);
+  }
+
+  closeRow(row: DecodeRow): void {
+    (row as CpuRow).cohort.leave(row as CpuRow);
+  }
+
+  async decode(steps: readonly DecodeStep[]): Promise<StepResult> {
+    const byCohort = groupByCohort(steps);
+    const { hiddenSize } = this.config;
+    const hidden = new Float32Array(steps.length * hiddenSize);
+    for (const [cohort, stepOfRow] of byCohort) {
+      const ordered = cohort.rows.map((row) => steps[stepOfRow.get(row) as number] as DecodeStep);
+      const feeds = {
+        ...cohort.inputs(),
+        ids: int64Tensor(
+          ordered.map(({ tokenId }) => tokenId),
+          [ordered.length, 1],
+        ),
+        positions: int64Tensor(
+          ordered.map(({ row }) => row.length),
+          [ordered.length, 1],
+        ),
+      };
+      const outputs = await this.#sessions.decode.run(feeds, ["hidden", "rows"]);
+      cohort.append(cacheData(outputs["rows"]));
+      const computed = floats(outputs["hidden"]);
+      cohort.rows.forEach((row, slot) => {
+        hidden.set(computed.subarray(slot * hiddenSize, (slot + 1) * hiddenSize), (stepOfRow.get(row) as number) * hiddenSize);
+      });
+    }
+    return this.#head(steps, hidden);
+  }
+
+  async dispose(): Promise<void> {
+    for (const session of Object.values(this.#sessions)) await session.dispose();
+  }
+
+  async #head(steps: readonly DecodeStep[], hidden: Float32Array<ArrayBuffer>): Promise<StepResult> {
+    const { hiddenSize, vocabSize } = this.config;
+    const inverseTemperatures = Float32Array.from(steps, (step) => step.inverseTemperature);
+    const outputs = await this.#sessions.head.run(
+      {
+        hidden: tensor("float32", hidden, [steps.length, 1, hiddenSize]),
+        inverse_temperature: tensor("float32", inverseTemperatures, [steps.length, 1]),
+      },
+      ["top_logits", "top_ids", "mass"],
+    );
+    const values = floats(outputs["top_logits"]);
+    const ids = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
+    const mass = floats(outputs["mass"]);
+    const k = values.length / steps.length;
+    const rows = steps.map((_, index): TopLogits => {
+      const range = [index * k, (index + 1) * k] as const;
+      return { values: values.subarray(...range), ids: ids.subarray(...range), normaliser: mass[index] as number };
+    });
+    const fullLogits = async (indexes: readonly number[]): Promise<Float32Array[]> => {
+      const wanted = new Float32Array(indexes.length * hiddenSize);
+      indexes.forEach((index, at) => wanted.set(hidden.subarray(index * hiddenSize, (index + 1) * hiddenSize), at * hiddenSize));
+      const feeds = {
+        hidden: tensor("float32", wanted, [indexes.length, 1, hiddenSize]),
+        inverse_temperature: tensor("float32", new Float32Array(indexes.length).fill(1), [indexes.length, 1]),
+      };
+      const logits = floats((await this.#sessions.head.run(feeds, ["logits"]))["logits"]);
+      return indexes.map((_, at) => logits.subarray(at * vocabSize, (at + 1) * vocabSize));
+    };
+    return { rows, fullLogits };
+  }
+}
+
+/** Every row of a cohort steps at once: which step is each row's. */
+function groupByCohort(steps: readonly DecodeStep[]): Map<Cohort, Map<CpuRow, number>> {
+  const groups = new Map<Cohort, Map<CpuRow, number>>();
+  steps.forEach(({ row }, index) => {
+    const cpuRow = row as CpuRow;
+    const group = groups.get(cpuRow.cohort) ?? new Map<CpuRow, number>();
+    groups.set(cpuRow.cohort, group.set(cpuRow, index));
+  });
+  return groups;
+}
+
+/** [S, S]: a token attends to itself and to those before it. */
+function causalMask(count: number): Float32Array<ArrayBuffer> {
+  const mask = new Float32Array(count * count);
+  for (let token = 0; token < count; token++) mask.fill(masked, token * count + token + 1, (token + 1) * count);
+  return mask;
+}
+
+function floats(value: Tensor | undefined): Float32Array<ArrayBuffer> {
+  return value?.data as Float32Array<ArrayBuffer>;
+}
+
+function cacheData(value: Tensor | undefined): CacheArray {
+  return value?.data as CacheArray;
+}

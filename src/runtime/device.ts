@@ -1,0 +1,77 @@
+/**
+ * @file The seam between the engine and what computes: a device runs one decoder and owns its caches.
+ *
+ * Scheduler, sampler and protocol see these names only. A device decides where keys and values live and which rows it computes together;
+ * it may not let either choice change a single bit of an answer.
+ */
+
+import type { DecoderConfig } from "../architectures/decoder-config.ts";
+
+/** The keys and values of a prompt, filled chunk by chunk. */
+export interface PromptCache {
+  /** Tokens filled so far. */
+  readonly length: number;
+}
+
+/** One sequence that is being decoded: a prompt, shared or not, and its own answer. */
+export interface DecodeRow {
+  /** Tokens before the next one: prompt and answer. */
+  readonly length: number;
+}
+
+/** The keys and values of one full chunk, out of a prompt's cache. */
+export interface CachePage {
+  readonly byteLength: number;
+}
+
+export interface DecodeStep {
+  row: DecodeRow;
+  /** The token that the row is fed; the step gives the distribution of the one after it. */
+  tokenId: number;
+  /** 1 / temperature, for the normaliser; 1 where the temperature is 0. */
+  inverseTemperature: number;
+}
+
+/** The most likely next tokens of one row. */
+export interface TopLogits {
+  /** [K], largest first; equal ones by lowest id. */
+  values: Float32Array;
+  /** [K], the tokens of `values`. */
+  ids: Int32Array;
+  /** Sum over the whole vocabulary of exp((logit - values[0]) * inverseTemperature). */
+  normaliser: number;
+}
+
+export interface StepResult {
+  /** One for each step, in order. */
+  rows: TopLogits[];
+  /** All logits of the steps at `indexes`, each [V]. */
+  fullLogits(indexes: readonly number[]): Promise<Float32Array[]>;
+}
+
+export interface DecoderDevice {
+  readonly name: string;
+  readonly config: DecoderConfig;
+  /** Tokens of a prefill chunk. Chunks start at its multiples, so that a prompt is always cut at the same places. */
+  readonly chunkTokens: number;
+  /** Bytes that one token's keys and values take. */
+  readonly bytesPerToken: number;
+  /** Room for `tokens` of a prompt. */
+  openPrompt(tokens: number): PromptCache;
+  /**
+   * Appends one chunk.
+   * @returns with `wantLogits`, the logits that follow each of its tokens, [ids.length, V]
+   */
+  prefill(prompt: PromptCache, ids: readonly number[], wantLogits?: boolean): Promise<Float32Array | undefined>;
+  /** Copies the chunk that starts at `start` out of a prompt's cache. */
+  readPage(prompt: PromptCache, start: number): CachePage;
+  /** Appends a full chunk that another prompt computed. */
+  appendPage(prompt: PromptCache, page: CachePage): void;
+  /** Rows that continue a filled prompt. The prompt is theirs from here on, and goes with the last of them. */
+  openRows(prompt: PromptCache, count: number): DecodeRow[];
+  closeRow(row: DecodeRow): void;
+  /** Drops a prompt that no rows were opened for. */
+  closePrompt(prompt: PromptCache): void;
+  decode(steps: readonly DecodeStep[]): Promise<StepResult>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/** @file One ONNX Runtime session, with the options that were measured to matter (docs/LOG.md). */
+
+import * as ort from "onnxruntime-node";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { ElementArray, ElementType } from "../onnx/data-type.ts";
+
+export type Tensor = ort.Tensor;
+
+export interface SessionOptions {
+  threads: number;
+  /** Whether idle threads wait in a loop: faster, at the price of the cores. */
+  spinning: boolean;
+}
+
+export interface Session {
+  readonly outputNames: readonly string[];
+  /** Runs the graph; only the outputs asked for are copied. */
+  run(feeds: Record<string, Tensor>, outputs: readonly string[]): Promise<Record<string, Tensor>>;
+  dispose(): Promise<void>;
+}
+
+/** Loads a model file; its external data is mapped, not copied. */
+export async function loadSession(path: string, options: SessionOptions): Promise<Session> {
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(path, {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      // Shapes change at every step: planning memory by shape costs more than it saves.
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
+    });
+  } catch (cause) {
+    throw new BonsaiError("invalid_model_file", `${path}: ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause });
+  }
+  return {
+    outputNames: session.outputNames,
+    run: async (feeds, outputs) => (await session.run(feeds, outputs)) as Record<string, Tensor>,
+    dispose: async () => session.release(),
+  };
+}
+
+export function tensor(type: ElementType, data: ElementArray, shape: readonly number[]): Tensor {
+  return new ort.Tensor(type as "float32", data as Float32Array, shape);
+}
+
+export function int64Tensor(values: readonly number[], shape: readonly number[]): Tensor {
+  return new ort.Tensor("int64", BigInt64Array.from(values, BigInt), shape);
+}
