@@ -5,7 +5,7 @@ import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
 import { registry } from "../errors/registry.ts";
 import { buildServer } from "../server/build-server.ts";
-import { programVersion } from "./project-root.ts";
+import { programVersion } from "./serve.ts";
 
 /** Path (relative to the project) to content of every generated document. */
 export async function generateDocs(): Promise<Map<string, string>> {

@@ -109,13 +109,18 @@ describe("pull", () => {
       if (request.url?.includes("old") === true) response.writeHead(404).end();
       else response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, 20_000));
     };
-    await withHub(half, async (options) => {
-      const pulling = pullModel("tiny", () => undefined, { ...options, https: { attempts: 1, idleTimeoutMs: 100 } });
+    await withHub(half, async (options, server) => {
+      // The connection breaks once the half has arrived.
+      const progress: Progress = {
+        update: (_label, done) => (done === 20_000 ? server.breakConnections() : undefined),
+        end: () => undefined,
+      };
+      const pulling = pullModel("tiny", () => undefined, { ...options, progress, https: { attempts: 1 } });
       await assert.rejects(pulling, (error) => {
         assert.ok(error instanceof BonsaiError);
         assert.equal(error.code, "download_failed");
         assert.equal(error.message.match(/- Hugging Face someone\/tiny/g)?.length, 2);
-        assert.match(error.message, /404 Not Found[^]*sent nothing[^]*0\.0 MB are kept[^]*50000 bytes with SHA-256/);
+        assert.match(error.message, /404 Not Found[^]*connection broke[^]*0\.0 MB are kept[^]*50000 bytes with SHA-256/);
         assert.ok(error.message.includes(sha256(weights)) && error.message.includes(join(options.modelsFolder, "tiny", "weights.gguf")));
         return true;
       });
@@ -228,7 +233,10 @@ describe("the command", () => {
     });
     try {
       const part = join(modelsFolder, "smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1.gguf.part");
-      while (!existsSync(part) || readFileSync(part).length < piece.length) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (!existsSync(part) || readFileSync(part).length < piece.length) {
+        assert.equal(child.exitCode, null, "the command ended by itself");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
       child.kill("SIGINT");
       const status = await new Promise((resolve) => child.on("close", resolve));
       assert.equal(status, 130);
