@@ -247,7 +247,9 @@ test("SmolLM2 opens with its config, 272 weights and 134,515,008 parameters", { 
   for (const name of model.weights.infos.keys()) {
     const values = model.weights.readFloat32(name);
     parameters += values.length;
-    assert.ok(values.every(Number.isFinite), name);
+    let sum = 0;
+    for (let at = 0; at < values.length; at++) sum += values[at]!;
+    assert.ok(Number.isFinite(sum), name);
   }
   assert.equal(parameters, 134_515_008);
   model.weights.close();
