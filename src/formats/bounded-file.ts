@@ -1,7 +1,7 @@
 /** @file A file that is read by position and never beyond its size: no length from the file is believed before it is checked here. */
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 
@@ -83,20 +83,8 @@ export class BoundedFile {
   }
 }
 
-/** SHA-256 of a file's content, hex. */
-export function sha256OfFile(path: string): string {
-  const file = new BoundedFile(path);
-  try {
-    const hash = createHash("sha256");
-    file.hashInto(hash);
-    return hash.digest("hex");
-  } finally {
-    file.close();
-  }
-}
-
 /** A zeroed buffer. @throws BonsaiError `unsupported_model` when it is larger than this machine's JavaScript engine gives. */
-export function allocateBytes(length: number, what: string): Uint8Array<ArrayBuffer> {
+function allocateBytes(length: number, what: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(length);
   } catch (cause) {

@@ -216,8 +216,8 @@ export class GgufMetadata {
   integer(key: string, least = 0): number | undefined {
     let value = this.#values.get(key);
     if (ArrayBuffer.isView(value)) {
-      const [first] = value;
-      if ([...value].some((element) => element !== first)) this.unsupported(key, "differs from layer to layer, which is not supported.");
+      const first = value[0];
+      for (const element of value) if (element !== first) this.unsupported(key, "differs from layer to layer, which is not supported.");
       value = first;
     }
     if (value === undefined || (typeof value === "number" && Number.isSafeInteger(value) && value >= least)) return value;

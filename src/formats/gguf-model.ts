@@ -30,7 +30,6 @@ function modelOfFile(path: string, file: BoundedFile, gguf: GgufFile): ModelFile
   const architecture = ggufArchitecture(path, metadata);
   const factors = tensors.get(ROPE_FACTORS_TENSOR);
   const config = ggufConfig(path, gguf, factors && readGgufTensor(file, factors));
-  const tokenizer = ggufTokenizer(path, architecture, metadata);
   const vocabSize = config["vocab_size"] as number;
   const tokenCount = metadata.strings("tokenizer.ggml.tokens")?.length ?? 0;
   if (tokenCount > vocabSize) {
@@ -39,6 +38,7 @@ function modelOfFile(path: string, file: BoundedFile, gguf: GgufFile): ModelFile
       `${path}: the tokenizer has ${tokenCount} tokens, but tensor "token_embd.weight" only ${vocabSize} rows.`,
     );
   }
+  const tokenizer = ggufTokenizer(path, architecture, metadata);
   const heads = Number(config["num_attention_heads"] ?? config["n_head"]);
   const weights = new GgufWeights(file, architecture, tensors.values(), heads, Number(config["num_key_value_heads"] ?? heads));
   let contentHash: string | undefined;

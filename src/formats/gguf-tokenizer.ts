@@ -18,6 +18,9 @@ const UNKNOWN = 2;
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
+/** SentencePiece's pieces have 16 characters by default; the cost of finding merges grows with the square. */
+const LONGEST_PIECE = 256;
+
 /** `tokenizer.ggml.pre` of files from before the key existed, where the architecture has one tokenizer. */
 const preOfArchitecture: Readonly<Partial<Record<GgufArchitecture, string>>> = { gpt2: "gpt-2", qwen2: "qwen2", qwen3: "qwen2" };
 
@@ -55,7 +58,9 @@ export function ggufTokenizer(path: string, architecture: GgufArchitecture, meta
     );
   }
   const { tokenizerJson, addsBos } =
-    kind === "gpt2" ? byteLevelTokenizer(path, architecture, metadata, vocabulary) : sentencePieceTokenizer(metadata, vocabulary, special);
+    kind === "gpt2"
+      ? byteLevelTokenizer(path, architecture, metadata, vocabulary)
+      : sentencePieceTokenizer(path, metadata, vocabulary, special);
 
   const addBos = metadata.boolean("tokenizer.ggml.add_bos_token") ?? addsBos;
   const addEos = metadata.boolean("tokenizer.ggml.add_eos_token") ?? false;
@@ -172,13 +177,21 @@ function byteLevelTokenizer(path: string, architecture: GgufArchitecture, metada
   };
 }
 
-function sentencePieceTokenizer(metadata: GgufMetadata, vocabulary: Vocabulary, special: SpecialTokens): TokenizerParts {
+function sentencePieceTokenizer(path: string, metadata: GgufMetadata, vocabulary: Vocabulary, special: SpecialTokens): TokenizerParts {
   const { tokens, types } = vocabulary;
   const scores = metadata.numbers("tokenizer.ggml.scores") ?? metadata.fail("tokenizer.ggml.scores", "is absent.");
   if (scores.length !== tokens.length) metadata.fail("tokenizer.ggml.scores", `has ${scores.length} elements for ${tokens.length} tokens.`);
   const mergeable = new Map<string, number>();
-  for (const [id, token] of tokens.entries())
-    if (types[id] === NORMAL && token !== "" && !mergeable.has(token)) mergeable.set(token, scores[id]!);
+  for (const [id, token] of tokens.entries()) {
+    if (types[id] !== NORMAL || token === "" || mergeable.has(token)) continue;
+    if (token.length > LONGEST_PIECE) {
+      throw new BonsaiError(
+        "invalid_tokenizer",
+        `${path}: token ${id} of tokenizer.ggml.tokens has ${token.length} characters, more than the ${LONGEST_PIECE} of any such tokenizer.`,
+      );
+    }
+    mergeable.set(token, scores[id]!);
+  }
   const addsPrefix = metadata.boolean("tokenizer.ggml.add_space_prefix") ?? true;
   return {
     addsBos: true,

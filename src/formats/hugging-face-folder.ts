@@ -30,13 +30,15 @@ export function openHuggingFaceFolder(folder: string): ModelFile {
   if (typeof modelType !== "string") throw new BonsaiError("invalid_model_file", `${join(folder, CONFIG)} has no string "model_type".`);
   const generationConfig = optionalObject(folder, GENERATION_CONFIG, LARGEST_CONFIG_BYTES) ?? {};
   const tokenizer = readTokenizerFiles(folder);
+  const endIds = eosTokenIds(folder, config, generationConfig, tokenizer);
+  // Last, because it leaves files open.
   const { source, files } = openFolderWeights(folder, modelType);
   let contentHash: string | undefined;
   return {
     path: folder,
     format: "huggingface",
     config,
-    eosTokenIds: eosTokenIds(folder, config, generationConfig, tokenizer),
+    eosTokenIds: endIds,
     weights: source,
     tokenizer,
     get contentHash() {

@@ -22,10 +22,11 @@ const DEEPEST_HEADER = 3;
 const MOST_DIMENSIONS = 8;
 
 /** Bytes of one value for every type of the specification, also those that no weight of ours has. */
+// prettier-ignore
 const bytesOfType: Readonly<Record<string, number>> = {
   BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, F8_E8M0: 1, I16: 2, U16: 2, F16: 2, BF16: 2,
   I32: 4, U32: 4, F32: 4, I64: 8, U64: 8, F64: 8, C64: 8,
-}; // prettier-ignore
+};
 
 /** The types that can hold weights here; the specification's names are also ours. */
 const weightTypes: ReadonlySet<string> = new Set<DType>(["F64", "F32", "F16", "BF16"]);

@@ -9,6 +9,7 @@ import fc from "fast-check";
 
 import { BoundedFile } from "../../src/formats/bounded-file.ts";
 import type { GgufArchitecture } from "../../src/formats/gguf-config.ts";
+import { preTokenizerNames } from "../../src/formats/gguf-pre-tokenizers.ts";
 import { ggufTokenizer } from "../../src/formats/gguf-tokenizer.ts";
 import { readGguf } from "../../src/formats/gguf.ts";
 import type { TokenizerFiles } from "../../src/formats/model-file.ts";
@@ -72,6 +73,21 @@ test("start and end tokens are added when the file says so, and by default as th
   });
   assert.deepEqual(load(translate(tinyMetadata(pre("llama-bpe")))).encode("Hello").ids, [1, ...plain]);
   assert.deepEqual(load(translate(tinyMetadata(pre("qwen2")))).encode("Hello").ids, plain);
+});
+
+test("no named pre-tokenizer loses or changes any text", () => {
+  for (const value of preTokenizerNames) {
+    const files = translate(tinyMetadata({ "tokenizer.ggml.pre": { key: "tokenizer.ggml.pre", type: "string", value } }));
+    const tokenizer = load(files);
+    const samples = fc.oneof(text, fc.stringMatching(/^(?:[0-9]|[ \n\r\t]|'[sS]|'LL|[a-zA-Zé一가µ²٣]|[.,!$+^~|]|🙂){1,30}$/));
+    fc.assert(
+      fc.property(samples, (sample) => {
+        const { ids } = tokenizer.encode(sample, { add_special_tokens: false });
+        assert.equal(ids.length === 0 ? "" : tokenizer.decode(ids), sample, value);
+      }),
+      { numRuns: 30 },
+    );
+  }
 });
 
 test("a file from before tokenizer.ggml.pre existed is read as its architecture demands", () => {
@@ -142,6 +158,16 @@ for (const [what, changes, code, message] of refused) {
     assertRefused(() => translate(tinyMetadata(changes)), code, message);
   });
 }
+
+test("a SentencePiece token of absurd length is refused instead of being taken apart", () => {
+  const tokens = ["<unk>", "a".repeat(100_000)];
+  const metadata: MetadataEntry[] = [
+    { key: "tokenizer.ggml.model", type: "string", value: "llama" },
+    { key: "tokenizer.ggml.tokens", type: "array", of: "string", values: tokens },
+    { key: "tokenizer.ggml.scores", type: "array", of: "f32", values: [0, 0] },
+  ];
+  assertRefused(() => translate(metadata), "invalid_tokenizer", /token 1 .* has 100000 characters/);
+});
 
 interface BpeJson {
   model: { vocab: Record<string, number>; merges: [string, string][] };
