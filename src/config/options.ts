@@ -3,7 +3,7 @@
 import { Type, type Static, type TSchema } from "typebox";
 
 /** Ways to hold the weights; see docs/BENCHMARKS.md for the quality and speed of each. */
-export const quantizations = ["fp32", "q8", "q4", "w8a8", "mixed"] as const;
+export const quantizations = ["fp32", "q8", "q4", "w8a8"] as const;
 export type Quantization = (typeof quantizations)[number];
 
 /** Devices that the program has a seam for. */
@@ -27,7 +27,7 @@ export interface OptionAnnotations {
   /** What the value stands for in --help, such as PATH. */
   metavar?: string;
   /** Unit of a number. Bytes also take the suffixes KiB, MiB and GiB. */
-  unit?: "bytes" | "seconds" | "milliseconds";
+  unit?: "bytes" | "seconds" | "milliseconds" | "tokens";
   /** Command-line spelling, where it is not the property's name in kebab case. */
   flag?: string;
   /** How docs name the default when it depends on the machine. */
@@ -155,6 +155,16 @@ export const ConfigSchema = Type.Object(
       maximum: 256,
       ...annotate({ group: "Limits", description: "Most stop strings of one request", default: 16 }),
     }),
+    defaultMaxTokens: Type.Integer({
+      minimum: 1,
+      maximum: 1 << 24,
+      ...annotate({
+        group: "Limits",
+        unit: "tokens",
+        description: "Longest answer of a request that sets no max_tokens; the context's end cuts it sooner",
+        default: 1024,
+      }),
+    }),
     maxSequences: Type.Integer({
       minimum: 1,
       maximum: 4096,
@@ -177,7 +187,7 @@ export const ConfigSchema = Type.Object(
         group: "Limits",
         unit: "bytes",
         description: "Memory for prompts kept between requests; 0 keeps none",
-        default: 256 * MiB,
+        default: 64 * MiB,
       }),
     }),
 

@@ -1,0 +1,23 @@
+/** @file The program's entry: `bonsai COMMAND ARGUMENTS`. */
+
+import { loadEngine } from "./load-engine.ts";
+import { runPullCommand } from "./pull-command.ts";
+import { runServeCommand } from "./serve.ts";
+
+const usage = `Usage: bonsai COMMAND [OPTIONS]
+
+  serve   serve models over the OpenAI protocol
+  pull    fetch a model of the catalog
+
+bonsai COMMAND --help tells more.
+`;
+
+async function run([command, ...args]: readonly string[]): Promise<number> {
+  if (command === "serve") return runServeCommand(args, loadEngine);
+  if (command === "pull") return runPullCommand(args);
+  const asked = command === undefined || command === "--help" || command === "-h" || command === "help";
+  (asked ? process.stdout : process.stderr).write(asked ? usage : `There is no command "${command}".\n${usage}`);
+  return asked && command !== undefined ? 0 : 2;
+}
+
+process.exitCode = await run(process.argv.slice(2));
