@@ -10,7 +10,7 @@ interface TrieNode {
 /** A stretch of text between added tokens, or an added token. */
 export type Piece = { text: string; start: number } | { token: AddedToken };
 
-const wordCharacter = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
+const wordCharacter = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const whiteSpace = /^\p{White_Space}$/u;
 
 /** Leftmost match first, the longest of those that begin there; time is linear in the text times the longest token. */

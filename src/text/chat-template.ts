@@ -4,8 +4,8 @@ import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { formatDate } from "./format-date.ts";
 
-/** More evaluations than any real conversation needs; a template that loops without end stops here. */
-const maxEvaluations = 5_000_000;
+/** Evaluations, turns of loops and elements of ranges: far more than conversations need. A template that loops without end stops here. */
+const maxSteps = 500_000;
 /** Most characters of a rendered prompt or of any string on the way to it. */
 const maxRenderedLength = 16 * 1024 * 1024;
 /** As in Jinja's own sandbox. */
@@ -32,13 +32,34 @@ class TemplateRefusal extends Error {}
 const LibraryInterpreter = Interpreter as unknown as new (environment: object) => {
   run(program: unknown): RuntimeValue;
   evaluate(statement: unknown, environment: unknown): RuntimeValue;
+  evaluateBlock(statements: unknown, environment: unknown): RuntimeValue;
 };
 
+class StepBudget {
+  #left = maxSteps;
+
+  spend(steps: number): void {
+    this.#left -= steps;
+    if (this.#left < 0) throw new TemplateRefusal(`it takes more than ${maxSteps} steps`);
+  }
+}
+
 class BoundedInterpreter extends LibraryInterpreter {
-  #evaluationsLeft = maxEvaluations;
+  readonly #budget: StepBudget;
+
+  constructor(environment: object, budget: StepBudget) {
+    super(environment);
+    this.#budget = budget;
+  }
+
+  /** Every turn of a loop runs its block, even where that is empty. */
+  override evaluateBlock(statements: unknown, environment: unknown): RuntimeValue {
+    this.#budget.spend(1);
+    return super.evaluateBlock(statements, environment);
+  }
 
   override evaluate(statement: unknown, environment: unknown): RuntimeValue {
-    if (--this.#evaluationsLeft < 0) throw new TemplateRefusal("it takes too many steps");
+    this.#budget.spend(1);
     const result = super.evaluate(statement, environment);
     if (typeof result.value === "string" && result.value.length > maxRenderedLength) {
       throw new TemplateRefusal(`its output exceeds ${maxRenderedLength} characters`);
@@ -85,9 +106,10 @@ export class ChatTemplate {
       ...(options.addGenerationPrompt === undefined ? {} : { add_generation_prompt: options.addGenerationPrompt }),
     };
     try {
-      const environment = createEnvironment(options.now ?? new Date());
+      const budget = new StepBudget();
+      const environment = createEnvironment(options.now ?? new Date(), budget);
       for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-      return String(new BoundedInterpreter(environment).run(this.#program).value);
+      return String(new BoundedInterpreter(environment, budget).run(this.#program).value);
     } catch (error) {
       const refused = error instanceof TemplateRefusal;
       throw new BonsaiError(
@@ -100,7 +122,7 @@ export class ChatTemplate {
 }
 
 /** The globals that Hugging Face gives a template. */
-function createEnvironment(now: Date): { set(name: string, value: unknown): void } {
+function createEnvironment(now: Date, budget: StepBudget): { set(name: string, value: unknown): void } {
   const environment = new Environment();
   const globals = {
     true: true,
@@ -113,7 +135,11 @@ function createEnvironment(now: Date): { set(name: string, value: unknown): void
       throw new TemplateRefusal(String(message));
     },
     strftime_now: (format: unknown) => formatDate(now, String(format)),
-    range: boundedRange,
+    range: (first: number, second?: number, step?: number) => {
+      const elements = boundedRange(first, second, step);
+      budget.spend(elements.length);
+      return elements;
+    },
   };
   for (const [name, value] of Object.entries(globals)) environment.set(name, value);
   return environment;

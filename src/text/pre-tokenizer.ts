@@ -16,6 +16,10 @@ export interface PreTokenizer {
 const gpt2Words =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
+/** `\w+|[^\w\s]+` with Unicode's word characters (UTS #18, annex C). */
+const wordsOrSymbols =
+  /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
+
 /**
  * Compiles a `pre_tokenizer`, or returns undefined where it has a step that is left to the library.
  * Steps follow Hugging Face's Rust implementation, which the goldens of the tests come from.
@@ -69,6 +73,10 @@ function compileStep(step: JsonObject, field: string): Step | undefined {
       const invert = optionalBoolean(step["invert"], `${field}.invert`) ?? false;
       return (text) => splitByPattern(text, pattern, behavior, invert);
     }
+    case "Whitespace":
+      return (text) => splitByPattern(text, wordsOrSymbols, "Removed", true);
+    case "WhitespaceSplit":
+      return (text) => splitByPattern(text, /\p{White_Space}+/gu, "Removed", false);
     case "Metaspace":
       return compileMetaspace(step, field);
     default:

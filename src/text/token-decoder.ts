@@ -9,6 +9,8 @@ interface DecoderRule {
   /** The first token's, where it differs. */
   bytesOfFirst?: (token: string) => Uint8Array<ArrayBuffer>;
   leadingStrip: { character: string; count: number };
+  /** Added tokens follow the rule too, rather than being their own text. */
+  appliesToAdded?: boolean;
 }
 
 const utf8 = new TextEncoder();
@@ -17,7 +19,7 @@ const noBytes = new Uint8Array(0);
 const byteToken = /^<0x([0-9A-F]{2})>$/i;
 
 /**
- * Supported are ByteLevel, Metaspace, and SentencePiece's chain of Replace, ByteFallback, Fuse and Strip in any part.
+ * Supported are ByteLevel, Metaspace, WordPiece, no decoder (tokens joined by spaces), and SentencePiece's chain of Replace, ByteFallback, Fuse and Strip in any part.
  * In all of them a text's bytes are its tokens' bytes in a row, but for the front of the text.
  */
 export class TokenDecoder {
@@ -70,31 +72,37 @@ export class TokenDecoder {
   }
 
   #encode(id: number, token: string, bytesOf: (token: string) => Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    return this.#added.has(id) ? utf8.encode(token) : bytesOf(token);
+    return this.#added.has(id) && this.#rule.appliesToAdded !== true ? utf8.encode(token) : bytesOf(token);
   }
 }
 
 function compileDecoder(json: JsonObject | null): DecoderRule {
   switch (json?.["type"]) {
     case undefined:
-      return { bytesOf: (token) => utf8.encode(token), leadingStrip: noStrip };
+      return joinedBySpaces((token) => ` ${token}`);
     case "ByteLevel":
       return { bytesOf: (token) => bytesOfAlphabet(token) ?? utf8.encode(token), leadingStrip: noStrip };
     case "WordPiece":
-      return compileWordPiece(json);
+      return joinedBySpaces(wordPieceText(json));
     default:
       return compileChain(json!);
   }
 }
 
-/** WordPiece joins words by one space and glues on what begins with the prefix. Its `cleanup` of English is left out: it is no function of single tokens. */
-function compileWordPiece(json: JsonObject): DecoderRule {
-  const prefix = typeof json["prefix"] === "string" ? json["prefix"] : "##";
+/** Tokens joined by spaces: `textOf` gives a token with the space before it, if any, which the first token goes without. */
+function joinedBySpaces(textOf: (token: string) => string): DecoderRule {
   return {
-    bytesOf: (token) => utf8.encode(token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`),
+    bytesOf: (token) => utf8.encode(textOf(token)),
     bytesOfFirst: (token) => utf8.encode(token),
     leadingStrip: noStrip,
+    appliesToAdded: true,
   };
+}
+
+/** WordPiece glues on what begins with the prefix. Its `cleanup` of English is left out: it is no function of single tokens. */
+function wordPieceText(json: JsonObject): (token: string) => string {
+  const prefix = typeof json["prefix"] === "string" ? json["prefix"] : "##";
+  return (token) => (token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`);
 }
 
 /** SentencePiece's chain: each step works on tokens until Fuse, on the whole text after it. */
