@@ -5,7 +5,7 @@ import type { WeightSource } from "../formats/model-file.ts";
 import type { ElementArray, ElementType } from "../onnx/data-type.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
-import { blockSize, quantizeBlocks8, quantizeChannels8, type BlockQuantized } from "../tensor/quantize.ts";
+import { blockSize, quantizeBlocks8, quantizeChannels8, transpose, type BlockQuantized } from "../tensor/quantize.ts";
 import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 
@@ -143,14 +143,6 @@ function readRaw(source: WeightSource, weight: LinearWeight): Uint8Array<ArrayBu
   const parts = weight.weights.map((name) => source.readRaw(name));
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(parts));
-}
-
-function transpose(weights: Float32Array, outputs: number, inputs: number): Float32Array<ArrayBuffer> {
-  const transposed = new Float32Array(weights.length);
-  for (let output = 0; output < outputs; output++) {
-    for (let input = 0; input < inputs; input++) transposed[input * outputs + output] = weights[output * inputs + input] as number;
-  }
-  return transposed;
 }
 
 function once<T>(make: () => T): () => T {

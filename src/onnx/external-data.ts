@@ -1,6 +1,7 @@
 /** @file The one data file that the graphs of a model point into: weights are appended once, by key, and mapped by every session. */
 
 import { closeSync, openSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import type { ElementArray } from "./data-type.ts";
 import type { InitializerData } from "./graph.ts";
 
@@ -8,11 +9,14 @@ import type { InitializerData } from "./graph.ts";
 const alignment = 64;
 
 export class ExternalDataWriter {
+  /** The file's name without its folder, as graphs beside it call it. */
+  readonly fileName: string;
   readonly #file: number;
   readonly #written = new Map<string, InitializerData>();
   #offset = 0;
 
   constructor(path: string) {
+    this.fileName = basename(path);
     this.#file = openSync(path, "w");
   }
 

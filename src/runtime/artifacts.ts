@@ -11,10 +11,13 @@ import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecodeGraph } from "../architectures/decode-graph.ts";
 import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
 import { buildHeadGraph } from "../architectures/head-graph.ts";
-import { storedType } from "../architectures/linear.ts";
+import type { DecoderContext } from "../architectures/decoder-layers.ts";
+import { storedType, type LinearScheme } from "../architectures/linear.ts";
 import { buildPrefillGraph } from "../architectures/prefill-graph.ts";
+import type { Smoothing } from "../architectures/smoothing.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
+import type { Graph } from "../onnx/graph.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
 import { calibrateSmoothing } from "./calibrate.ts";
@@ -22,7 +25,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 export interface Artifacts {
   graphs: { prefill: string; decode: string; head: string };
@@ -76,23 +79,35 @@ async function make(
   folder: string,
   options: ArtifactOptions,
 ): Promise<void> {
-  const source = model.weights;
-  const smooths = plan.prefill === "w8a8" || plan.decode === "w8a8";
-  const smoothing = smooths ? await calibrateSmoothing({ config, weights, source }, options.calibration(), folder, options) : undefined;
+  const base = { config, weights, source: model.weights };
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
-    const base = { config, weights, source, data };
-    const phase = (scheme: QuantizationPlan["prefill"]): Parameters<typeof buildDecodeGraph>[0] => ({
-      ...base,
-      scheme,
-      smoothing: scheme === "w8a8" ? smoothing : undefined,
-    });
-    const write = (name: string, graph: ReturnType<typeof buildHeadGraph>): void => writeFileSync(join(folder, name), writeModel(graph, "weights.bin"));
+    const smoothing = await smoothingFor(plan, { ...base, data }, folder, options);
+    const phase = (scheme: LinearScheme): Omit<DecoderContext, "graph"> => ({ ...base, data, scheme, smoothing: scheme === "w8a8" ? smoothing : undefined });
+    const write = (name: string, graph: Graph): void => writeFileSync(join(folder, name), writeModel(graph, data.fileName));
     write("decode.onnx", buildDecodeGraph(phase(plan.decode), plan.cacheType));
     write("prefill.onnx", buildPrefillGraph(phase(plan.prefill), plan.cacheType));
     write("head.onnx", buildHeadGraph(phase(plan.decode)));
   } finally {
     data.close();
+  }
+}
+
+async function smoothingFor(
+  plan: QuantizationPlan,
+  base: Parameters<typeof calibrateSmoothing>[0],
+  folder: string,
+  options: ArtifactOptions,
+): Promise<Smoothing | undefined> {
+  if (plan.prefill !== "w8a8" && plan.decode !== "w8a8") return undefined;
+  // The measurement's 8-bit blocks stay in the file when answers are decoded with them, and are thrown away when not.
+  if (plan.decode === "blocks8") return calibrateSmoothing(base, options.calibration(), folder, options);
+  const data = new ExternalDataWriter(join(folder, "calibrate.bin"));
+  try {
+    return await calibrateSmoothing({ ...base, data }, options.calibration(), folder, options);
+  } finally {
+    data.close();
+    rmSync(join(folder, data.fileName));
   }
 }
 

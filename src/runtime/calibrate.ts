@@ -1,13 +1,13 @@
-/** @file Measures, in fp32, the largest activations that enter each linear layer, and turns them into smoothing factors. */
+/** @file Measures the largest activations that enter each linear layer, and turns them into smoothing factors. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { loadLinear, type DecoderWeights, type LinearWeight } from "../architectures/decoder-weights.ts";
 import { buildPrefillGraph } from "../architectures/prefill-graph.ts";
 import { smoothingFactors, type Smoothing } from "../architectures/smoothing.ts";
 import type { WeightSource } from "../formats/model-file.ts";
-import { ExternalDataWriter } from "../onnx/external-data.ts";
+import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
 import { int64Tensor, loadSession, tensor, type SessionOptions } from "./session.ts";
 
@@ -15,23 +15,21 @@ import { int64Tensor, loadSession, tensor, type SessionOptions } from "./session
 const calibrationTokens = 128;
 
 /**
- * SmoothQuant factors for every linear layer but the head.
+ * SmoothQuant factors for every linear layer but the head. The model runs in 8-bit blocks, whose activations are those of fp32 for this
+ * purpose and whose weights answers are decoded with anyway.
  * @param texts token ids of the calibration texts
- * @param folder where the fp32 graph is written for the time of the measurement
+ * @param folder where the graph is written for the time of the measurement, beside the file of `base.data`
  */
 export async function calibrateSmoothing(
-  base: { config: DecoderConfig; weights: DecoderWeights; source: WeightSource },
+  base: { config: DecoderConfig; weights: DecoderWeights; source: WeightSource; data: ExternalDataWriter },
   texts: readonly (readonly number[])[],
   folder: string,
   options: SessionOptions,
 ): Promise<Smoothing> {
-  const scratch = mkdtempSync(join(folder, "calibration-"));
+  const graph = buildPrefillGraph({ ...base, scheme: "blocks8", smoothing: undefined }, "float32", true);
+  const path = join(folder, "calibrate.onnx");
   try {
-    const data = new ExternalDataWriter(join(scratch, "weights.bin"));
-    const graph = buildPrefillGraph({ ...base, data, scheme: "fp32", smoothing: undefined }, "float32", true);
-    data.close();
-    const path = join(scratch, "calibrate.onnx");
-    writeFileSync(path, writeModel(graph, "weights.bin"));
+    writeFileSync(path, writeModel(graph, base.data.fileName));
     const largest = await measure(path, base.config, texts, options);
     const factors = new Map<string, Float32Array>();
     for (const linear of linearLayers(base.weights)) {
@@ -40,7 +38,7 @@ export async function calibrateSmoothing(
     }
     return factors;
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    rmSync(path, { force: true });
   }
 }
 

@@ -24,13 +24,12 @@ export function quantizeBlocks8(weights: Float32Array, outputs: number, inputs: 
     for (let block = 0; block < blocks; block++) {
       const start = output * inputs + block * blockSize;
       const end = Math.min(start + blockSize, (output + 1) * inputs);
-      let largest = 0;
-      for (let at = start; at < end; at++) largest = Math.max(largest, Math.abs(weights[at] as number));
-      const scale = Math.fround(largest / 127);
+      const scale = Math.fround(largestMagnitude(weights, start, end) / 127);
       scales[output * blocks + block] = scale;
       if (scale === 0) continue;
-      const target = (output * blocks + block) * blockSize;
-      for (let at = start; at < end; at++) data[target + at - start] = Math.round((weights[at] as number) / scale) + 128;
+      const inverse = 1 / scale;
+      const shift = (output * blocks + block) * blockSize - start;
+      for (let at = start; at < end; at++) data[shift + at] = roundWithZeroPoint((weights[at] as number) * inverse);
     }
   }
   return { data, scales, blocks };
@@ -51,14 +50,57 @@ export interface ChannelQuantized {
 export function quantizeChannels8(weights: Float32Array, outputs: number, inputs: number): ChannelQuantized {
   const data = new Int8Array(inputs * outputs);
   const scales = new Float32Array(outputs);
+  const inverses = new Float64Array(outputs);
   for (let output = 0; output < outputs; output++) {
-    const start = output * inputs;
-    let largest = 0;
-    for (let at = start; at < start + inputs; at++) largest = Math.max(largest, Math.abs(weights[at] as number));
-    const scale = Math.fround(largest / 127);
+    const scale = Math.fround(largestMagnitude(weights, output * inputs, (output + 1) * inputs) / 127);
     scales[output] = scale;
-    if (scale === 0) continue;
-    for (let input = 0; input < inputs; input++) data[input * outputs + output] = Math.round((weights[start + input] as number) / scale);
+    inverses[output] = scale === 0 ? 0 : 1 / scale;
+  }
+  // Reading along rows and writing along columns: a tile of both stays in the nearest cache.
+  for (let firstOutput = 0; firstOutput < outputs; firstOutput += tile) {
+    const endOutput = Math.min(firstOutput + tile, outputs);
+    for (let firstInput = 0; firstInput < inputs; firstInput += tile) {
+      const endInput = Math.min(firstInput + tile, inputs);
+      for (let output = firstOutput; output < endOutput; output++) {
+        const inverse = inverses[output] as number;
+        for (let input = firstInput; input < endInput; input++) {
+          data[input * outputs + output] = roundWithZeroPoint((weights[output * inputs + input] as number) * inverse) - 128;
+        }
+      }
+    }
   }
   return { data, scales };
+}
+
+/** Values of a square that is transposed at once. */
+const tile = 64;
+
+function largestMagnitude(values: Float32Array, start: number, end: number): number {
+  let largest = 0;
+  for (let at = start; at < end; at++) {
+    const value = values[at] as number;
+    if (value > largest) largest = value;
+    else if (-value > largest) largest = -value;
+  }
+  return largest;
+}
+
+/** Nearest integer plus 128, for values in [-127, 127]: truncation is rounding once all are positive. */
+function roundWithZeroPoint(value: number): number {
+  return (value + 128.5) | 0;
+}
+
+/** [outputs, inputs] -> [inputs, outputs]. */
+export function transpose(weights: Float32Array, outputs: number, inputs: number): Float32Array<ArrayBuffer> {
+  const transposed = new Float32Array(weights.length);
+  for (let firstOutput = 0; firstOutput < outputs; firstOutput += tile) {
+    const endOutput = Math.min(firstOutput + tile, outputs);
+    for (let firstInput = 0; firstInput < inputs; firstInput += tile) {
+      const endInput = Math.min(firstInput + tile, inputs);
+      for (let output = firstOutput; output < endOutput; output++) {
+        for (let input = firstInput; input < endInput; input++) transposed[input * outputs + output] = weights[output * inputs + input] as number;
+      }
+    }
+  }
+  return transposed;
 }
