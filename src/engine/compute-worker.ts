@@ -38,8 +38,11 @@ function serve(models: Model[], setup: WorkerSetup): void {
     failed: (error) => pending().failures.push({ id, error: toWire(error) }),
   });
   port?.on("message", (message: ToWorker) => {
-    if (message.type === "generate") loop.start(message.id, message.request, listener(message.id));
-    else if (message.type === "cancel") loop.cancel(message.id);
+    if (message.type === "generate") {
+      loop.start(message.id, message.request, listener(message.id));
+      // The queue has grown, though no event may come of it for a while.
+      pending();
+    } else if (message.type === "cancel") loop.cancel(message.id);
     else if (message.type === "tokenize") {
       try {
         send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });

@@ -1,7 +1,7 @@
 /** @file The engine proper: admits requests, fills prompts chunk by chunk between decode steps, and steps all running rows at once. */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { DecodeStep } from "../runtime/device.ts";
+import type { DecodeStep, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { describeLogprob, describeToken, drawTokens } from "./draw.ts";
 import { Generation } from "./generation.ts";
@@ -70,7 +70,7 @@ export class EngineLoop {
     if (!this.#running) void this.#run();
   }
 
-  /** The rows are free before the next step. */
+  /** The rows are free before the next step, and then the listener hears of it. */
   cancel(id: number): void {
     const entry = this.#generations.get(id);
     if (entry !== undefined) entry.generation.cancelled = true;
@@ -107,17 +107,20 @@ export class EngineLoop {
     await new Promise((resolve) => setImmediate(resolve));
     for (;;) {
       this.#dropCancelled();
-      for (const generation of this.#admission.admit()) this.#guard([generation], () => this.#open(generation));
+      for (const generation of this.#admission.admit()) {
+        generation.started();
+        this.#prefilling.push(generation);
+      }
       const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, last: this.#last });
       this.#last = action;
       if (action === "idle") break;
       const startMs = performance.now();
       if (action === "prefill") {
         const [generation] = this.#prefilling as [Generation];
-        await this.#guardAsync([generation], () => this.#prefillChunk(generation));
+        await this.#guard([generation], () => this.#prefillChunk(generation));
         this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
       } else {
-        for (const [model, generations] of groupByModel(this.#decoding)) await this.#guardAsync(generations, () => this.#decodeStep(model, generations));
+        for (const [model, generations] of groupByModel(this.#decoding)) await this.#guard(generations, () => this.#decodeStep(model, generations));
         this.#counters.decodeSeconds += (performance.now() - startMs) / 1000;
       }
     }
@@ -125,8 +128,10 @@ export class EngineLoop {
   }
 
   #dropCancelled(): void {
-    for (const { generation } of [...this.#generations.values()]) {
-      if (generation.cancelled) this.#close(generation);
+    for (const { generation, listener } of [...this.#generations.values()]) {
+      if (!generation.cancelled) continue;
+      this.#close(generation);
+      listener.failed(new BonsaiError("cancelled", "The request was cancelled."));
     }
   }
 
@@ -148,24 +153,30 @@ export class EngineLoop {
 
   /** Begins a prompt with what the prefix cache has of it. */
   #open(generation: Generation): void {
-    generation.started();
     const { device } = generation.model;
     const { prefillIds, chunkKeys } = generation;
     const prompt = device.openPrompt(prefillIds.length);
     generation.prompt = prompt;
-    const pages = this.#prefixCache.match(chunkKeys);
-    for (const page of pages) device.appendPage(prompt, page);
+    for (const page of this.#prefixCache.match(chunkKeys)) device.appendPage(prompt, page);
     generation.cachedTokens = prompt.length;
     this.#counters.prefixCacheQueryTokens += prefillIds.length;
     this.#counters.prefixCacheHitTokens += prompt.length;
     this.#counters.promptTokens += generation.promptIds.length;
-    if (prompt.length < prefillIds.length) this.#prefilling.push(generation);
-    else this.#fork(generation, prompt);
   }
 
+  /** One chunk of the oldest prompt. A prompt is opened when its turn comes, so that few are held at once. */
   async #prefillChunk(generation: Generation): Promise<void> {
-    const { prefillIds, chunkKeys, prompt, promptTokens } = generation;
+    if (generation.prompt === undefined) this.#open(generation);
+    const { prefillIds, prompt } = generation;
     if (prompt === undefined) return;
+    if (prompt.length < prefillIds.length) await this.#computeChunk(generation, prompt);
+    if (prompt.length < prefillIds.length) return;
+    this.#prefilling.splice(this.#prefilling.indexOf(generation), 1);
+    this.#fork(generation, prompt);
+  }
+
+  async #computeChunk(generation: Generation, prompt: PromptCache): Promise<void> {
+    const { prefillIds, chunkKeys, promptTokens } = generation;
     const { device } = generation.model;
     const start = prompt.length;
     const ids = prefillIds.slice(start, start + device.chunkTokens);
@@ -174,13 +185,10 @@ export class EngineLoop {
     if (logits !== undefined) this.#describePrompt(generation, start, ids.length, logits);
     const key = chunkKeys[start / device.chunkTokens];
     if (key !== undefined) this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
-    if (prompt.length < prefillIds.length) return;
-    this.#prefilling.splice(this.#prefilling.indexOf(generation), 1);
-    this.#fork(generation, prompt);
   }
 
   /** Opens a row for each sequence, all over the one prompt. */
-  #fork(generation: Generation, prompt: NonNullable<Generation["prompt"]>): void {
+  #fork(generation: Generation, prompt: PromptCache): void {
     const { request, model, sequenceStates, promptIds } = generation;
     generation.decoding();
     const echo = request.echo ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: this.#finishPrompt(generation) } : undefined;
@@ -191,7 +199,7 @@ export class EngineLoop {
       this.#finish(generation);
       return;
     }
-    const rows = model.device.openRows(prompt, live.length);
+    const rows = model.device.openRows(prompt, live.length, generation.maxTokens);
     generation.prompt = undefined;
     live.forEach((sequence, index) => (sequence.row = rows[index]));
     this.#decoding.add(generation);
@@ -252,16 +260,8 @@ export class EngineLoop {
     return promptTokens;
   }
 
-  #guard(generations: readonly Generation[], work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#fail(generations, error);
-    }
-  }
-
   /** A failure ends the requests that it concerns, and no others. */
-  async #guardAsync(generations: readonly Generation[], work: () => Promise<void>): Promise<void> {
+  async #guard(generations: readonly Generation[], work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
