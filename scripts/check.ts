@@ -16,6 +16,9 @@ interface StepResult {
   seconds: number;
 }
 
+/** A test file that runs this long hangs, and is ended: on two quiet cores the slowest takes a fraction of it. */
+const fileTimeoutMs = 300_000;
+
 const binary = (name: string): string => join("node_modules", ".bin", name);
 
 /** Runs one program with its output shown; resolves to its exit status, 1 when a signal ended it. */
@@ -57,6 +60,7 @@ async function runTests(files: readonly string[]): Promise<StepResult> {
       "tsx",
       "--test",
       `--test-concurrency=${Math.min(2, availableParallelism())}`,
+      `--test-timeout=${fileTimeoutMs}`,
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       "--test-reporter=tap",
