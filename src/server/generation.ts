@@ -64,7 +64,10 @@ export async function* generateAll(
   } finally {
     signal.removeEventListener("abort", cancel);
     cancellation.abort();
-    // The others end by the abort; what they reject with is no news.
-    for (const rest of pending.values()) rest.catch(() => undefined);
+    // The others end; what they reject with is no news.
+    for (const [prompt, rest] of pending) {
+      rest.catch(() => undefined);
+      iterators[prompt]!.return?.().catch(() => undefined);
+    }
   }
 }

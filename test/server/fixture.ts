@@ -1,29 +1,29 @@
 /** @file Servers over the scripted engine, for tests of the HTTP edge. */
 
 import type { AddressInfo } from "node:net";
-import type { TestContext } from "node:test";
 import { defaultConfig, type Config } from "../../src/config/options.ts";
 import type { Engine } from "../../src/engine/request.ts";
 import { buildServer, type BonsaiServer } from "../../src/server/build-server.ts";
 import { ScriptedEngine, type ScriptedEngineOptions } from "./scripted-engine.ts";
+
+/** What runs things after a test, or after all tests of a file: a test's context, or `{ after }` of node:test. */
+export interface Cleanup {
+  after: (action: () => Promise<void>) => void;
+}
 
 export interface Fixture extends BonsaiServer {
   engine: ScriptedEngine;
 }
 
 /** A server that is closed after the test; its log is silent unless the configuration says otherwise. */
-export async function startFixture(
-  t: TestContext,
-  config: Partial<Config> = {},
-  engineOptions: ScriptedEngineOptions = {},
-): Promise<Fixture> {
+export async function startFixture(t: Cleanup, config: Partial<Config> = {}, engineOptions: ScriptedEngineOptions = {}): Promise<Fixture> {
   const engine = new ScriptedEngine(engineOptions);
   const server = await startServer(t, config, Promise.resolve(engine));
   return { ...server, engine };
 }
 
 /** As above, over any engine, loaded or not. */
-export async function startServer(t: TestContext, config: Partial<Config>, engine: Promise<Engine>): Promise<BonsaiServer> {
+export async function startServer(t: Cleanup, config: Partial<Config>, engine: Promise<Engine>): Promise<BonsaiServer> {
   const server = await buildServer({ ...defaultConfig(), logLevel: "silent", maxEventLoopDelayMs: 0, ...config }, engine, "0.0.0-test");
   t.after(async () => {
     server.fastify.server.closeAllConnections();

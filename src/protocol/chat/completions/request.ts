@@ -81,7 +81,7 @@ export const chatCompletionRequest = (limits: RequestLimits) =>
       tool_choice: unsupported("the server calls no tools", { enum: ["none", "auto", null] }),
       functions: unsupported("the server calls no functions", { type: ["array", "null"], maxItems: 0 }),
       function_call: unsupported("the server calls no functions", { enum: ["none", "auto", null] }),
-      modalities: unsupported("answers are text only", { type: ["array", "null"], items: { type: "string", enum: ["text"] } }),
+      modalities: unsupported("answers are text only", { enum: [["text"], [], null] }),
       audio: unsupported("answers are text only"),
       prediction: unsupported("the server predicts no outputs"),
       reasoning_effort: unsupported("the models have no reasoning effort to set", { enum: ["none", null] }),

@@ -1,0 +1,55 @@
+/** @file Compile-time check: the wire types agree with those of the official client. It holds if this file compiles. */
+
+import type OpenAI from "openai";
+import type { ChatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
+import type { CompletionRequest } from "../../src/protocol/completions/request.ts";
+import type { Completion } from "../../src/protocol/completions/response.ts";
+import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { Model } from "../../src/protocol/models.ts";
+
+type ChatParams = OpenAI.ChatCompletionCreateParams;
+type CompletionParams = OpenAI.CompletionCreateParams;
+
+/** Compiles only for `never`; the error names the field that is missing. */
+type None<T extends never> = T;
+
+/** Every field of the official client is either supported, ignored or refused by name; none is unknown to us. */
+export type UnknownChatFields = None<Exclude<keyof ChatParams, keyof ChatCompletionRequest>>;
+export type UnknownCompletionFields = None<Exclude<keyof CompletionParams, keyof CompletionRequest>>;
+
+/** The fields that mean something here, which take every value that the official client can give them. */
+type Meant<Params, Ours> = Pick<Params, Extract<keyof Params, keyof Ours>>;
+type SharedFields =
+  | "n"
+  | "stop"
+  | "seed"
+  | "temperature"
+  | "top_p"
+  | "presence_penalty"
+  | "frequency_penalty"
+  | "logit_bias"
+  | "max_tokens"
+  | "stream";
+
+export const acceptsChat = (
+  params: Meant<Pick<ChatParams, SharedFields | "logprobs" | "top_logprobs" | "max_completion_tokens" | "model">, ChatCompletionRequest>,
+) => params satisfies Partial<ChatCompletionRequest>;
+
+export const acceptsCompletion = (
+  params: Meant<Pick<CompletionParams, SharedFields | "logprobs" | "echo" | "prompt" | "model">, CompletionRequest>,
+) => params satisfies Partial<CompletionRequest>;
+
+/** What the server answers is what the official client declares. */
+export const chatCompletion = (answer: ChatCompletion) => answer satisfies OpenAI.ChatCompletion;
+export const chatChunk = (chunk: ChatCompletionChunk) => chunk satisfies OpenAI.ChatCompletionChunk;
+export const model = (entry: Model) => entry satisfies OpenAI.Model;
+export const error = (body: ErrorBody) => body.error satisfies { message: string; type: string; param: string | null; code: string | null };
+
+/**
+ * Two corners in which the client's declarations of completions are narrower than OpenAI's own answers, and ours follow the answers:
+ * the first echoed token has no log-probability (null), and chunks have `finish_reason` and `usage` null until the last.
+ */
+type WholeChoice = Omit<Completion["choices"][number], "finish_reason" | "logprobs"> & { finish_reason: "stop" | "length"; logprobs: null };
+type WholeCompletion = Omit<Completion, "choices" | "usage"> & { choices: WholeChoice[]; usage?: NonNullable<Completion["usage"]> };
+export const completion = (answer: WholeCompletion) => answer satisfies OpenAI.Completion;
