@@ -20,6 +20,8 @@ export class Generation implements Reservation {
   /** Keys of the prompt's full chunks; empty when the request needs every token computed. */
   readonly chunkKeys: readonly string[];
   readonly promptTokens: PromptToken[] | undefined;
+  /** Of each answer. */
+  readonly maxTokens: number;
   sequences: number;
   readonly bytes: number;
   prompt: PromptCache | undefined;
@@ -37,6 +39,7 @@ export class Generation implements Reservation {
     this.promptIds = promptIds;
     this.emit = emit;
     const maxTokens = answerLimit(promptIds.length, request.maxTokens, model.info.contextLength, defaultMaxTokens);
+    this.maxTokens = maxTokens;
     const { device, tokenizer, eosTokenIds } = model;
     this.prefillIds = promptIds.slice(0, -1);
     const wantsPromptLogprobs = request.echo && request.logprobs !== undefined;

@@ -7,7 +7,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openModel } from "../formats/open-model.ts";
 import { prepareArtifacts } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
-import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
+import { CpuDecoder, kvBytesPerToken } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
 import { quantizationPlans } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
@@ -22,6 +22,10 @@ export interface ModelOptions {
   quantization: Quantization;
   threads: number;
   spinning: boolean;
+  /** Most rows that decode at once. */
+  maxRows: number;
+  /** Bytes of keys and values that all rows together may take. */
+  kvCacheBytes: number;
   cacheDir: string;
   maxCacheBytes: number;
   log: (line: string) => void;
@@ -51,7 +55,8 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
       ...options,
       calibration: () => calibrationTexts.map((text) => tokenizer.encode(text)),
     });
-    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graphs: artifacts.graphs });
+    const maxPlaces = Math.ceil(options.kvCacheBytes / kvBytesPerToken(config, plan.cacheType));
+    const device = await CpuDecoder.load({ ...options, config, maxPlaces, cacheType: plan.cacheType, graphs: artifacts.graphs });
     return {
       tokenizer,
       template,

@@ -29,7 +29,16 @@ const shortestLifeMs = 10_000;
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { models, quantization, cacheDir, log, threads, ...loop } = options;
   const setup: WorkerSetup = {
-    models: models.map((model) => ({ ...model, quantization, cacheDir, maxCacheBytes, threads: threads || availableParallelism(), spinning: true })),
+    models: models.map((model) => ({
+      ...model,
+      quantization,
+      cacheDir,
+      maxCacheBytes,
+      maxRows: loop.maxSequences,
+      kvCacheBytes: loop.kvCacheBytes,
+      threads: threads || availableParallelism(),
+      spinning: true,
+    })),
     loop,
   };
   const engine = new WorkerEngine(setup, log);

@@ -67,8 +67,8 @@ export interface DecoderDevice {
   readPage(prompt: PromptCache, start: number): CachePage;
   /** Appends a full chunk that another prompt computed. */
   appendPage(prompt: PromptCache, page: CachePage): void;
-  /** Rows that continue a filled prompt. The prompt is theirs from here on, and goes with the last of them. */
-  openRows(prompt: PromptCache, count: number): DecodeRow[];
+  /** Rows that continue a filled prompt by at most `maxAnswerTokens` each. The prompt is theirs from here on, and goes with the last of them. */
+  openRows(prompt: PromptCache, count: number, maxAnswerTokens: number): DecodeRow[];
   closeRow(row: DecodeRow): void;
   /** Drops a prompt that no rows were opened for. */
   closePrompt(prompt: PromptCache): void;

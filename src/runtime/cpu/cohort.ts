@@ -6,8 +6,8 @@ import { KvSegment, placeGranularity, roundUpPlaces, type CacheArray, type KvSha
 import type { CpuPrompt } from "./prompt.ts";
 
 export class CpuRow implements DecodeRow {
-  readonly cohort: Cohort;
   readonly promptLength: number;
+  cohort: Cohort;
   /** Index among the cohort's rows; moves when an earlier row leaves. */
   slot: number;
   answerLength = 0;
@@ -23,6 +23,12 @@ export class CpuRow implements DecodeRow {
   }
 }
 
+export interface CohortCapacity {
+  /** Places of all prompts together; not used with a shared prompt. */
+  promptPlaces: number;
+  answerPlaces: number;
+}
+
 /** Added to the score of a place that holds no key of the row: exp gives an exact zero. */
 const masked = -3.4028234663852886e38;
 
@@ -36,36 +42,38 @@ export class Cohort {
   #inputs: Record<string, Tensor> | undefined;
 
   /** @param sharedPrompt the one prompt of all rows; without it, each row that joins brings its own */
-  constructor(shape: KvShape, sharedPrompt?: CpuPrompt) {
+  constructor(shape: KvShape, capacity: CohortCapacity, sharedPrompt?: CpuPrompt) {
     this.#shape = shape;
     this.#shared = sharedPrompt !== undefined;
-    this.#prompts = sharedPrompt?.segment ?? new KvSegment(shape);
-    this.#answers = new KvSegment(shape);
+    this.#prompts = sharedPrompt?.segment ?? new KvSegment(shape, capacity.promptPlaces);
+    this.#answers = new KvSegment(shape, capacity.answerPlaces);
   }
 
   get rows(): readonly CpuRow[] {
     return this.#rows;
   }
 
-  get byteLength(): number {
-    return this.#prompts.byteLength + this.#answers.byteLength;
-  }
-
   /** Adds `count` rows that continue the prompt. */
   join(prompt: CpuPrompt, count: number): CpuRow[] {
     const first = this.#rows.length;
-    const total = first + count;
-    if (!this.#shared) {
-      const places = Math.max(this.#prompts.places, roundUpPlaces(prompt.length));
-      this.#prompts.resize(total, places, this.#spare(total, places));
-      for (let slot = first; slot < total; slot++) this.#prompts.copyRow(prompt.segment, 0, slot, prompt.length);
-    }
-    const places = Math.max(this.#answers.places, placeGranularity);
-    this.#answers.resize(total, places, this.#spare(total, places));
     const joined = Array.from({ length: count }, (_, index) => new CpuRow(this, first + index, prompt.length));
-    this.#rows.push(...joined);
-    this.#layoutChanged();
+    this.#admit(joined);
+    if (!this.#shared) for (const { slot } of joined) this.#prompts.copyRow(prompt.segment, 0, slot, prompt.length);
     return joined;
+  }
+
+  /** Takes over a row, with its prompt and answer, from a cohort where each row has its own prompt. */
+  adopt(row: CpuRow): void {
+    const { cohort: origin, slot: originSlot } = row;
+    const moved = new CpuRow(this, this.#rows.length, row.promptLength);
+    moved.answerLength = row.answerLength;
+    this.#admit([moved]);
+    this.#prompts.copyRow(origin.#prompts, originSlot, moved.slot, row.promptLength);
+    this.#answers.copyRow(origin.#answers, originSlot, moved.slot, row.answerLength);
+    origin.leave(row);
+    row.cohort = this;
+    row.slot = moved.slot;
+    this.#rows[moved.slot] = row;
   }
 
   /** Removes a row; the last one takes its slot. */
@@ -78,14 +86,7 @@ export class Cohort {
       last.slot = row.slot;
       this.#rows[row.slot] = last;
     }
-    const count = this.#rows.length;
-    const answerPlaces = this.#rows.reduce((most, { answerLength }) => Math.max(most, answerLength + 1), 0);
-    this.#answers.resize(count, count === 0 ? 0 : Math.min(this.#answers.places, roundUpPlaces(answerPlaces)));
-    if (!this.#shared) {
-      const promptPlaces = this.#rows.reduce((most, { promptLength }) => Math.max(most, promptLength), 0);
-      this.#prompts.resize(count, count === 0 ? 0 : Math.min(this.#prompts.places, roundUpPlaces(promptPlaces)));
-    }
-    this.#layoutChanged();
+    this.#fit();
   }
 
   /** The caches, mask and lengths of the decode graph, all rows in slot order. */
@@ -97,31 +98,37 @@ export class Cohort {
   /** Appends the rows that a step returned, for every row in slot order: [2 * layers, rows, kvHeads, headDim]. */
   append(source: CacheArray): void {
     const count = this.#rows.length;
+    const width = this.#mask === undefined ? 0 : this.#mask.length / count;
     for (const row of this.#rows) {
       this.#answers.write(source, count, row.slot, row.slot, row.answerLength, 1);
-      if (this.#mask !== undefined) {
-        const width = this.#mask.length / count;
-        this.#mask[row.slot * width + this.#prompts.places + row.answerLength] = 0;
-      }
+      if (this.#mask !== undefined) this.#mask[row.slot * width + this.#prompts.places + row.answerLength] = 0;
       row.answerLength++;
     }
-    const longest = this.#rows.reduce((most, { answerLength }) => Math.max(most, answerLength), 0);
-    if (longest >= this.#answers.places) {
-      // Growing by a quarter keeps both the copies and the places that are read in vain few.
-      const places = roundUpPlaces(Math.max(longest + 1, Math.floor(this.#answers.places * 1.25)));
-      this.#answers.resize(count, places, this.#spare(count, places));
-      this.#layoutChanged();
-    }
+    if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
   }
 
-  /** Room for a quarter more than is needed, so that most growth moves nothing to a new array. */
-  #spare(rows: number, places: number): number {
-    return Math.ceil(1.25 * rows * places) * this.#shape.kvHeads * this.#shape.headDim;
+  #admit(joined: readonly CpuRow[]): void {
+    this.#rows.push(...joined);
+    this.#fit();
   }
 
-  #layoutChanged(): void {
+  /** Sizes both segments for the rows there are. Growing by a quarter keeps both the copies and the places read in vain few. */
+  #fit(): void {
+    const count = this.#rows.length;
+    if (!this.#shared) this.#prompts.resize(count, count === 0 ? 0 : roundUpPlaces(this.#longest((row) => row.promptLength)));
+    const needed = this.#longest((row) => row.answerLength) + 1;
+    const { places } = this.#answers;
+    const grown = Math.max(roundUpPlaces(needed), Math.floor((places * 1.25) / placeGranularity) * placeGranularity);
+    const shrinks = needed < places / 2;
+    const wanted = needed > places ? grown : shrinks ? roundUpPlaces(needed) : places;
+    const most = count === 0 ? 0 : Math.floor(this.#answers.capacity / count / placeGranularity) * placeGranularity;
+    this.#answers.resize(count, count === 0 ? 0 : Math.max(Math.min(wanted, most), roundUpPlaces(needed)));
     this.#mask = undefined;
     this.#inputs = undefined;
+  }
+
+  #longest(length: (row: CpuRow) => number): number {
+    return this.#rows.reduce((most, row) => Math.max(most, length(row)), 0);
   }
 
   #makeInputs(): Record<string, Tensor> {

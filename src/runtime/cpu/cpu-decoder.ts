@@ -5,13 +5,16 @@ import type { CacheType } from "../../architectures/decode-graph.ts";
 import type { CachePage, DecodeRow, DecodeStep, DecoderDevice, PromptCache, StepResult, TopLogits } from "../device.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
 import { Cohort, type CpuRow } from "./cohort.ts";
-import { cohortClass, sharingRows } from "./grouping.ts";
-import type { CacheArray, KvShape } from "./kv-segment.ts";
+import { classBound, cohortClass, sharingRows } from "./grouping.ts";
+import { roundUpPlaces, type CacheArray, type KvSegment, type KvShape } from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
 
 export interface CpuDecoderOptions extends SessionOptions {
   config: DecoderConfig;
   cacheType: CacheType;
+  /** Most rows that decode at once, and places (tokens) that all their caches may hold. */
+  maxRows: number;
+  maxPlaces: number;
   /** Paths of the three graphs. */
   graphs: { prefill: string; decode: string; head: string };
 }
@@ -31,6 +34,9 @@ export class CpuDecoder implements DecoderDevice {
   readonly #sessions: { prefill: Session; decode: Session; head: Session };
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
+  readonly #limits: Pick<CpuDecoderOptions, "maxRows" | "maxPlaces">;
+  /** The arrays of the last prompt that was copied into a cohort, for the next. */
+  #spare: KvSegment | undefined;
 
   static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
     const { graphs } = options;
@@ -46,15 +52,18 @@ export class CpuDecoder implements DecoderDevice {
     this.config = options.config;
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
     this.#sessions = sessions;
-    this.bytesPerToken = 2 * layers * kvHeads * headDim * (options.cacheType === "float16" ? 2 : 4);
+    this.#limits = options;
+    this.bytesPerToken = kvBytesPerToken(options.config, options.cacheType);
   }
 
   openPrompt(tokens: number): PromptCache {
-    return new CpuPrompt(this.#shape, tokens);
+    const prompt = new CpuPrompt(this.#shape, tokens, this.#spare);
+    if (prompt.segment === this.#spare) this.#spare = undefined;
+    return prompt;
   }
 
-  closePrompt(): void {
-    // Its arrays are garbage as soon as the caller forgets them.
+  closePrompt(prompt: PromptCache): void {
+    this.#spare = (prompt as CpuPrompt).segment;
   }
 
   async prefill(cache: PromptCache, ids: readonly number[], wantLogits = false): Promise<Float32Array | undefined> {
@@ -95,13 +104,35 @@ export class CpuDecoder implements DecoderDevice {
     (prompt as CpuPrompt).append((page as CpuPage).data, this.chunkTokens);
   }
 
-  openRows(cache: PromptCache, count: number): DecodeRow[] {
+  openRows(cache: PromptCache, count: number, maxAnswerTokens: number): DecodeRow[] {
     const prompt = cache as CpuPrompt;
-    if (count >= sharingRows) return new Cohort(this.#shape, prompt).join(prompt, count);
-    const lengthClass = cohortClass(prompt.length);
-    let cohort = this.#cohorts.get(lengthClass);
-    if (cohort === undefined) this.#cohorts.set(lengthClass, (cohort = new Cohort(this.#shape)));
-    return cohort.join(prompt, count);
+    if (count >= sharingRows) {
+      const answerPlaces = count * roundUpPlaces(maxAnswerTokens + 1);
+      return new Cohort(this.#shape, { promptPlaces: 0, answerPlaces }, prompt).join(prompt, count);
+    }
+    const rows = this.#cohort(cohortClass(prompt.length)).join(prompt, count);
+    this.closePrompt(prompt);
+    return rows;
+  }
+
+  /** The cohort of a class of lengths, for rows with prompts of their own. */
+  #cohort(lengthClass: number): Cohort {
+    const existing = this.#cohorts.get(lengthClass);
+    if (existing !== undefined) return existing;
+    const { maxRows, maxPlaces } = this.#limits;
+    // Padding makes a row of a class at most four times as long as it is (grouping.ts).
+    const places = Math.min(maxRows * Math.min(classBound(lengthClass), roundUpPlaces(this.config.contextLength + 1)), 4 * maxPlaces);
+    const cohort = new Cohort(this.#shape, { promptPlaces: places, answerPlaces: places });
+    this.#cohorts.set(lengthClass, cohort);
+    return cohort;
+  }
+
+  /** Moves the rows whose answers have outgrown their class. */
+  #promote(): void {
+    for (const [lengthClass, cohort] of [...this.#cohorts]) {
+      const bound = classBound(lengthClass);
+      for (const row of cohort.rows.filter(({ answerLength }) => answerLength + 1 > bound)) this.#cohort(lengthClass + 1).adopt(row);
+    }
   }
 
   closeRow(row: DecodeRow): void {
@@ -132,6 +163,7 @@ export class CpuDecoder implements DecoderDevice {
         hidden.set(computed.subarray(slot * hiddenSize, (slot + 1) * hiddenSize), (stepOfRow.get(row) as number) * hiddenSize);
       });
     }
+    this.#promote();
     return this.#head(steps, hidden);
   }
 
@@ -169,6 +201,11 @@ export class CpuDecoder implements DecoderDevice {
     };
     return { rows, fullLogits };
   }
+}
+
+/** Bytes that the keys and values of one token take. */
+export function kvBytesPerToken({ layers, kvHeads, headDim }: DecoderConfig, cacheType: CacheType): number {
+  return 2 * layers * kvHeads * headDim * (cacheType === "float16" ? 2 : 4);
 }
 
 /** Every row of a cohort steps at once: which step is each row's. */

@@ -1,6 +1,7 @@
 /** @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them. */
 
 import type { CacheType } from "../../architectures/decode-graph.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
 
 export type CacheArray = Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
@@ -22,17 +23,25 @@ export function roundUpPlaces(places: number): number {
   return Math.max(1, Math.ceil(places / placeGranularity)) * placeGranularity;
 }
 
-/** Each of 2 x layers arrays (keys of all layers, then values) is [rows, kvHeads, places, headDim]; what lies past a row's length is finite. */
+/**
+ * Each of 2 x layers arrays (keys of all layers, then values) is [rows, kvHeads, places, headDim]; what lies past a row's length is finite.
+ *
+ * The arrays are made once, at their capacity, and rows and places change within them: the system gives memory only to the part that was
+ * written, and nothing is left to the garbage collector while rows come and go.
+ */
 export class KvSegment {
   readonly shape: KvShape;
+  /** Places of all rows together. */
+  readonly capacity: number;
   readonly #arrays: CacheArray[];
   #rows = 0;
   #places = 0;
   #tensors: { dims: string; tensors: Tensor[] } | undefined;
 
-  constructor(shape: KvShape) {
+  constructor(shape: KvShape, capacity: number) {
     this.shape = shape;
-    this.#arrays = Array.from({ length: 2 * shape.layers }, () => allocate(shape.type, 0));
+    this.capacity = capacity;
+    this.#arrays = Array.from({ length: 2 * shape.layers }, () => allocate(shape.type, capacity * shape.kvHeads * shape.headDim));
   }
 
   get rows(): number {
@@ -43,26 +52,16 @@ export class KvSegment {
     return this.#places;
   }
 
-  get byteLength(): number {
-    return this.#arrays.reduce((sum, array) => sum + array.byteLength, 0);
-  }
-
-  /**
-   * Changes the number of rows and of places, keeping what both have in common.
-   * @param reserve values to make room for beyond that, so that growing later moves within the arrays
-   */
-  resize(rows: number, places: number, reserve = 0): void {
+  /** Changes the number of rows and of places, keeping what both have in common. Throws `internal` past the capacity. */
+  resize(rows: number, places: number): void {
     if (rows === this.#rows && places === this.#places) return;
-    const { kvHeads, headDim, type } = this.shape;
-    const needed = rows * kvHeads * places * headDim;
+    if (rows * places > this.capacity) {
+      throw new BonsaiError("internal", `${rows} rows of ${places} places do not fit a cache segment of ${this.capacity} places.`);
+    }
+    const { kvHeads, headDim } = this.shape;
     const blocks = Math.min(rows, this.#rows) * kvHeads;
     const kept = Math.min(places, this.#places) * headDim;
-    this.#arrays.forEach((array, index) => {
-      const shrunk = needed < array.length / 4;
-      const target = needed > array.length || shrunk ? allocate(type, Math.max(needed, reserve)) : array;
-      moveBlocks(array, target, blocks, this.#places * headDim, places * headDim, kept);
-      this.#arrays[index] = target;
-    });
+    for (const array of this.#arrays) moveBlocks(array, blocks, this.#places * headDim, places * headDim, kept);
     this.#rows = rows;
     this.#places = places;
     this.#tensors = undefined;
@@ -89,6 +88,7 @@ export class KvSegment {
       let from = (index * sourceRows + sourceRow) * kvHeads * run;
       let to = (row * kvHeads * this.#places + place) * headDim;
       for (let head = 0; head < kvHeads; head++) {
+        // A run this short is copied faster by hand than through a view.
         if (count === 1) for (let at = 0; at < headDim; at++) array[to + at] = source[from + at] as number;
         else array.set(source.subarray(from, from + run), to);
         from += run;
@@ -111,7 +111,7 @@ export class KvSegment {
     return result;
   }
 
-  /** Copies the first `count` places of a row of another segment. */
+  /** Copies the first `count` places of a row of another segment, or of this one. */
   copyRow(source: KvSegment, sourceRow: number, row: number, count: number): void {
     const { kvHeads, headDim } = this.shape;
     this.#arrays.forEach((array, index) => {
@@ -124,15 +124,12 @@ export class KvSegment {
   }
 }
 
-/** Blocks of `kept` values move from stride `from` to stride `to`; within one array, in the order that overwrites nothing unread. */
-function moveBlocks(source: CacheArray, target: CacheArray, blocks: number, from: number, to: number, kept: number): void {
-  if (source === target && from === to) return;
-  if (source !== target) {
-    for (let block = 0; block < blocks; block++) target.set(source.subarray(block * from, block * from + kept), block * to);
-  } else if (to > from) {
-    for (let block = blocks - 1; block >= 0; block--) target.copyWithin(block * to, block * from, block * from + kept);
-  } else {
-    for (let block = 0; block < blocks; block++) target.copyWithin(block * to, block * from, block * from + kept);
+/** Blocks of `kept` values move from stride `from` to stride `to`, in the order that overwrites nothing unread. */
+function moveBlocks(array: CacheArray, blocks: number, from: number, to: number, kept: number): void {
+  if (to > from) {
+    for (let block = blocks - 1; block > 0; block--) array.copyWithin(block * to, block * from, block * from + kept);
+  } else if (to < from) {
+    for (let block = 1; block < blocks; block++) array.copyWithin(block * to, block * from, block * from + kept);
   }
 }
 

@@ -8,14 +8,15 @@ const firstPlaces = 512;
 
 export class CpuPrompt implements PromptCache {
   readonly segment: KvSegment;
-  readonly #capacity: number;
+  readonly #most: number;
   #length = 0;
 
-  constructor(shape: KvShape, tokens: number) {
-    this.segment = new KvSegment(shape);
-    this.#capacity = roundUpPlaces(tokens);
-    const places = Math.min(this.#capacity, firstPlaces);
-    this.segment.resize(1, places, shape.kvHeads * shape.headDim * this.#capacity);
+  /** @param spare the segment of a prompt that is done with, taken over if it is large enough */
+  constructor(shape: KvShape, tokens: number, spare?: KvSegment) {
+    this.#most = roundUpPlaces(tokens);
+    const fits = spare !== undefined && spare.capacity >= this.#most && spare.capacity <= 8 * this.#most;
+    this.segment = fits ? spare : new KvSegment(shape, this.#most);
+    this.segment.resize(1, Math.min(this.#most, firstPlaces));
   }
 
   get length(): number {
@@ -26,7 +27,7 @@ export class CpuPrompt implements PromptCache {
   append(source: CacheArray, count: number): void {
     const needed = this.#length + count;
     if (needed > this.segment.places) {
-      this.segment.resize(1, Math.min(this.#capacity, Math.max(roundUpPlaces(needed), 2 * this.segment.places)));
+      this.segment.resize(1, Math.min(this.#most, Math.max(roundUpPlaces(needed), 2 * this.segment.places)));
     }
     this.segment.write(source, 1, 0, 0, this.#length, count);
     this.#length = needed;
