@@ -1,0 +1,34 @@
+/** @file The answers that quality is measured on: instructions and long answers of the shared data, as the model's chat template writes them. */
+
+import { readFileSync } from "node:fs";
+import type { ChatTemplate } from "../../../src/text/chat-template.ts";
+import { encodeChat } from "../../../src/text/encode-chat.ts";
+import type { Tokenizer } from "../../../src/text/tokenizer.ts";
+import { sharedDataPath } from "../../fixtures/real-models.ts";
+import type { Conversation } from "./forced-answers.ts";
+
+interface Demonstration {
+  instruction: string;
+  input: string;
+  output: string;
+}
+
+/** Characters below which an answer says little about the model. */
+const shortestAnswer = 200;
+
+/**
+ * The first `count` long answers, each cut where prompt and answer reach `maxTokens`.
+ * @param endToken id of the token that ends an answer
+ */
+export function answers(tokenizer: Tokenizer, template: ChatTemplate, endToken: number, count: number, maxTokens: number): Conversation[] {
+  const path = sharedDataPath("sft/alpaca_en_demo.json");
+  if (path === undefined)
+    throw new Error("../shared/data/sft/alpaca_en_demo.json is absent: the quality of answers cannot be measured without it.");
+  const demonstrations = (JSON.parse(readFileSync(path, "utf8")) as Demonstration[]).filter(({ output }) => output.length > shortestAnswer);
+  return demonstrations.slice(0, count).map(({ instruction, input, output }) => {
+    const content = input === "" ? instruction : `${instruction}\n${input}`;
+    const promptIds = encodeChat(tokenizer, template, [{ role: "user", content }]);
+    const answerIds = [...tokenizer.encode(output, { addSpecialTokens: false }), endToken];
+    return { promptIds, answerIds: answerIds.slice(0, Math.max(1, maxTokens - promptIds.length)) };
+  });
+}

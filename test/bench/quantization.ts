@@ -1,0 +1,181 @@
+/**
+ * @file What each way to hold the weights costs in quality: perplexity, KL divergence from fp32 and agreement on the likeliest token, on SmolLM2
+ * over given answers.
+ */
+
+import { availableParallelism, tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { defaultConfig } from "../../src/config/options.ts";
+import { openModel } from "../../src/formats/open-model.ts";
+import { prepareArtifacts } from "../../src/runtime/artifacts.ts";
+import { calibrationTexts } from "../../src/runtime/calibration-texts.ts";
+import { CpuDecoder } from "../../src/runtime/cpu/cpu-decoder.ts";
+import type { DecoderDevice } from "../../src/runtime/device.ts";
+import { quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
+import { ChatTemplate, specialTokenTexts } from "../../src/text/chat-template.ts";
+import { Tokenizer } from "../../src/text/tokenizer.ts";
+import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { answers } from "./quality/answers.ts";
+import { addDivergence, addToken, distribution, noDivergence, type Divergence, type ReferenceDistribution } from "./quality/divergence.ts";
+import { forceByDecoding, forceByPrefill, type Conversation, type OnLogits } from "./quality/forced-answers.ts";
+import type { Cell, Column } from "./report/bench-result.ts";
+import { runBench, type Measurement } from "./report/run-bench.ts";
+
+/** Conversations at once: their reference distributions are held in memory, about 40 MB each. */
+const groupSize = 16;
+const maxTokens = 256;
+/** A default must be this close to fp32. */
+const defaultLimitNats = 0.02;
+
+/** Schemes that no mode serves in both phases, for comparison. */
+const comparisons: Record<string, QuantizationPlan> = {
+  "8-bit blocks in both phases": { prefill: "blocks8", decode: "blocks8", cacheType: "float16" },
+  "4-bit blocks in both phases": { prefill: "blocks4", decode: "blocks4", cacheType: "float16" },
+  "8-bit blocks, then 4-bit blocks": { prefill: "blocks8", decode: "blocks4", cacheType: "float16" },
+};
+
+interface Measured {
+  label: string;
+  plan: QuantizationPlan;
+  device: DecoderDevice;
+  /** One for each conversation. */
+  served: Divergence[];
+  /** Whole conversations through the prefill graph: of plans with one scheme only. */
+  prefilled: Divergence[];
+}
+
+await runBench(import.meta.url, async ({ profile, say }) => {
+  const path = smolLM2Path();
+  if (path === undefined) throw new Error(String(withoutSmolLM2));
+  const model = openModel(path);
+  const config = readDecoderConfig(model.config, path);
+  const tokenizer = new Tokenizer(model.tokenizer);
+  const template = new ChatTemplate(model.tokenizer.chatTemplate ?? "", specialTokenTexts(model.tokenizer.tokenizerConfig));
+  const conversations = answers(tokenizer, template, model.eosTokenIds[0] as number, profile === "quick" ? 2 : 48, maxTokens);
+  const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-quantization-"));
+  const open = async (plan: QuantizationPlan): Promise<DecoderDevice> => {
+    const machine = { threads: availableParallelism(), spinning: false };
+    const artifacts = await prepareArtifacts(model, config, plan, {
+      ...machine,
+      cacheDir,
+      maxCacheBytes: Number.MAX_SAFE_INTEGER,
+      calibration: () => calibrationTexts.map((text) => tokenizer.encode(text)),
+      log: () => {},
+    });
+    return CpuDecoder.load({
+      ...machine,
+      maxRows: groupSize,
+      maxPlaces: groupSize * maxTokens,
+      config,
+      cacheType: plan.cacheType,
+      graphs: artifacts.graphs,
+    });
+  };
+  try {
+    const reference = await open(quantizationPlans.fp32);
+    const measured: Measured[] = [];
+    const plans = Object.entries({ ...quantizationPlans, ...comparisons } as Record<string, QuantizationPlan>);
+    for (const [label, plan] of plans) {
+      say(`Preparing ${label}`);
+      measured.push({ label, plan, device: plan.decode === "fp32" ? reference : await open(plan), served: [], prefilled: [] });
+    }
+    for (let start = 0; start < conversations.length; start += groupSize) {
+      const group = conversations.slice(start, start + groupSize);
+      say(`Conversations ${start + 1} to ${start + group.length} of ${conversations.length}`);
+      await measureGroup(reference, measured, group);
+    }
+    for (const { device } of measured) await device.dispose();
+    return describe(measured, conversations);
+  } finally {
+    model.weights.close();
+    rmSync(cacheDir, { recursive: true, force: true });
+  }
+});
+
+async function measureGroup(reference: DecoderDevice, measured: readonly Measured[], group: readonly Conversation[]): Promise<void> {
+  const references = group.map((): ReferenceDistribution[] => []);
+  await forceByPrefill(reference, group, (index, at, logits) => {
+    (references[index] as ReferenceDistribution[])[at] = distribution(logits);
+  });
+  const compare = async (force: typeof forceByPrefill, device: DecoderDevice): Promise<Divergence[]> => {
+    const sums = group.map(noDivergence);
+    const add: OnLogits = (index, at, logits) =>
+      addToken(sums[index] as Divergence, references[index]?.[at] as ReferenceDistribution, logits, group[index]?.answerIds[at] as number);
+    await force(device, group, add);
+    return sums;
+  };
+  for (const { plan, device, served, prefilled } of measured) {
+    served.push(...(await compare(forceByDecoding, device)));
+    if (plan.prefill === plan.decode) prefilled.push(...(await compare(forceByPrefill, device)));
+  }
+}
+
+const qualityColumns: Column[] = [
+  { heading: "perplexity", digits: 3 },
+  { heading: "KL to fp32 (nats a token)", digits: 5 },
+  { heading: "± standard error", digits: 5 },
+  { heading: "same likeliest token", digits: 4 },
+];
+
+function qualityCells(texts: readonly Divergence[]): Cell[] {
+  const all = noDivergence();
+  for (const text of texts) addDivergence(all, text);
+  return [Math.exp(all.surprisalNats / all.tokens), all.klNats / all.tokens, standardError(texts), all.agreements / all.tokens];
+}
+
+/** Of the mean KL, taking texts as independent and tokens of one text as not. */
+function standardError(texts: readonly Divergence[]): number | null {
+  if (texts.length < 2) return null;
+  const tokens = texts.reduce((sum, text) => sum + text.tokens, 0);
+  const mean = texts.reduce((sum, text) => sum + text.klNats, 0) / tokens;
+  const squares = texts.reduce((sum, text) => sum + (text.klNats - mean * text.tokens) ** 2, 0);
+  return Math.sqrt((squares * texts.length) / (texts.length - 1)) / tokens;
+}
+
+function describe(measured: readonly Measured[], conversations: readonly Conversation[]): Measurement {
+  const tokens = conversations.reduce((sum, { answerIds }) => sum + answerIds.length, 0);
+  const defaultMode = defaultConfig().quantization;
+  const kl = (label: string): number => qualityCells(measured.find((entry) => entry.label === label)?.served ?? [])[1] as number;
+  return {
+    title: "Quality of quantised weights",
+    about: [
+      `SmolLM2-135M-Instruct (the Q4_1 file, whose dequantised weights in fp32 are the reference) over ${conversations.length} given answers, ${tokens} tokens, each with`,
+      `its prompt in the model's chat template and cut at ${maxTokens} tokens in all. Each answer token is predicted from the true ones before it. KL is`,
+      "KL(fp32 ‖ mode), over the whole vocabulary. Deterministic: the machine's load changes nothing.",
+    ].join("\n"),
+    tables: [
+      {
+        title: "Modes, as they are served",
+        note: `Prompts run through the prefill graph, answers token by token through the decode graph, as a server computes them. \`${defaultMode}\` is the default of \`--quantization\`.`,
+        columns: [{ heading: "mode" }, { heading: "prompts" }, { heading: "answers" }, ...qualityColumns],
+        rows: measured.map(({ label, plan, served }) => [
+          label in quantizationPlans ? `\`${label}\`` : label,
+          plan.prefill,
+          plan.decode,
+          ...qualityCells(served),
+        ]),
+      },
+      {
+        title: "Schemes, each for everything",
+        note: "Prompt and answer through the prefill graph, as for `echo` with log-probabilities.",
+        columns: [{ heading: "scheme" }, ...qualityColumns],
+        rows: measured
+          .filter(({ prefilled }) => prefilled.length > 0)
+          .map(({ plan, prefilled }) => [plan.prefill, ...qualityCells(prefilled)]),
+      },
+    ],
+    checks: [
+      {
+        claim: `KL to fp32 of the default mode, ${defaultMode}`,
+        measured: kl(defaultMode),
+        unit: "nats a token",
+        bound: "at most",
+        limit: defaultLimitNats,
+      },
+      { claim: "KL to fp32 of fp32 decoded token by token", measured: kl("fp32"), unit: "nats a token", bound: "at most", limit: 1e-5 },
+    ],
+    raw: measured.map(({ label, plan, served, prefilled }) => ({ label, plan, served, prefilled })),
+  };
+}

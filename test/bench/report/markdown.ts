@@ -1,0 +1,77 @@
+/** @file docs/BENCHMARKS.md: every kept measurement as tables, written from its data alone. */
+
+import { isMet, type BenchResult, type Cell, type Check, type Column, type Table } from "./bench-result.ts";
+import type { Conditions } from "./conditions.ts";
+
+/** The text of docs/BENCHMARKS.md. */
+export function benchmarksMarkdown(results: readonly BenchResult[]): string {
+  return [
+    "# Benchmarks",
+    "",
+    "Written from `docs/benchmarks/*.json` by the measurements themselves (`npm run bench -- NAME`); do not edit. `npm run bench -- tables` writes it again without measuring.",
+    "",
+    "Absolute numbers move from machine to machine and from hour to hour. What counts are ratios: ours and the peer's were measured in one run, in turns, and each number is the median of",
+    "its rounds, with the lowest and the highest behind it.",
+    "",
+    ...results.flatMap(section),
+  ].join("\n");
+}
+
+function section(result: BenchResult): string[] {
+  const lines = [`## ${result.title}`, "", result.about, "", ...conditionLines(result), ""];
+  for (const table of result.tables) lines.push(...tableLines(table), "");
+  for (const { file, caption } of result.figures) lines.push(`![${caption}](benchmarks/${file})`, "");
+  if (result.checks.length > 0) lines.push(...tableLines(checksTable(result.checks)), "");
+  return lines;
+}
+
+function conditionLines({ command, conditions }: BenchResult): string[] {
+  const versions = Object.entries(conditions.versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `- Command: \`${command}\`${conditions.profile === "quick" ? " (the quick profile: a smoke test, not a measurement)" : ""}`,
+    `- Machine: ${machine(conditions)}; load before: ${conditions.loadBefore}`,
+    `- Versions: ${versions.join(", ")}`,
+    `- Measured: ${conditions.measuredAt.slice(0, 16).replace("T", " ")} UTC`,
+  ];
+}
+
+function machine({ processor, cores, memoryGiB, system }: Conditions): string {
+  return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`;
+}
+
+export function tableLines({ title, note, columns, rows }: Table): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [
+    `### ${title}`,
+    "",
+    line(columns.map(({ heading }) => heading)),
+    line(columns.map((_, index) => (rows.every((row) => typeof row[index] === "string") ? "---" : "---:"))),
+    ...rows.map((row) => line(columns.map((column, index) => cellText(row[index] ?? null, column)))),
+    ...(note === undefined ? [] : ["", note]),
+  ];
+}
+
+function checksTable(checks: readonly Check[]): Table {
+  return {
+    title: "Held",
+    columns: [{ heading: "what" }, { heading: "bound" }, { heading: "measured" }, { heading: "met" }],
+    rows: checks.map((check) => {
+      const unit = check.unit === "" ? "" : ` ${check.unit}`;
+      return [check.claim, `${check.bound} ${check.limit}${unit}`, `${numberText(check.measured)}${unit}`, isMet(check) ? "yes" : "**no**"];
+    }),
+  };
+}
+
+function cellText(cell: Cell, { digits }: Column): string {
+  if (cell === null) return "–";
+  if (typeof cell === "string") return cell;
+  if (typeof cell === "number") return numberText(cell, digits);
+  return `${numberText(cell.median, digits)} (${numberText(cell.lowest, digits)} to ${numberText(cell.highest, digits)})`;
+}
+
+function numberText(value: number, digits?: number): string {
+  if (digits !== undefined) return value.toFixed(digits);
+  // Three significant digits, without an exponent, and all digits of what is larger.
+  const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  return value.toFixed(Math.min(8, Math.max(0, 2 - magnitude)));
+}

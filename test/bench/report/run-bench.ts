@@ -1,0 +1,70 @@
+/** @file The frame of every measurement: reads its flags, measures, prints the tables, keeps the result, and fails when a promise is missed. */
+
+import { mkdirSync } from "node:fs";
+import { basename } from "node:path";
+import { parseArgs } from "node:util";
+import { isMet, type BenchResult } from "./bench-result.ts";
+import { readConditions, type Conditions } from "./conditions.ts";
+import { docsFolder, keep } from "./keep.ts";
+import { benchmarksMarkdown } from "./markdown.ts";
+
+export interface BenchRun {
+  profile: Conditions["profile"];
+  /** Reads the conditions before anything is measured. */
+  conditions: Conditions;
+  /** A line for the person who waits. */
+  say: (line: string) => void;
+}
+
+/** What a measurement gives; the frame adds the rest. */
+export type Measurement = Omit<BenchResult, "name" | "command" | "conditions" | "figures"> & {
+  /** Versions of what was measured beside us. */
+  peers?: Record<string, string>;
+  /** SVG by file name, with its caption. */
+  figures?: { file: string; caption: string; svg: string }[];
+};
+
+const help = `Flags: --quick    a smoke test of a minute or less, printed and not kept
+       --out DIR  keep the result in DIR instead of docs/ (also a quick one)`;
+
+/** Runs a measurement by its file's name; `measure` may throw to say why it cannot. */
+export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Promise<Measurement>): Promise<void> {
+  const name = basename(new URL(moduleUrl).pathname, ".ts");
+  const flags = readFlags();
+  if (flags === undefined) return;
+  const profile = flags.quick ? "quick" : "full";
+  const conditions = readConditions(profile);
+  const say = (line: string): void => console.error(line);
+  const { figures = [], peers = {}, ...measured } = await measure({ profile, conditions, say });
+  const result: BenchResult = {
+    name,
+    command: `npm run bench -- ${name}${flags.quick ? " --quick" : ""}`,
+    ...measured,
+    conditions: { ...conditions, versions: { ...conditions.versions, ...peers } },
+    figures: figures.map(({ file, caption }) => ({ file, caption })),
+  };
+  console.log(benchmarksMarkdown([result]).split("\n").slice(8).join("\n"));
+  const docs = flags.out ?? (flags.quick ? undefined : docsFolder);
+  if (docs !== undefined) {
+    mkdirSync(docs, { recursive: true });
+    keep(result, new Map(figures.map(({ file, svg }) => [file, svg])), docs);
+    say(`Kept in ${docs}.`);
+  }
+  const missed = result.checks.filter((check) => !isMet(check));
+  for (const { claim, measured: value, bound, limit, unit } of missed) say(`Missed: ${claim}: ${value} ${unit}, not ${bound} ${limit}.`);
+  if (missed.length > 0) process.exitCode = 1;
+}
+
+function readFlags(): { quick: boolean; out: string | undefined } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: { quick: { type: "boolean", default: false }, out: { type: "string" }, help: { type: "boolean" } },
+    });
+    if (values.help !== true) return { quick: values.quick, out: values.out };
+    console.log(help);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${help}`);
+    process.exitCode = 2;
+  }
+  return undefined;
+}
