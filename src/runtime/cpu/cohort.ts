@@ -97,6 +97,8 @@ export class Cohort {
 
   /** Appends the rows that a step returned, for every row in slot order: [2 * layers, rows, kvHeads, headDim]. */
   append(source: CacheArray): void {
+    // Only now, when a row that has outgrown its class has had the time to move on.
+    if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
     const count = this.#rows.length;
     const width = this.#mask === undefined ? 0 : this.#mask.length / count;
     for (const row of this.#rows) {
@@ -104,7 +106,6 @@ export class Cohort {
       if (this.#mask !== undefined) this.#mask[row.slot * width + this.#prompts.places + row.answerLength] = 0;
       row.answerLength++;
     }
-    if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
   }
 
   #admit(joined: readonly CpuRow[]): void {

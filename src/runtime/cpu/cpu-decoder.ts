@@ -120,8 +120,10 @@ export class CpuDecoder implements DecoderDevice {
     const existing = this.#cohorts.get(lengthClass);
     if (existing !== undefined) return existing;
     const { maxRows, maxPlaces } = this.#limits;
-    // Padding makes a row of a class at most four times as long as it is (grouping.ts).
-    const places = Math.min(maxRows * Math.min(classBound(lengthClass), roundUpPlaces(this.config.contextLength + 1)), 4 * maxPlaces);
+    // Padding makes a row of a class at most four times as long as it is (grouping.ts), and a prompt that is counted once may be copied for
+    // every sequence of its request.
+    const padded = 4 * (sharingRows - 1) * maxPlaces;
+    const places = Math.min(maxRows * Math.min(classBound(lengthClass), roundUpPlaces(this.config.contextLength + 1)), padded);
     const cohort = new Cohort(this.#shape, { promptPlaces: places, answerPlaces: places });
     this.#cohorts.set(lengthClass, cohort);
     return cohort;
