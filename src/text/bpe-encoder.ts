@@ -8,7 +8,7 @@ import type { BpeModel } from "./tokenizer-json.ts";
 const utf8 = new TextEncoder();
 
 export class BpeEncoder {
-  readonly #model: BpeModel;
+  readonly #model: Omit<BpeModel, "merges">;
   readonly #merger: PairMerger;
   readonly #byteLevel: boolean;
   /** Id of each byte's own token: of the byte alphabet for byte-level models, `<0xNN>` for others; -1 where there is none. */
@@ -17,11 +17,12 @@ export class BpeEncoder {
 
   /** @param byteLevel whether words are encoded as their UTF-8 bytes. */
   constructor(model: BpeModel, byteLevel: boolean) {
-    this.#model = model;
-    const mergeCount = model.merges.length / 3;
+    const { merges, ...rest } = model;
+    this.#model = rest;
+    const mergeCount = merges.length / 3;
     const table = new MergeTable(mergeCount);
     for (let rank = 0; rank < mergeCount; rank++) {
-      table.set(model.merges[3 * rank]!, model.merges[3 * rank + 1]!, rank, model.merges[3 * rank + 2]!);
+      table.set(merges[3 * rank]!, merges[3 * rank + 1]!, rank, merges[3 * rank + 2]!);
     }
     this.#merger = new PairMerger(table);
     this.#byteLevel = byteLevel;

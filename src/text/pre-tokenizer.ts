@@ -65,7 +65,8 @@ function compileStep(step: JsonObject, field: string): Step | undefined {
     }
     case "Digits": {
       const individual = optionalBoolean(step["individual_digits"], `${field}.individual_digits`) ?? false;
-      return (text) => splitByPattern(text, /\p{N}/gu, individual ? "Isolated" : "Contiguous", false);
+      const runs = individual ? /\P{N}+|\p{N}/gu : /\P{N}+|\p{N}+/gu;
+      return (text) => splitByPattern(text, runs, "Isolated", false);
     }
     case "Split": {
       const pattern = compilePattern(step["pattern"], `${field}.pattern`);
@@ -119,7 +120,8 @@ export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBeh
   if (text === "") return [];
   if (behavior === "Isolated") {
     // The patterns of today's models cover the whole text; then the matches alone are the words.
-    const matches = text.match(pattern) ?? [];
+    const matches = text.match(pattern);
+    if (matches === null) return [text];
     let covered = 0;
     for (const match of matches) covered += match.length;
     if (covered === text.length) return matches.filter((match) => match !== "");

@@ -24,10 +24,14 @@ export interface EncodeOptions {
 export class Tokenizer {
   /** One more than the highest id; a model may have more rows than this. */
   readonly vocabSize: number;
-  /** Bytes of the longest token: n tokens stand for at most n times this many bytes of text. */
+  /**
+   * Bytes of the longest token. A text of more than n times this many bytes has more than n tokens, unless it consists of
+   * characters that the tokenizer drops or fuses into one unknown token: a limit to refuse hopeless prompts by unseen.
+   */
   readonly maxTokenBytes: number;
   readonly #decoder: TokenDecoder;
-  readonly #idByToken: ReadonlyMap<string, number>;
+  readonly #vocab: ReadonlyMap<string, number>;
+  readonly #addedIds: ReadonlyMap<string, number>;
   readonly #tokens: readonly (string | undefined)[];
   readonly #prefixIds: readonly number[];
   readonly #suffixIds: readonly number[];
@@ -44,11 +48,11 @@ export class Tokenizer {
     this.#normalize = normalize;
 
     const added = new Map(json.addedTokens.map((token) => [token.id, token]));
-    const idByToken = new Map(json.model.vocab);
-    for (const token of json.addedTokens) idByToken.set(token.content, token.id);
-    this.#idByToken = idByToken;
+    this.#vocab = json.model.vocab;
+    this.#addedIds = new Map(json.addedTokens.map((token) => [token.content, token.id]));
     let highestId = -1;
-    for (const id of idByToken.values()) highestId = Math.max(highestId, id);
+    for (const id of this.#vocab.values()) highestId = Math.max(highestId, id);
+    for (const id of added.keys()) highestId = Math.max(highestId, id);
     const tokens = Array.from<string | undefined>({ length: highestId + 1 });
     for (const [token, id] of json.model.vocab) tokens[id] = token;
     for (const token of json.addedTokens) tokens[token.id] = token.content;
@@ -127,7 +131,7 @@ export class Tokenizer {
 
   /** Id of a token as tokenizer.json writes it, such as `<|im_end|>` or `Ġthe`. */
   idOf(token: string): number | undefined {
-    return this.#idByToken.get(token);
+    return this.#addedIds.get(token) ?? this.#vocab.get(token);
   }
 
   /** A token as tokenizer.json writes it. */
