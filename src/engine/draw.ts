@@ -20,17 +20,27 @@ export interface Drawn {
   logprob: { own: number; top: TokenIdLogprob[] } | undefined;
 }
 
-/** One token for each row of the step, in order. */
-export async function drawTokens(inputs: readonly DrawInput[], result: StepResult): Promise<Drawn[]> {
-  const drawn = inputs.map((input, index) => drawFromTop(input, result.rows[index] as TopLogits));
+/** One token for each row of the step, in order; the error in place of a token for a row that none can be drawn for. */
+export async function drawTokens(inputs: readonly DrawInput[], result: StepResult): Promise<(Drawn | Error)[]> {
+  const drawn = inputs.map((input, index) => attempt(() => drawFromTop(input, result.rows[index] as TopLogits)));
   const missing = drawn.flatMap((token, index) => (token === undefined ? [index] : []));
   if (missing.length > 0) {
     const logits = await result.fullLogits(missing);
     missing.forEach((index, at) => {
-      drawn[index] = drawFromFull(inputs[index] as DrawInput, logits[at] as Float32Array, (result.rows[index] as TopLogits).normaliser);
+      const { normaliser } = result.rows[index] as TopLogits;
+      drawn[index] = attempt(() => drawFromFull(inputs[index] as DrawInput, logits[at] as Float32Array, normaliser));
     });
   }
-  return drawn as Drawn[];
+  return drawn as (Drawn | Error)[];
+}
+
+/** One row's logits that are no numbers must not end the requests of the other rows. */
+function attempt<T>(draw: () => T): T | Error {
+  try {
+    return draw();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | undefined {

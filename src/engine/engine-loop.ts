@@ -218,7 +218,12 @@ export class EngineLoop {
     this.#counters.generatedTokens += live.length;
     live.forEach(({ generation, sequence }, index) => {
       const token = drawn[index];
-      if (token === undefined || generation.cancelled) return;
+      // A sequence without a row belongs to a request that another of its rows has failed.
+      if (token === undefined || generation.cancelled || sequence.row === undefined) return;
+      if (token instanceof Error) {
+        this.#fail([generation], token);
+        return;
+      }
       const text = sequence.push(token.tokenId);
       const logprob = describeLogprob(model.tokenizer, token);
       const logprobs = logprob && [logprob];
