@@ -69,7 +69,9 @@ async function serve(config: Config, startEngine: StartEngine): Promise<void> {
     }
     say("Stopping: requests that run may finish; a second signal stops at once.");
     if (!(await server.shutDown())) say("The grace period ended before all requests did; the rest was cut.");
-    await loaded?.close();
+    // A model that is still being fetched or read would keep the process alive until it has come.
+    if (loaded === undefined) process.exit(0);
+    await loaded.close();
   } catch (error) {
     await server.fastify.close();
     throw error;

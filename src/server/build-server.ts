@@ -28,6 +28,11 @@ const headersTimeoutMs = 20_000;
 /** Longest path segment that is a parameter, such as a model's id. */
 const maxParamLength = 1024;
 
+/** What takes the log: a line of JSON at a time. */
+export interface LogDestination {
+  write: (line: string) => void;
+}
+
 export interface BonsaiServer {
   fastify: FastifyInstance;
   lifecycle: Lifecycle;
@@ -41,10 +46,14 @@ export interface BonsaiServer {
 /**
  * Builds the server. It can listen at once: until the engine's promise resolves, routes that need it answer 503 `loading`.
  * @param version The program's own version.
+ * @param log Takes the log's lines; stdout when absent.
  */
-export async function buildServer(config: Config, engine: Promise<Engine>, version: string): Promise<BonsaiServer> {
+export async function buildServer(config: Config, engine: Promise<Engine>, version: string, log?: LogDestination): Promise<BonsaiServer> {
   const server = fastify({
-    logger: config.logLevel === "silent" ? false : { level: config.logLevel, redact: { paths: redactedPaths, censor: "[redacted]" } },
+    logger:
+      config.logLevel === "silent"
+        ? false
+        : { level: config.logLevel, redact: { paths: redactedPaths, censor: "[redacted]" }, ...(log === undefined ? {} : { stream: log }) },
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     bodyLimit: config.bodyLimitBytes,

@@ -6,8 +6,7 @@ import type { ChatCompletion } from "../../src/protocol/chat/completions/respons
 import type { ErrorBody } from "../../src/protocol/errors.ts";
 import { hello, startFixture, type Fixture } from "./fixture.ts";
 
-const ask = (fixture: Fixture, body: object) =>
-  await fixture.fastify.inject({ method: "POST", url: "/v1/chat/completions", payload: body });
+const ask = (fixture: Fixture, body: object) => fixture.fastify.inject({ method: "POST", url: "/v1/chat/completions", payload: body });
 
 test("a conversation is answered in OpenAI's shape", async (t) => {
   const response = await ask(await startFixture(t), { ...hello, seed: 1 });
@@ -91,7 +90,7 @@ const refused: [what: string, fields: object, code: string, param: string | null
   ["tools", { tools: [{ type: "function", function: { name: "f" } }] }, "unsupported_field", "tools"],
   ["a tool choice", { tool_choice: "required" }, "unsupported_field", "tool_choice"],
   ["functions", { functions: [{ name: "f" }] }, "unsupported_field", "functions"],
-  ["JSON output", { response_format: { type: "json_object" } }, "unsupported_field", "response_format"],
+  ["JSON output", { response_format: { type: "json_object" } }, "unsupported_field", "response_format.type"],
   ["a JSON schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }, "unsupported_field", "response_format"],
   ["audio output", { modalities: ["text", "audio"] }, "unsupported_field", "modalities"],
   ["Best-of-N", { best_of: 4 }, "unsupported_field", "best_of"],

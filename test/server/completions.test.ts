@@ -7,7 +7,7 @@ import type { ErrorBody } from "../../src/protocol/errors.ts";
 import { dataOf, startFixture, type Fixture } from "./fixture.ts";
 
 const complete = (fixture: Fixture, body: object) =>
-  await fixture.fastify.inject({ method: "POST", url: "/v1/completions", payload: { model: "scripted", ...body } });
+  fixture.fastify.inject({ method: "POST", url: "/v1/completions", payload: { model: "scripted", ...body } });
 
 test("a text is continued in OpenAI's shape", async (t) => {
   const response = await complete(await startFixture(t), { prompt: "Once", max_tokens: 5 });
@@ -64,7 +64,10 @@ test("a stream interleaves prompts and ends with one usage", async (t) => {
   const data = dataOf(response.body);
   assert.equal(data.at(-1), "[DONE]");
   const chunks = data.slice(0, -1).map((text) => JSON.parse(text) as Completion);
-  assert.deepEqual([...new Set(chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.index)))].toSorted((left, right) => left - right), [0, 1]);
+  assert.deepEqual(
+    [...new Set(chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.index)))].toSorted((left, right) => left - right),
+    [0, 1],
+  );
   assert.deepEqual(chunks.at(-1)!.choices, []);
   assert.deepEqual(chunks.at(-1)!.usage, {
     prompt_tokens: 4,

@@ -3,7 +3,7 @@
 import type { AddressInfo } from "node:net";
 import { defaultConfig, type Config } from "../../src/config/options.ts";
 import type { Engine } from "../../src/engine/request.ts";
-import { buildServer, type BonsaiServer } from "../../src/server/build-server.ts";
+import { buildServer, type BonsaiServer, type LogDestination } from "../../src/server/build-server.ts";
 import { ScriptedEngine, type ScriptedEngineOptions } from "./scripted-engine.ts";
 
 /** What runs things after a test, or after all tests of a file: a test's context, or `{ after }` of node:test. */
@@ -16,15 +16,30 @@ export interface Fixture extends BonsaiServer {
 }
 
 /** A server that is closed after the test; its log is silent unless the configuration says otherwise. */
-export async function startFixture(t: Cleanup, config: Partial<Config> = {}, engineOptions: ScriptedEngineOptions = {}): Promise<Fixture> {
+export async function startFixture(
+  t: Cleanup,
+  config: Partial<Config> = {},
+  engineOptions: ScriptedEngineOptions = {},
+  log?: LogDestination,
+): Promise<Fixture> {
   const engine = new ScriptedEngine(engineOptions);
-  const server = await startServer(t, config, Promise.resolve(engine));
+  const server = await startServer(t, config, Promise.resolve(engine), log);
   return { ...server, engine };
 }
 
 /** As above, over any engine, loaded or not. */
-export async function startServer(t: Cleanup, config: Partial<Config>, engine: Promise<Engine>): Promise<BonsaiServer> {
-  const server = await buildServer({ ...defaultConfig(), logLevel: "silent", maxEventLoopDelayMs: 0, ...config }, engine, "0.0.0-test");
+export async function startServer(
+  t: Cleanup,
+  config: Partial<Config>,
+  engine: Promise<Engine>,
+  log?: LogDestination,
+): Promise<BonsaiServer> {
+  const server = await buildServer(
+    { ...defaultConfig(), logLevel: "silent", maxEventLoopDelayMs: 0, ...config },
+    engine,
+    "0.0.0-test",
+    log,
+  );
   t.after(async () => {
     server.fastify.server.closeAllConnections();
     await server.fastify.close();

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { finished } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
 
@@ -18,24 +19,19 @@ export function observeRequests(server: FastifyInstance, { config, metrics }: Se
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     reply.header("x-content-type-options", "nosniff");
+    finished(reply.raw, (failure) => {
+      const route = request.routeOptions.url ?? "unmatched";
+      const status = failure instanceof Error ? 499 : reply.statusCode;
+      metrics.answered(route, status, reply.elapsedTime / 1000);
+      const durationMs = Math.round(reply.elapsedTime * 10) / 10;
+      const fields = { method: request.method, route, status, durationMs, remoteAddress: request.ip };
+      if (route.startsWith("/health") || route === "/metrics") request.log.debug(fields, "answered");
+      else request.log.info(fields, status === 499 ? "client left" : "answered");
+    });
   });
   if (config.logPrompts) {
     server.addHook("preHandler", async (request) => {
       if (request.body !== undefined) request.log.debug({ body: request.body }, "request body");
     });
   }
-  server.addHook("onResponse", async (request, reply) => {
-    const route = request.routeOptions.url ?? "unmatched";
-    const status = reply.raw.writableEnded ? reply.statusCode : 499;
-    metrics.answered(route, status, reply.elapsedTime / 1000);
-    const fields = {
-      method: request.method,
-      route,
-      status,
-      durationMs: Math.round(reply.elapsedTime * 10) / 10,
-      remoteAddress: request.ip,
-    };
-    if (route.startsWith("/health") || route === "/metrics") request.log.debug(fields, "answered");
-    else request.log.info(fields, status === 499 ? "client left" : "answered");
-  });
 }

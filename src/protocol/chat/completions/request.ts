@@ -65,7 +65,13 @@ export const chatCompletionRequest = (limits: RequestLimits) =>
       top_logprobs: nullable(
         Type.Integer({ minimum: 0, maximum: topLogprobsLimit, description: "And those of this many likeliest tokens; needs logprobs." }),
       ),
-      response_format: unsupported('answers are text only, as {"type": "text"} asks', { enum: [{ type: "text" }, null] }),
+      // Not an `enum` of an object: Ajv's deep comparison calls `valueOf` and `toString` of the value, which a body may replace.
+      response_format: unsupported('answers are text only, as {"type": "text"} asks', {
+        type: ["object", "null"],
+        required: ["type"],
+        maxProperties: 1,
+        properties: { type: unsupported("answers are text only", { enum: ["text"] }) },
+      }),
       metadata: ignored("labels of the client", { type: ["object", "null"], additionalProperties: { type: "string" } }),
       store: ignored("nothing is stored", { type: ["boolean", "null"] }),
       service_tier: ignored("there is one tier", {
