@@ -64,10 +64,10 @@ export class Admission<T extends Reservation> {
         { param: "max_tokens" },
       );
     }
-    const startsNow = this.#waiting.length === 0 && this.#fits(request);
-    if (!startsNow && this.#waitingSequences + request.sequences > maxQueuedSequences) {
-      throw new BonsaiError("overloaded", `${this.#waitingSequences} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`, {
-        retryAfterSeconds: 1 + Math.ceil(this.#waitingSequences / maxSequences),
+    const queued = this.#queuedAfter(request);
+    if (queued > maxQueuedSequences) {
+      throw new BonsaiError("overloaded", `${queued - request.sequences} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`, {
+        retryAfterSeconds: 1 + Math.ceil((queued - request.sequences) / maxSequences),
       });
     }
     this.#waiting.push(request);
@@ -107,8 +107,22 @@ export class Admission<T extends Reservation> {
     }
   }
 
-  #fits(request: T): boolean {
+  #fits(request: T, sequences = this.#runningSequences, bytes = this.#runningBytes): boolean {
     const { maxSequences, kvCacheBytes } = this.#limits;
-    return this.#runningSequences + request.sequences <= maxSequences && this.#runningBytes + request.bytes <= kvCacheBytes;
+    return sequences + request.sequences <= maxSequences && bytes + request.bytes <= kvCacheBytes;
+  }
+
+  /** Sequences that would wait if the request joined them, its own included: those that start at the next `admit` fill no queue. */
+  #queuedAfter(request: T): number {
+    let sequences = this.#runningSequences;
+    let bytes = this.#runningBytes;
+    let queued = 0;
+    for (const next of [...this.#waiting, request]) {
+      if (queued === 0 && this.#fits(next, sequences, bytes)) {
+        sequences += next.sequences;
+        bytes += next.bytes;
+      } else queued += next.sequences;
+    }
+    return queued;
   }
 }
