@@ -3,7 +3,7 @@
 import { rotaryTables } from "./rotary.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights, LayerWeights, NormWeight } from "./decoder-weights.ts";
-import { blocks8, emitLinear, external, type LinearContext } from "./linear.ts";
+import { blocks8, blockSize8, emitLinear, external, type LinearContext } from "./linear.ts";
 import type { Smoothing } from "./smoothing.ts";
 import type { Value } from "../onnx/graph.ts";
 
@@ -29,10 +29,11 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
   if (scheme === "fp32" || hiddenSize % 32 !== 0) {
     embedded = graph.op("Gather", [external(context, "embedding.fp32", "float32", [vocabSize, hiddenSize], () => source.readFloat32(weights.embedding)), ids]);
   } else {
+    const blockSize = blockSize8(source, table);
     // The same bytes as the output projection's, when the two are tied: they are stored once.
     const data = external(context, `${table.name}.blocks8`, "uint8", [vocabSize, hiddenSize], () => blocks8(source, table).data);
-    const scales = external(context, `${table.name}.blocks8.scales`, "float32", [vocabSize, hiddenSize / 32], () => blocks8(source, table).scales);
-    const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: 32 }, bits: { int: 8 } };
+    const scales = external(context, `${table.name}.blocks8.scales`, "float32", [vocabSize, hiddenSize / blockSize], () => blocks8(source, table).scales);
+    const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: blockSize }, bits: { int: 8 } };
     embedded = graph.microsoft("GatherBlockQuantized", [data, ids, scales], attributes);
   }
   if (weights.positions === undefined) return embedded;
@@ -62,7 +63,7 @@ export function emitNorm(context: DecoderContext, norm: NormWeight, residual: Va
   return { residual: sum, normed: graph.op("LayerNormalization", [sum, weight, bias], { axis: { int: -1 }, epsilon }) };
 }
 
-/** Rotates each pair (i, i + headDim / 2) of every head by its position's angle. x [batch, heads, tokens, headDim] or [batch, tokens, heads * headDim]. */
+/** Rotates each pair (i, i + headDim / 2) of every head by its position's angle. x [N, heads, S, headDim]. */
 export function emitRotary(context: DecoderContext, x: Value, positions: Value): Value {
   const { graph, config } = context;
   if (config.position.kind !== "rotary") return x;
@@ -74,15 +75,15 @@ export function emitRotary(context: DecoderContext, x: Value, positions: Value):
   return graph.microsoft("RotaryEmbedding", [x, positions, cos, sin], { interleaved: { int: 0 } });
 }
 
-/** RMS norm of each query and key head (Qwen3). x [.., heads + kvHeads, headDim] with the key heads last. */
-export function emitQueryKeyNorm(context: DecoderContext, layer: LayerWeights, x: Value, headAxisShape: readonly number[]): Value {
+/** RMS norm of each query and key head (Qwen3). x [N, heads + kvHeads, S, headDim] with the key heads last. */
+export function emitQueryKeyNorm(context: DecoderContext, layer: LayerWeights, x: Value): Value {
   const { graph, config, source } = context;
   const { queryNorm, keyNorm } = layer;
   if (queryNorm === undefined || keyNorm === undefined) return x;
   const { heads, kvHeads, headDim } = config;
   const ones = shared(context, "ones.headDim", [headDim], () => new Float32Array(headDim).fill(1));
   const normed = graph.op("SimplifiedLayerNormalization", [x, ones], { axis: { int: -1 }, epsilon: { float: config.norm.epsilon } });
-  const weight = external(context, `${queryNorm}.heads`, "float32", headAxisShape, () => {
+  const weight = external(context, `${queryNorm}.heads`, "float32", [heads + kvHeads, 1, headDim], () => {
     const [query, key] = [source.readFloat32(queryNorm), source.readFloat32(keyNorm)];
     const stacked = new Float32Array((heads + kvHeads) * headDim);
     for (let head = 0; head < heads + kvHeads; head++) stacked.set(head < heads ? query : key, head * headDim);

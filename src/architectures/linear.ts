@@ -5,13 +5,13 @@ import type { WeightSource } from "../formats/model-file.ts";
 import type { ElementArray, ElementType } from "../onnx/data-type.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
-import { blockSize, quantizeBlocks8, quantizeChannels8, transpose, type BlockQuantized } from "../tensor/quantize.ts";
+import { blockSizeFor, fileBlockSize, quantizeBlocks8, quantizeChannels8, transpose, type BlockQuantized } from "../tensor/quantize.ts";
 import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 
 /**
  * fp32: `MatMul`.
- * blocks8: `MatMulNBits`, 8 bits in blocks of 32 inputs, products in int8.
+ * blocks8: `MatMulNBits`, 8 bits in blocks of 64 inputs (a Q8_0 file's own blocks of 32), products in int8.
  * blocks4: the file's own Q4_0 or Q4_1 blocks, with their own scale and minimum; blocks8 where the file has others.
  * w8a8: each row of activations and each output channel of weights has one 8-bit scale; sums are exact integers.
  */
@@ -77,8 +77,14 @@ export function blocks8(source: WeightSource, weight: LinearWeight): BlockQuanti
     : quantizeBlocks8(loadLinear(source, weight), weight.outputs, weight.inputs);
 }
 
+/** Inputs that share a scale in `blocks8`. */
+export function blockSize8(source: WeightSource, weight: LinearWeight): number {
+  return storedType(source, weight) === "Q8_0" ? fileBlockSize : blockSizeFor(weight.inputs);
+}
+
 function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits: 4 | 8, make: () => BlockQuantized): Value {
   const { name, outputs, inputs } = weight;
+  const blockSize = bits === 4 ? fileBlockSize : blockSize8(context.source, weight);
   const blocks = Math.ceil(inputs / blockSize);
   const quantized = once(make);
   const data = external(context, `${name}.blocks${bits}`, "uint8", [outputs, blocks, (blockSize * bits) / 8], () => quantized().data);
@@ -92,9 +98,9 @@ function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits
 function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, repacked: () => OffsetBlocks): Value {
   const { graph } = context;
   const { name, outputs, inputs } = weight;
-  const blocks = inputs / blockSize;
+  const blocks = inputs / fileBlockSize;
   const offsets = external(context, `${name}.blocks4.offsets`, "float32", [blocks, outputs], () => repacked().offsets as Float32Array<ArrayBuffer>);
-  const grouped = graph.op("Reshape", [x, graph.int64s(0, 0, blocks, blockSize)]);
+  const grouped = graph.op("Reshape", [x, graph.int64s(0, 0, blocks, fileBlockSize)]);
   return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
 }
 

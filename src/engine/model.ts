@@ -7,7 +7,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openModel } from "../formats/open-model.ts";
 import { prepareArtifacts } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
-import { CpuDecoder, kvBytesPerToken } from "../runtime/cpu/cpu-decoder.ts";
+import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
 import { quantizationPlans } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
@@ -53,10 +53,9 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const plan = quantizationPlans[options.quantization];
     const artifacts = await prepareArtifacts(file, config, plan, {
       ...options,
-      calibration: () => calibrationTexts.map((text) => tokenizer.encode(text)),
+      calibration: () => calibrationPrompts(tokenizer, template),
     });
-    const maxPlaces = Math.ceil(options.kvCacheBytes / kvBytesPerToken(config, plan.cacheType));
-    const device = await CpuDecoder.load({ ...options, config, maxPlaces, cacheType: plan.cacheType, graphs: artifacts.graphs });
+    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graphs: artifacts.graphs });
     return {
       tokenizer,
       template,
@@ -78,6 +77,13 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
   } finally {
     file.weights.close();
   }
+}
+
+/** Each text as it is, and for chat models as a message too. */
+function calibrationPrompts(tokenizer: Tokenizer, template: ChatTemplate | undefined): number[][] {
+  const texts = calibrationTexts.map((text) => tokenizer.encode(text));
+  if (template === undefined) return texts;
+  return [...texts, ...calibrationTexts.map((content) => encodeChat(tokenizer, template, [{ role: "user", content }]))];
 }
 
 /** A prompt's token ids, at least one. Throws `invalid_request` or `context_length_exceeded`. */

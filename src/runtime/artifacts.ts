@@ -8,27 +8,24 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
-import { buildDecodeGraph } from "../architectures/decode-graph.ts";
+import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
 import { buildHeadGraph } from "../architectures/head-graph.ts";
-import type { DecoderContext } from "../architectures/decoder-layers.ts";
-import { storedType, type LinearScheme } from "../architectures/linear.ts";
-import { buildPrefillGraph } from "../architectures/prefill-graph.ts";
-import type { Smoothing } from "../architectures/smoothing.ts";
+import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
-import { calibrateSmoothing } from "./calibrate.ts";
+import { cacheScalesFrom, calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 export interface Artifacts {
-  graphs: { prefill: string; decode: string; head: string };
+  graphs: { decoder: string; head: string };
   /** Names model content, plan and format version, 64 hex digits. */
   hash: string;
 }
@@ -50,14 +47,14 @@ export async function prepareArtifacts(
   options: ArtifactOptions,
 ): Promise<Artifacts> {
   const weights = locateDecoderWeights(config, model.weights, model.path);
-  if (plan.decode === "blocks4") requireBlocks4(model, weights);
+  if (plan.scheme === "blocks4") requireBlocks4(model, weights);
   const hash = createHash("sha256").update(JSON.stringify([formatVersion, model.contentHash, plan])).digest("hex");
   const folder = join(options.cacheDir, hash);
   if (existsSync(folder)) {
     const now = new Date();
     utimesSync(folder, now, now);
   } else {
-    options.log(`Preparing ${model.path} (prompts ${plan.prefill}, answers ${plan.decode}); this happens once.`);
+    options.log(`Preparing ${model.path} (${plan.scheme}, ${plan.cacheType} cache); this happens once.`);
     mkdirSync(options.cacheDir, { recursive: true });
     const scratch = mkdtempSync(join(options.cacheDir, "making-"));
     try {
@@ -68,7 +65,7 @@ export async function prepareArtifacts(
     }
     evict(options.cacheDir, hash, options.maxCacheBytes);
   }
-  return { hash, graphs: { prefill: join(folder, "prefill.onnx"), decode: join(folder, "decode.onnx"), head: join(folder, "head.onnx") } };
+  return { hash, graphs: { decoder: join(folder, "decoder.onnx"), head: join(folder, "head.onnx") } };
 }
 
 async function make(
@@ -80,31 +77,33 @@ async function make(
   options: ArtifactOptions,
 ): Promise<void> {
   const base = { config, weights, source: model.weights };
+  const { scheme, cacheType } = plan;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
-    const smoothing = await smoothingFor(plan, { ...base, data }, folder, options);
-    const phase = (scheme: LinearScheme): Omit<DecoderContext, "graph"> => ({ ...base, data, scheme, smoothing: scheme === "w8a8" ? smoothing : undefined });
+    const calibration = await calibrationFor(plan, { ...base, data }, folder, options);
+    const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
+    const cacheScales = calibration && cacheType === "int8" ? cacheScalesFrom(calibration) : undefined;
+    const context = { ...base, data, scheme, smoothing };
     const write = (name: string, graph: Graph): void => writeFileSync(join(folder, name), writeModel(graph, data.fileName));
-    write("decode.onnx", buildDecodeGraph(phase(plan.decode), plan.cacheType));
-    write("prefill.onnx", buildPrefillGraph(phase(plan.prefill), plan.cacheType));
-    write("head.onnx", buildHeadGraph(phase(plan.decode)));
+    write("decoder.onnx", buildDecoderGraph(context, { cacheType, cacheScales }));
+    write("head.onnx", buildHeadGraph(context));
   } finally {
     data.close();
   }
 }
 
-async function smoothingFor(
+async function calibrationFor(
   plan: QuantizationPlan,
-  base: Parameters<typeof calibrateSmoothing>[0],
+  base: Parameters<typeof calibrate>[0],
   folder: string,
   options: ArtifactOptions,
-): Promise<Smoothing | undefined> {
-  if (plan.prefill !== "w8a8" && plan.decode !== "w8a8") return undefined;
-  // The measurement's 8-bit blocks stay in the file when answers are decoded with them, and are thrown away when not.
-  if (plan.decode === "blocks8") return calibrateSmoothing(base, options.calibration(), folder, options);
+): Promise<Calibration | undefined> {
+  if (plan.scheme !== "w8a8" && plan.cacheType !== "int8") return undefined;
+  // The measurement's 8-bit blocks stay in the file when the model is served in them, and are thrown away when not.
+  if (plan.scheme === "blocks8") return calibrate(base, options.calibration(), folder, options);
   const data = new ExternalDataWriter(join(folder, "calibrate.bin"));
   try {
-    return await calibrateSmoothing({ ...base, data }, options.calibration(), folder, options);
+    return await calibrate({ ...base, data }, options.calibration(), folder, options);
   } finally {
     data.close();
     rmSync(join(folder, data.fileName));

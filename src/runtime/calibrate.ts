@@ -1,93 +1,128 @@
-/** @file Measures the largest activations that enter each linear layer, and turns them into smoothing factors. */
+/** @file Measures the largest activations and cached values of a model over the calibration texts, from which its integer scales follow. */
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
+import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { loadLinear, type DecoderWeights, type LinearWeight } from "../architectures/decoder-weights.ts";
-import { buildPrefillGraph } from "../architectures/prefill-graph.ts";
 import { smoothingFactors, type Smoothing } from "../architectures/smoothing.ts";
 import type { WeightSource } from "../formats/model-file.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
-import { int64Tensor, loadSession, tensor, type SessionOptions } from "./session.ts";
+import { causalMask } from "./attention-mask.ts";
+import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "./session.ts";
 
-/** Tokens of each text that are run; more changed the maxima little. */
-const calibrationTokens = 128;
+export interface Calibration {
+  /** Largest magnitude of each input channel of each linear layer but the head, by the layer's name: [inputs]. */
+  activations: ReadonlyMap<string, Float32Array>;
+  /** Largest magnitude of each channel of keys, then values: [2 * layers, kvHeads, headDim]. */
+  cached: Float32Array<ArrayBuffer>;
+}
+
+interface CalibrationModel {
+  config: DecoderConfig;
+  weights: DecoderWeights;
+  source: WeightSource;
+  /** Where weights are written, in `folder`. */
+  data: ExternalDataWriter;
+}
+
+/** Tokens of each text that are run. */
+const calibrationTokens = 192;
+
+/** Room above the largest cached value that was seen; what passes it is clipped. */
+const cacheHeadroom = 1.25;
 
 /**
- * SmoothQuant factors for every linear layer but the head. The model runs in 8-bit blocks, whose activations are those of fp32 for this
- * purpose and whose weights answers are decoded with anyway.
- * @param texts token ids of the calibration texts
- * @param folder where the graph is written for the time of the measurement, beside the file of `base.data`
+ * Runs the texts. The model runs in 8-bit blocks, whose activations are those of fp32 for this purpose.
+ * @param texts token ids
+ * @param folder where the graph is written for the time of the measurement
  */
-export async function calibrateSmoothing(
-  base: { config: DecoderConfig; weights: DecoderWeights; source: WeightSource; data: ExternalDataWriter },
+export async function calibrate(
+  model: CalibrationModel,
   texts: readonly (readonly number[])[],
   folder: string,
   options: SessionOptions,
-): Promise<Smoothing> {
-  const graph = buildPrefillGraph({ ...base, scheme: "blocks8", smoothing: undefined }, "float32", true);
+): Promise<Calibration> {
+  const graph = buildDecoderGraph({ ...model, scheme: "blocks8", smoothing: undefined }, { cacheType: "float32", observed: true });
   const path = join(folder, "calibrate.onnx");
   try {
-    writeFileSync(path, writeModel(graph, base.data.fileName));
-    const largest = await measure(path, base.config, texts, options);
-    const factors = new Map<string, Float32Array>();
-    for (const linear of linearLayers(base.weights)) {
-      const activations = largest.get(linear.name);
-      if (activations !== undefined) factors.set(linear.name, smoothingFactors(activations, loadLinear(base.source, linear), linear.outputs));
+    writeFileSync(path, writeModel(graph, model.data.fileName));
+    const session = await loadSession(path, options);
+    try {
+      return await measure(session, model.config, texts);
+    } finally {
+      await session.dispose();
     }
-    return factors;
   } finally {
     rmSync(path, { force: true });
   }
+}
+
+/** SmoothQuant factors for every linear layer but the head. */
+export function smoothingFrom({ activations }: Calibration, weights: DecoderWeights, source: WeightSource): Smoothing {
+  const factors = new Map<string, Float32Array>();
+  for (const linear of linearLayers(weights)) {
+    const largest = activations.get(linear.name);
+    if (largest !== undefined) factors.set(linear.name, smoothingFactors(largest, loadLinear(source, linear), linear.outputs));
+  }
+  return factors;
+}
+
+/** What int8 keys and values are multiplied by: [2 * layers, kvHeads, headDim]. */
+export function cacheScalesFrom({ cached }: Calibration): Float32Array<ArrayBuffer> {
+  // A channel that was always zero still needs a scale that has a reciprocal.
+  return cached.map((largest) => Math.max((largest * cacheHeadroom) / 127, 1e-6));
 }
 
 function linearLayers(weights: DecoderWeights): LinearWeight[] {
   return weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
 }
 
-/** Largest magnitude of each input channel of each linear layer, by the layer's name. */
-async function measure(
-  path: string,
-  config: DecoderConfig,
-  texts: readonly (readonly number[])[],
-  options: SessionOptions,
-): Promise<Map<string, Float32Array>> {
-  const session = await loadSession(path, options);
-  const largest = new Map<string, Float32Array>();
-  try {
-    for (const text of texts) {
-      const ids = text.slice(0, Math.min(calibrationTokens, config.contextLength));
-      if (ids.length === 0) continue;
-      const outputs = await session.run(feeds(config, ids), session.outputNames.filter((name) => name.startsWith("max:")));
-      for (const [output, value] of Object.entries(outputs)) {
-        const name = output.slice("max:".length);
-        const seen = value.data as Float32Array;
-        const before = largest.get(name);
-        largest.set(name, before === undefined ? Float32Array.from(seen) : before.map((old, channel) => Math.max(old, seen[channel] as number)));
-      }
+async function measure(session: Session, config: DecoderConfig, texts: readonly (readonly number[])[]): Promise<Calibration> {
+  const { layers, kvHeads, headDim, contextLength } = config;
+  const activations = new Map<string, Float32Array>();
+  const cached = new Float32Array(2 * layers * kvHeads * headDim);
+  for (const text of texts) {
+    const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
+    if (ids.length === 0) continue;
+    const outputs = await session.run(feeds(config, ids), [...session.outputNames.filter((name) => name !== "hidden")]);
+    for (const [output, value] of Object.entries(outputs)) {
+      const seen = value.data as Float32Array;
+      if (output === "rows") raiseChannels(cached, seen, headDim, ids.length);
+      else raise(activations, output.slice("max:".length), seen);
     }
-  } finally {
-    await session.dispose();
   }
-  return largest;
+  return { activations, cached };
 }
 
-function feeds(config: DecoderConfig, ids: readonly number[]): Parameters<Awaited<ReturnType<typeof loadSession>>["run"]>[0] {
+/** @param rows [heads, tokens, headDim] */
+function raiseChannels(largest: Float32Array, rows: Float32Array, headDim: number, tokens: number): void {
+  for (let at = 0; at < rows.length; at++) {
+    const channel = Math.floor(at / (headDim * tokens)) * headDim + (at % headDim);
+    const magnitude = Math.abs(rows[at] as number);
+    if (magnitude > (largest[channel] as number)) largest[channel] = magnitude;
+  }
+}
+
+function raise(largest: Map<string, Float32Array>, name: string, seen: Float32Array): void {
+  const before = largest.get(name);
+  largest.set(name, before === undefined ? Float32Array.from(seen) : before.map((old, channel) => Math.max(old, seen[channel] as number)));
+}
+
+/** One text as one row, with empty caches. */
+function feeds(config: DecoderConfig, ids: readonly number[]): Record<string, Tensor> {
   const count = ids.length;
-  const causal = Float32Array.from({ length: count * count }, (_, at) => (at % count > Math.floor(at / count) ? -3.4028234663852886e38 : 0));
-  const empty = (): ReturnType<typeof tensor> => tensor("float32", new Float32Array(0), [config.kvHeads, 1, 0, config.headDim]);
-  return {
+  const group = config.heads / config.kvHeads;
+  const inputs: Record<string, Tensor> = {
     ids: int64Tensor(ids, [1, count]),
     positions: int64Tensor([...ids.keys()], [1, count]),
-    past_mask: tensor("float32", new Float32Array(0), [1, 1, 1, 0]),
-    causal_mask: tensor("float32", causal, [1, 1, count, count]),
-    lengths: int64Tensor([0, count], [2]),
-    ...Object.fromEntries(
-      Array.from({ length: config.layers }, (_, layer) => [
-        [`past_key_${layer}`, empty()],
-        [`past_value_${layer}`, empty()],
-      ]).flat(),
-    ),
+    mask: tensor("float32", causalMask(count, group, 0, 0), [1, 1, count * group, count]),
+    lengths: int64Tensor([0, 0, count], [3]),
   };
+  const empty = tensor("float32", new Float32Array(0), [1, config.kvHeads, 0, config.headDim]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const name of ["prompt_key", "prompt_value", "answer_key", "answer_value"]) inputs[`${name}_${layer}`] = empty;
+  }
+  return inputs;
 }

@@ -1,6 +1,7 @@
 /** @file Rows that decode in one run of the graph: their prompts, shared by all or one each, their answers, and the mask over both. */
 
 import type { DecodeRow } from "../device.ts";
+import { masked } from "../attention-mask.ts";
 import { int64Tensor, tensor, type Tensor } from "../session.ts";
 import { KvSegment, placeGranularity, roundUpPlaces, type CacheArray, type KvShape } from "./kv-segment.ts";
 import type { CpuPrompt } from "./prompt.ts";
@@ -28,9 +29,6 @@ export interface CohortCapacity {
   promptPlaces: number;
   answerPlaces: number;
 }
-
-/** Added to the score of a place that holds no key of the row: exp gives an exact zero. */
-const masked = -3.4028234663852886e38;
 
 export class Cohort {
   readonly #shape: KvShape;

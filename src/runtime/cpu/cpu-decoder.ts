@@ -1,29 +1,29 @@
 /** @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and appended to in place. */
 
 import type { DecoderConfig } from "../../architectures/decoder-config.ts";
-import type { CacheType } from "../../architectures/decode-graph.ts";
+import type { CacheType } from "../../architectures/decoder-graph.ts";
 import type { CachePage, DecodeRow, DecodeStep, DecoderDevice, PromptCache, StepResult, TopLogits } from "../device.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
+import { causalMask } from "../attention-mask.ts";
 import { Cohort, type CpuRow } from "./cohort.ts";
 import { classBound, cohortClass, sharingRows } from "./grouping.ts";
-import { roundUpPlaces, type CacheArray, type KvSegment, type KvShape } from "./kv-segment.ts";
+import { bytesPerPlace, KvSegment, roundUpPlaces, type CacheArray, type KvShape } from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
 
 export interface CpuDecoderOptions extends SessionOptions {
   config: DecoderConfig;
   cacheType: CacheType;
-  /** Most rows that decode at once, and places (tokens) that all their caches may hold. */
+  /** Most rows that decode at once. */
   maxRows: number;
-  maxPlaces: number;
-  /** Paths of the three graphs. */
-  graphs: { prefill: string; decode: string; head: string };
+  /** Bytes of keys and values that all rows together may take. */
+  kvCacheBytes: number;
+  /** Paths of the graphs. */
+  graphs: { decoder: string; head: string };
 }
 
 interface CpuPage extends CachePage {
   data: CacheArray;
 }
-
-const masked = -3.4028234663852886e38;
 
 export class CpuDecoder implements DecoderDevice {
   readonly name = "cpu";
@@ -31,29 +31,31 @@ export class CpuDecoder implements DecoderDevice {
   readonly chunkTokens = 64;
   readonly bytesPerToken: number;
   readonly #shape: KvShape;
-  readonly #sessions: { prefill: Session; decode: Session; head: Session };
+  readonly #sessions: { decoder: Session; head: Session };
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
-  readonly #limits: Pick<CpuDecoderOptions, "maxRows" | "maxPlaces">;
+  /** A prompt has no answer while it is filled. */
+  readonly #noAnswer: Tensor;
+  readonly #limits: { maxRows: number; maxPlaces: number };
   /** The arrays of the last prompt that was copied into a cohort, for the next. */
   #spare: KvSegment | undefined;
 
   static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
     const { graphs } = options;
     return new CpuDecoder(options, {
-      prefill: await loadSession(graphs.prefill, options),
-      decode: await loadSession(graphs.decode, options),
+      decoder: await loadSession(graphs.decoder, options),
       head: await loadSession(graphs.head, options),
     });
   }
 
-  private constructor(options: CpuDecoderOptions, sessions: { prefill: Session; decode: Session; head: Session }) {
+  private constructor(options: CpuDecoderOptions, sessions: { decoder: Session; head: Session }) {
     const { layers, kvHeads, headDim } = options.config;
     this.config = options.config;
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
     this.#sessions = sessions;
-    this.#limits = options;
-    this.bytesPerToken = kvBytesPerToken(options.config, options.cacheType);
+    this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
+    this.#noAnswer = new KvSegment(this.#shape, 0).tensors([1, kvHeads, 0, headDim])[0] as Tensor;
+    this.bytesPerToken = bytesPerPlace(this.#shape);
   }
 
   openPrompt(tokens: number): PromptCache {
@@ -70,24 +72,26 @@ export class CpuDecoder implements DecoderDevice {
     const prompt = cache as CpuPrompt;
     const { segment, length: start } = prompt;
     const { kvHeads, headDim, layers } = this.#shape;
-    const count = ids.length;
     const { places } = segment;
+    const count = ids.length;
+    const group = this.config.heads / kvHeads;
     const feeds: Record<string, Tensor> = {
       ids: int64Tensor(ids, [1, count]),
       positions: int64Tensor(
         ids.map((_, index) => start + index),
         [1, count],
       ),
-      past_mask: tensor("float32", new Float32Array(places).fill(masked).fill(0, 0, start), [1, 1, 1, places]),
-      causal_mask: tensor("float32", causalMask(count), [1, 1, count, count]),
-      lengths: int64Tensor([places, count], [2]),
+      mask: tensor("float32", causalMask(count, group, places, start), [1, 1, group * count, places + count]),
+      lengths: int64Tensor([places, 0, count], [3]),
     };
-    const caches = segment.tensors([kvHeads, 1, places, headDim]);
+    const caches = segment.tensors([1, kvHeads, places, headDim]);
     for (let layer = 0; layer < layers; layer++) {
-      feeds[`past_key_${layer}`] = caches[layer] as Tensor;
-      feeds[`past_value_${layer}`] = caches[layers + layer] as Tensor;
+      feeds[`prompt_key_${layer}`] = caches[layer] as Tensor;
+      feeds[`prompt_value_${layer}`] = caches[layers + layer] as Tensor;
+      feeds[`answer_key_${layer}`] = this.#noAnswer;
+      feeds[`answer_value_${layer}`] = this.#noAnswer;
     }
-    const outputs = await this.#sessions.prefill.run(feeds, wantLogits ? ["rows", "hidden"] : ["rows"]);
+    const outputs = await this.#sessions.decoder.run(feeds, wantLogits ? ["rows", "hidden"] : ["rows"]);
     prompt.append(cacheData(outputs["rows"]), count);
     if (!wantLogits) return undefined;
     const hidden = tensor("float32", floats(outputs["hidden"]), [count, 1, this.config.hiddenSize]);
@@ -158,7 +162,7 @@ export class CpuDecoder implements DecoderDevice {
           [ordered.length, 1],
         ),
       };
-      const outputs = await this.#sessions.decode.run(feeds, ["hidden", "rows"]);
+      const outputs = await this.#sessions.decoder.run(feeds, ["hidden", "rows"]);
       cohort.append(cacheData(outputs["rows"]));
       const computed = floats(outputs["hidden"]);
       cohort.rows.forEach((row, slot) => {
@@ -205,11 +209,6 @@ export class CpuDecoder implements DecoderDevice {
   }
 }
 
-/** Bytes that the keys and values of one token take. */
-export function kvBytesPerToken({ layers, kvHeads, headDim }: DecoderConfig, cacheType: CacheType): number {
-  return 2 * layers * kvHeads * headDim * (cacheType === "float16" ? 2 : 4);
-}
-
 /** Every row of a cohort steps at once: which step is each row's. */
 function groupByCohort(steps: readonly DecodeStep[]): Map<Cohort, Map<CpuRow, number>> {
   const groups = new Map<Cohort, Map<CpuRow, number>>();
@@ -219,13 +218,6 @@ function groupByCohort(steps: readonly DecodeStep[]): Map<Cohort, Map<CpuRow, nu
     groups.set(cpuRow.cohort, group.set(cpuRow, index));
   });
   return groups;
-}
-
-/** [S, S]: a token attends to itself and to those before it. */
-function causalMask(count: number): Float32Array<ArrayBuffer> {
-  const mask = new Float32Array(count * count);
-  for (let token = 0; token < count; token++) mask.fill(masked, token * count + token + 1, (token + 1) * count);
-  return mask;
 }
 
 function floats(value: Tensor | undefined): Float32Array<ArrayBuffer> {

@@ -1,10 +1,10 @@
 /** @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them. */
 
-import type { CacheType } from "../../architectures/decode-graph.ts";
+import type { CacheType } from "../../architectures/decoder-graph.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
 
-export type CacheArray = Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+export type CacheArray = Int8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 export interface KvShape {
   layers: number;
@@ -124,6 +124,11 @@ export class KvSegment {
   }
 }
 
+/** Bytes that the keys and values of one token take. */
+export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): number {
+  return 2 * layers * kvHeads * headDim * { int8: 1, float16: 2, float32: 4 }[type];
+}
+
 /** Blocks of `kept` values move from stride `from` to stride `to`, in the order that overwrites nothing unread. */
 function moveBlocks(array: CacheArray, blocks: number, from: number, to: number, kept: number): void {
   if (to > from) {
@@ -134,5 +139,6 @@ function moveBlocks(array: CacheArray, blocks: number, from: number, to: number,
 }
 
 function allocate(type: CacheType, length: number): CacheArray {
+  if (type === "int8") return new Int8Array(length);
   return type === "float16" ? new Uint16Array(length) : new Float32Array(length);
 }
