@@ -1,0 +1,97 @@
+/** @file `bonsai serve` as a person meets it: help, errors of one line, exit statuses, signals. */
+
+import assert from "node:assert/strict";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { writeTinyModel } from "../fixtures/tiny-model.ts";
+import { runProgram, startServeProgram } from "./program.ts";
+
+const folder = temporaryFolder();
+const tiny = join(folder, "tiny");
+writeTinyModel(tiny);
+const tinyServer = ["--model", `tiny=${tiny}`, "--quantization", "fp32", "--cache-dir", join(folder, "cache"), "--log-level", "warn"];
+
+test("help and version print to stdout and exit with 0", async () => {
+  const help = await runProgram(["serve", "--help"]);
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /--port N/);
+  const version = await runProgram(["serve", "--version"]);
+  assert.deepEqual([version.status, version.stdout.trim()], [0, "0.1.0"]);
+});
+
+test("wrong usage is one line on stderr and exit status 2", async () => {
+  for (const args of [
+    ["--prot", "1"],
+    ["--port", "x"],
+    ["--device", "cuda"],
+    ["--model", "no-such-model"],
+  ]) {
+    const { status, stderr, stdout } = await runProgram(["serve", "--port", "0", "--log-level", "silent", ...args]);
+    assert.equal(status, 2, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr.trim().split("\n").at(-1)!, /^serve: /);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  }
+});
+
+test("a model that cannot be loaded is one line and exit status 1", async () => {
+  const { status, stderr } = await runProgram(["serve", "--port", "0", "--log-level", "silent", "--model", join(folder, "absent.gguf")]);
+  assert.ok(status === 1 || status === 2, stderr);
+  assert.match(stderr.trim().split("\n").at(-1)!, /^serve: .*absent\.gguf/);
+});
+
+test("a port in use is one line and exit status 1, before any model is loaded", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await new Promise((resolve) => other.once("listening", resolve));
+  const { port } = other.address() as AddressInfo;
+  const { status, stderr } = await runProgram(["serve", "--port", String(port), "--log-level", "silent"]);
+  assert.equal(status, 1);
+  assert.match(stderr, new RegExp(`serve: Cannot listen on 127.0.0.1:${port}: the port is in use`));
+});
+
+test("the command that the startup block offers works as it stands", async (t) => {
+  const server = await startServeProgram(tinyServer);
+  t.after(() => server.stop());
+  const body = /-d '(.*)'/.exec(server.output.stderr)![1]!;
+  const url = /curl (\S+)/.exec(server.output.stderr)![1]!;
+  const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+  assert.equal(response.status, 200, await response.text());
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`at ${signal} a running stream finishes, and the program exits with 0`, async () => {
+    const server = await startServeProgram(tinyServer);
+    const response = await fetch(`${server.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hi" }], stream: true, ignore_eos: true, max_tokens: 100 }),
+    });
+    const reader = response.body!.getReader();
+    await reader.read();
+    const stopped = server.stop(signal);
+    let text = "";
+    for (let part = await reader.read(); !part.done; part = await reader.read()) text += new TextDecoder().decode(part.value);
+    assert.ok(text.endsWith("data: [DONE]\n\n"));
+    const { status, stderr } = await stopped;
+    assert.equal(status, 0, stderr);
+  });
+}
+
+test("a second signal stops at once", async () => {
+  const server = await startServeProgram([...tinyServer, "--shutdown-grace", "3600"]);
+  const response = await fetch(`${server.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    // A reader that takes nothing holds its stream open.
+    body: JSON.stringify({ model: "tiny", prompt: "x", stream: true, ignore_eos: true, max_tokens: 200, n: 64 }),
+  });
+  server.child.kill("SIGTERM");
+  while (!server.output.stderr.includes("a second signal")) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(response.status, 200);
+  const { status } = await server.stop("SIGTERM");
+  assert.ok(status === 143 || status === 0);
+  await response.body!.cancel().catch(() => undefined);
+});
