@@ -1,11 +1,7 @@
-/**
- * @file The graphs and quantised weights of a model, made once and kept on disk under the hash of what they were made from.
- *
- * The cache may be deleted at any time, even while a server runs: mapped files stay until they are unmapped.
- */
+/** @file The graphs and quantised weights of a model, made once and kept on disk under the hash of what they were made from. */
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
@@ -17,6 +13,7 @@ import type { ModelFile } from "../formats/model-file.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
+import { ArtifactCache } from "./artifact-cache.ts";
 import { cacheScalesFrom, calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
@@ -49,21 +46,11 @@ export async function prepareArtifacts(
   const weights = locateDecoderWeights(config, model.weights, model.path);
   if (plan.scheme === "blocks4") requireBlocks4(model, weights);
   const hash = createHash("sha256").update(JSON.stringify([formatVersion, model.contentHash, plan])).digest("hex");
-  const folder = join(options.cacheDir, hash);
-  if (existsSync(folder)) {
-    const now = new Date();
-    utimesSync(folder, now, now);
-  } else {
+  const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
+  let folder = cache.find(hash);
+  if (folder === undefined) {
     options.log(`Preparing ${model.path} (${plan.scheme}, ${plan.cacheType} cache); this happens once.`);
-    mkdirSync(options.cacheDir, { recursive: true });
-    const scratch = mkdtempSync(join(options.cacheDir, "making-"));
-    try {
-      await make(model, config, weights, plan, scratch, options);
-      publish(scratch, folder);
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
-    evict(options.cacheDir, hash, options.maxCacheBytes);
+    folder = await cache.add(hash, (scratch) => make(model, config, weights, plan, scratch, options));
   }
   return { hash, graphs: { decoder: join(folder, "decoder.onnx"), head: join(folder, "head.onnx") } };
 }
@@ -110,35 +97,10 @@ async function calibrationFor(
   }
 }
 
-/** Another process may have made the same artifacts meanwhile: theirs are as good. */
-function publish(scratch: string, folder: string): void {
-  try {
-    renameSync(scratch, folder);
-  } catch (error) {
-    if (!existsSync(folder)) throw error;
-  }
-}
-
 function requireBlocks4(model: ModelFile, weights: DecoderWeights): void {
   const types = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]).map((linear) => storedType(model.weights, linear));
   if (types.some((type) => type === "Q4_0" || type === "Q4_1")) return;
   throw new BonsaiError("unsupported_model", `${model.path}: --quantization q4 serves a file's own Q4_0 or Q4_1 blocks, and this file has none; use q8.`, {
     param: "quantization",
   });
-}
-
-function evict(cacheDir: string, keep: string, maxBytes: number): void {
-  const entries = readdirSync(cacheDir)
-    .filter((name) => name !== keep && /^[0-9a-f]{64}$/.test(name))
-    .map((name) => ({ path: join(cacheDir, name), usedMs: statSync(join(cacheDir, name)).mtimeMs, bytes: folderBytes(join(cacheDir, name)) }))
-    .toSorted((a, b) => b.usedMs - a.usedMs);
-  let total = folderBytes(join(cacheDir, keep));
-  for (const entry of entries) {
-    total += entry.bytes;
-    if (total > maxBytes) rmSync(entry.path, { recursive: true, force: true });
-  }
-}
-
-function folderBytes(folder: string): number {
-  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 }
