@@ -80,7 +80,7 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
 }
 
 /** Each text as it is, and for chat models as a message too. */
-function calibrationPrompts(tokenizer: Tokenizer, template: ChatTemplate | undefined): number[][] {
+export function calibrationPrompts(tokenizer: Tokenizer, template: ChatTemplate | undefined): number[][] {
   const texts = calibrationTexts.map((text) => tokenizer.encode(text));
   if (template === undefined) return texts;
   return [...texts, ...calibrationTexts.map((content) => encodeChat(tokenizer, template, [{ role: "user", content }]))];

@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { defaultConfig } from "../../src/config/options.ts";
+import { calibrationPrompts } from "../../src/engine/model.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { prepareArtifacts } from "../../src/runtime/artifacts.ts";
-import { calibrationTexts } from "../../src/runtime/calibration-texts.ts";
 import { CpuDecoder } from "../../src/runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../../src/runtime/device.ts";
 import { quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
@@ -29,11 +29,13 @@ const maxTokens = 256;
 /** A default must be this close to fp32. */
 const defaultLimitNats = 0.02;
 
-/** Schemes that no mode serves in both phases, for comparison. */
+/** Every scheme with the other ways to store keys and values, to tell their costs apart. */
 const comparisons: Record<string, QuantizationPlan> = {
-  "8-bit blocks in both phases": { prefill: "blocks8", decode: "blocks8", cacheType: "float16" },
-  "4-bit blocks in both phases": { prefill: "blocks4", decode: "blocks4", cacheType: "float16" },
-  "8-bit blocks, then 4-bit blocks": { prefill: "blocks8", decode: "blocks4", cacheType: "float16" },
+  "fp32, float16 cache": { scheme: "fp32", cacheType: "float16" },
+  "fp32, int8 cache": { scheme: "fp32", cacheType: "int8" },
+  "q8, float16 cache": { scheme: "blocks8", cacheType: "float16" },
+  "q4, float16 cache": { scheme: "blocks4", cacheType: "float16" },
+  "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16" },
 };
 
 interface Measured {
@@ -42,7 +44,7 @@ interface Measured {
   device: DecoderDevice;
   /** One for each conversation. */
   served: Divergence[];
-  /** Whole conversations through the prefill graph: of plans with one scheme only. */
+  /** Whole conversations as prompts. */
   prefilled: Divergence[];
 }
 
@@ -61,13 +63,13 @@ await runBench(import.meta.url, async ({ profile, say }) => {
       ...machine,
       cacheDir,
       maxCacheBytes: Number.MAX_SAFE_INTEGER,
-      calibration: () => calibrationTexts.map((text) => tokenizer.encode(text)),
+      calibration: () => calibrationPrompts(tokenizer, template),
       log: () => {},
     });
     return CpuDecoder.load({
       ...machine,
       maxRows: groupSize,
-      maxPlaces: groupSize * maxTokens,
+      kvCacheBytes: defaultConfig().kvCacheBytes,
       config,
       cacheType: plan.cacheType,
       graphs: artifacts.graphs,
@@ -79,7 +81,7 @@ await runBench(import.meta.url, async ({ profile, say }) => {
     const plans = Object.entries({ ...quantizationPlans, ...comparisons } as Record<string, QuantizationPlan>);
     for (const [label, plan] of plans) {
       say(`Preparing ${label}`);
-      measured.push({ label, plan, device: plan.decode === "fp32" ? reference : await open(plan), served: [], prefilled: [] });
+      measured.push({ label, plan, device: label === "fp32" ? reference : await open(plan), served: [], prefilled: [] });
     }
     for (let start = 0; start < conversations.length; start += groupSize) {
       const group = conversations.slice(start, start + groupSize);
@@ -106,9 +108,9 @@ async function measureGroup(reference: DecoderDevice, measured: readonly Measure
     await force(device, group, add);
     return sums;
   };
-  for (const { plan, device, served, prefilled } of measured) {
+  for (const { device, served, prefilled } of measured) {
     served.push(...(await compare(forceByDecoding, device)));
-    if (plan.prefill === plan.decode) prefilled.push(...(await compare(forceByPrefill, device)));
+    prefilled.push(...(await compare(forceByPrefill, device)));
   }
 }
 
@@ -148,22 +150,20 @@ function describe(measured: readonly Measured[], conversations: readonly Convers
     tables: [
       {
         title: "Modes, as they are served",
-        note: `Prompts run through the prefill graph, answers token by token through the decode graph, as a server computes them. \`${defaultMode}\` is the default of \`--quantization\`.`,
-        columns: [{ heading: "mode" }, { heading: "prompts" }, { heading: "answers" }, ...qualityColumns],
+        note: `Prompts in chunks and answers token by token, as a server computes them. \`${defaultMode}\` is the default of \`--quantization\`.`,
+        columns: [{ heading: "mode" }, { heading: "linear layers" }, { heading: "cache" }, ...qualityColumns],
         rows: measured.map(({ label, plan, served }) => [
           label in quantizationPlans ? `\`${label}\`` : label,
-          plan.prefill,
-          plan.decode,
+          plan.scheme,
+          plan.cacheType,
           ...qualityCells(served),
         ]),
       },
       {
-        title: "Schemes, each for everything",
-        note: "Prompt and answer through the prefill graph, as for `echo` with log-probabilities.",
-        columns: [{ heading: "scheme" }, ...qualityColumns],
-        rows: measured
-          .filter(({ prefilled }) => prefilled.length > 0)
-          .map(({ plan, prefilled }) => [plan.prefill, ...qualityCells(prefilled)]),
+        title: "The same, all in chunks",
+        note: "Prompt and answer as one prompt, as for `echo` with log-probabilities.",
+        columns: [{ heading: "mode" }, ...qualityColumns],
+        rows: measured.map(({ label, prefilled }) => [label in quantizationPlans ? `\`${label}\`` : label, ...qualityCells(prefilled)]),
       },
     ],
     checks: [
