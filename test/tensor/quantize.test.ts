@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { blockSize, quantizeBlocks8, quantizeChannels8, transpose } from "../../src/tensor/quantize.ts";
+import { blockSizeFor, quantizeBlocks8, quantizeChannels8, transpose } from "../../src/tensor/quantize.ts";
 
 /** Magnitudes of weights, zeros and whole rows of zeros among them. */
 const weight = fc.oneof(
@@ -30,8 +30,9 @@ function scaleOf(values: readonly number[]): { scale: number; tolerance: number 
 describe("8-bit blocks", () => {
   test("hold each weight to within half a step of its block's scale", () => {
     fc.assert(
-      fc.property(matrix, ({ outputs, inputs, weights }) => {
-        const { data, scales, blocks } = quantizeBlocks8(weights, outputs, inputs);
+      fc.property(matrix, fc.constantFrom(32, 64, undefined), ({ outputs, inputs, weights }, given) => {
+        const blockSize = given ?? blockSizeFor(inputs);
+        const { data, scales, blocks } = quantizeBlocks8(weights, outputs, inputs, given);
         assert.equal(blocks, Math.ceil(inputs / blockSize));
         assert.equal(data.length, outputs * blocks * blockSize);
         for (let output = 0; output < outputs; output++) {
