@@ -1,0 +1,273 @@
+/** @file Tokens a second of the engine, in decoding and in prefill, beside llama.cpp's in the same run, and through HTTP. */
+
+import { availableParallelism, tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { defaultConfig } from "../../src/config/options.ts";
+import { startEngine } from "../../src/engine/start-engine.ts";
+import type { Engine } from "../../src/engine/request.ts";
+import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { decodeRate, idle, wholeRun } from "./load/engine-streams.ts";
+import { wholeHttpRun } from "./load/http-streams.ts";
+import { promptDealer } from "./load/prompts.ts";
+import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
+import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
+import { batchedBench, findLlama, type BatchedBenchRow, type Llama } from "./peers/llama.ts";
+import type { Check, Table } from "./report/bench-result.ts";
+import { runBench } from "./report/run-bench.ts";
+import { Samples } from "./report/samples.ts";
+
+const modelId = "smollm2";
+const promptTokens = 128;
+const generatedTokens = 128;
+const longContext = 4096;
+const longContextTokens = 64;
+
+/** What one profile measures. */
+interface Plan {
+  rounds: number;
+  streams: number[];
+  temperatures: number[];
+  prefill: number[];
+  whole: number[];
+  /** Streams at the long context; rounds beyond `longRounds` leave them out. */
+  long: number[];
+  longRounds: number;
+}
+
+const plans: Record<"full" | "quick", Plan> = {
+  full: { rounds: 3, streams: [1, 8, 16, 32], temperatures: [0, 0.8], prefill: [512, 2048], whole: [16, 32], long: [1, 8], longRounds: 2 },
+  quick: { rounds: 1, streams: [1, 8], temperatures: [0], prefill: [512], whole: [8], long: [], longRounds: 0 },
+};
+
+await runBench(import.meta.url, async ({ profile, say }) => {
+  const model = smolLM2Path();
+  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const plan = plans[profile];
+  const llama = findLlama(say);
+  const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-engine-"));
+  const { quantization, ...limits } = defaultConfig();
+  buildProgram();
+  const engine = await startEngine({
+    ...limits,
+    quantization,
+    models: [{ id: modelId, path: model }],
+    cacheDir,
+    prefixCacheBytes: 0,
+    log: say,
+  });
+  const server = await startBonsai(["--model", `${modelId}=${model}`, "--cache-dir", cacheDir, "--prefix-cache-bytes", "0"]);
+  const samples = new Samples();
+  try {
+    const deal = promptDealer(engine.models[0]?.vocabSize ?? 0);
+    await wholeRun(engine, [fixedLengthRequest(modelId, deal(promptTokens), generatedTokens, 0)]);
+    await wholeHttpRun(server.url, [fixedLengthBody(modelId, deal(promptTokens), generatedTokens, 0)]);
+    for (let round = 0; round < plan.rounds; round++) {
+      say(`Round ${round + 1} of ${plan.rounds}`);
+      const long = round < plan.longRounds ? plan.long : [];
+      await measureDecoding(engine, plan, deal, samples);
+      if (llama !== undefined) await measureLlama(llama, model, plan, long, samples);
+      await measurePrefill(engine, plan, deal, samples);
+      await measureWhole(engine, server, plan, deal, samples);
+      await measureLongContext(engine, long, deal, samples);
+    }
+  } finally {
+    await server.stop();
+    await engine.close();
+    rmSync(cacheDir, { recursive: true, force: true });
+  }
+  const temperature = plan.temperatures.map((value) => (value === 0 ? "greedy" : `temperature ${value}`));
+  return {
+    title: "Speed of the engine",
+    about: [
+      `SmolLM2-135M-Instruct (Q4_1 file) in the default mode, \`${quantization}\`, tokens a second over all streams. Prompts of ${promptTokens} random tokens, no two alike; ${generatedTokens} tokens generated past any end`,
+      "of sequence. Decoding is timed while every stream is in its answer, so ours has up to as many tokens more of context, and includes sampling, detokenisation and the way to the caller;",
+      "llama-batched-bench times the model alone. The two take turns: each round measures both. Ratios are medians of the rounds' own ratios.",
+    ].join("\n"),
+    peers: llama === undefined ? {} : { "llama.cpp": llama.version },
+    tables: [decodeTable(plan, samples, temperature), prefillTable(plan, samples), wholeTable(plan, samples), ...longTable(plan, samples)],
+    checks: checks(samples),
+    raw: samples,
+  };
+});
+
+async function measureDecoding(engine: Engine, plan: Plan, deal: (tokens: number) => number[], samples: Samples): Promise<void> {
+  for (const temperature of plan.temperatures) {
+    for (const streams of plan.streams) {
+      // Twice the tokens: the first streams decode while the last prompts are filled.
+      const requests = Array.from({ length: streams }, () =>
+        fixedLengthRequest(modelId, deal(promptTokens), 2 * generatedTokens, temperature),
+      );
+      samples.add(`decode ${temperature} ${streams}`, await decodeRate(engine, requests, generatedTokens - 1));
+      await idle(engine);
+    }
+  }
+}
+
+async function measurePrefill(engine: Engine, plan: Plan, deal: (tokens: number) => number[], samples: Samples): Promise<void> {
+  for (const tokens of plan.prefill) {
+    const { timings } = await wholeRun(engine, [fixedLengthRequest(modelId, deal(tokens), 1, 0)]);
+    samples.add(`prefill ${tokens}`, (tokens / (timings[0]?.prefillMs ?? NaN)) * 1000);
+  }
+}
+
+async function measureWhole(
+  engine: Engine,
+  server: ServerProcess,
+  plan: Plan,
+  deal: (tokens: number) => number[],
+  samples: Samples,
+): Promise<void> {
+  for (const streams of plan.whole) {
+    const prompts = (): number[][] => Array.from({ length: streams }, () => deal(promptTokens));
+    const tokens = streams * generatedTokens;
+    const { seconds } = await wholeRun(
+      engine,
+      prompts().map((ids) => fixedLengthRequest(modelId, ids, generatedTokens, 0.8)),
+    );
+    samples.add(`whole engine ${streams}`, tokens / seconds);
+    const httpSeconds = await wholeHttpRun(
+      server.url,
+      prompts().map((ids) => fixedLengthBody(modelId, ids, generatedTokens, 0.8)),
+    );
+    samples.add(`whole http ${streams}`, tokens / httpSeconds);
+  }
+}
+
+async function measureLongContext(
+  engine: Engine,
+  long: readonly number[],
+  deal: (tokens: number) => number[],
+  samples: Samples,
+): Promise<void> {
+  for (const streams of long) {
+    const request = fixedLengthRequest(modelId, deal(longContext), longContextTokens + 1, 0, streams);
+    samples.add(`long ${streams}`, await decodeRate(engine, [request], longContextTokens - 1));
+    await idle(engine);
+  }
+}
+
+async function measureLlama(llama: Llama, model: string, plan: Plan, long: readonly number[], samples: Samples): Promise<void> {
+  const options = { model, threads: availableParallelism() };
+  const answers = { ...options, promptTokens, generatedTokens, sequences: plan.streams, contextTokens: 16_384 };
+  for (const row of await batchedBench(llama, answers)) {
+    samples.add(`llama decode ${row.pl}`, row.speed_tg);
+    samples.add(`llama whole ${row.pl}`, (row.pl * row.tg) / row.t);
+  }
+  for (const tokens of plan.prefill) {
+    const [row] = await batchedBench(llama, {
+      ...options,
+      promptTokens: tokens,
+      generatedTokens: 1,
+      sequences: [1],
+      contextTokens: tokens + 64,
+    });
+    samples.add(`llama prefill ${tokens}`, (row as BatchedBenchRow).speed_pp);
+  }
+  if (long.length === 0) return;
+  const contextTokens = longContext + Math.max(...long) * (longContextTokens + 1) + 64;
+  const shared = {
+    ...options,
+    promptTokens: longContext,
+    generatedTokens: longContextTokens,
+    sequences: long,
+    contextTokens,
+    sharedPrompt: true,
+  };
+  for (const row of await batchedBench(llama, shared)) samples.add(`llama long ${row.pl}`, row.speed_tg);
+}
+
+function decodeTable(plan: Plan, samples: Samples, temperatures: readonly string[]): Table {
+  return {
+    title: "Decoding",
+    columns: [
+      { heading: "streams", digits: 0 },
+      ...temperatures.map((heading) => ({ heading, digits: 0 })),
+      { heading: "llama.cpp", digits: 0 },
+      ...temperatures.map((heading) => ({ heading: `${heading} / llama.cpp`, digits: 2 })),
+    ],
+    rows: plan.streams.map((streams) => [
+      streams,
+      ...plan.temperatures.map((temperature) => samples.cell(`decode ${temperature} ${streams}`)),
+      samples.cell(`llama decode ${streams}`),
+      ...plan.temperatures.map((temperature) => samples.ratioCell(`decode ${temperature} ${streams}`, `llama decode ${streams}`)),
+    ]),
+  };
+}
+
+function prefillTable(plan: Plan, samples: Samples): Table {
+  return {
+    title: "Prefill",
+    note: "One prompt alone, in chunks between which decode steps of others would run.",
+    columns: [
+      { heading: "prompt tokens", digits: 0 },
+      { heading: "engine", digits: 0 },
+      { heading: "llama.cpp", digits: 0 },
+      { heading: "engine / llama.cpp", digits: 2 },
+    ],
+    rows: plan.prefill.map((tokens) => {
+      const [ours, theirs] = [`prefill ${tokens}`, `llama prefill ${tokens}`];
+      return [tokens, samples.cell(ours), samples.cell(theirs), samples.ratioCell(ours, theirs)];
+    }),
+  };
+}
+
+function wholeTable(plan: Plan, samples: Samples): Table {
+  return {
+    title: "From the first request to the last token, and through HTTP",
+    note: `All requests arrive at once; generated tokens a second with prefill in the time. Ours at temperature 0.8. The HTTP client reads every stream as it comes, on the same cores.`,
+    columns: [
+      { heading: "streams", digits: 0 },
+      { heading: "engine", digits: 0 },
+      { heading: "through HTTP", digits: 0 },
+      { heading: "HTTP / engine", digits: 3 },
+      { heading: "llama.cpp", digits: 0 },
+      { heading: "HTTP / llama.cpp", digits: 2 },
+    ],
+    rows: plan.whole.map((streams) => {
+      const [engine, http, theirs] = [`whole engine ${streams}`, `whole http ${streams}`, `llama whole ${streams}`];
+      return [
+        streams,
+        samples.cell(engine),
+        samples.cell(http),
+        samples.ratioCell(http, engine),
+        samples.cell(theirs),
+        samples.ratioCell(http, theirs),
+      ];
+    }),
+  };
+}
+
+function longTable(plan: Plan, samples: Samples): Table[] {
+  if (plan.long.length === 0) return [];
+  return [
+    {
+      title: `Decoding after ${longContext} tokens of context`,
+      note: "Several streams are the samples of one request: they share their prompt, in llama.cpp too (`-pps`).",
+      columns: [
+        { heading: "streams", digits: 0 },
+        { heading: "engine", digits: 0 },
+        { heading: "llama.cpp", digits: 0 },
+        { heading: "engine / llama.cpp", digits: 2 },
+      ],
+      rows: plan.long.map((streams) => {
+        const [ours, theirs] = [`long ${streams}`, `llama long ${streams}`];
+        return [streams, samples.cell(ours), samples.cell(theirs), samples.ratioCell(ours, theirs)];
+      }),
+    },
+  ];
+}
+
+function checks(samples: Samples): Check[] {
+  const wanted: [claim: string, key: string, against: string, limit: number][] = [
+    ["decoding 1 stream, times llama.cpp", "decode 0 1", "llama decode 1", 1.3],
+    ["decoding 16 streams, times llama.cpp", "decode 0 16", "llama decode 16", 2.2],
+    ["prefill of 512 tokens, times llama.cpp", "prefill 512", "llama prefill 512", 1.7],
+    ["HTTP at 16 streams, share of the engine", "whole http 16", "whole engine 16", 0.9],
+    ["HTTP at 32 streams, share of the engine", "whole http 32", "whole engine 32", 0.9],
+  ];
+  return wanted.flatMap(([claim, key, against, limit]): Check[] => {
+    const measured = samples.ratio(key, against);
+    return measured === undefined ? [] : [{ claim, measured, unit: "", bound: "at least", limit }];
+  });
+}

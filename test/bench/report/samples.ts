@@ -1,0 +1,35 @@
+/** @file The numbers of all rounds of a measurement, and the ratios between two that were measured in the same rounds. */
+
+import type { Cell } from "./bench-result.ts";
+import { median, spread } from "./statistics.ts";
+
+/** What was measured in each round, by name; a name's nth number is of its nth round. */
+export class Samples {
+  readonly #values = new Map<string, number[]>();
+
+  add(key: string, value: number): void {
+    const values = this.#values.get(key);
+    if (values === undefined) this.#values.set(key, [value]);
+    else values.push(value);
+  }
+
+  cell(key: string): Cell {
+    const values = this.#values.get(key);
+    return values === undefined ? null : spread(values);
+  }
+
+  /** Median over rounds of a round's own ratio: what disturbs both in a round cancels. */
+  ratio(key: string, against: string): number | undefined {
+    const [ours, theirs] = [this.#values.get(key), this.#values.get(against)];
+    if (ours === undefined || theirs === undefined) return undefined;
+    return median(theirs.slice(0, ours.length).map((value, round) => (ours[round] as number) / value));
+  }
+
+  ratioCell(key: string, against: string): Cell {
+    return this.ratio(key, against) ?? null;
+  }
+
+  toJSON(): Record<string, number[]> {
+    return Object.fromEntries(this.#values);
+  }
+}
