@@ -32,7 +32,15 @@ export const decoderFamilies = ["llama", "qwen2", "qwen3", "gpt2"] as const;
 export type DecoderFamily = (typeof decoderFamilies)[number];
 
 /** Limits that no real model reaches: a config beyond them is damaged, and nothing is allocated for it. */
-const limits = { hiddenSize: 65_536, layers: 512, heads: 1024, headDim: 1024, intermediateSize: 1 << 20, vocabSize: 1 << 22, contextLength: 1 << 24 };
+const limits = {
+  hiddenSize: 65_536,
+  layers: 512,
+  heads: 1024,
+  headDim: 1024,
+  intermediateSize: 1 << 20,
+  vocabSize: 1 << 22,
+  contextLength: 1 << 24,
+};
 
 /** Reads a Hugging Face config.json. Throws `unsupported_model` or `invalid_model_file` naming the key. */
 export function readDecoderConfig(json: Record<string, unknown>, path: string): DecoderConfig {
@@ -40,7 +48,10 @@ export function readDecoderConfig(json: Record<string, unknown>, path: string): 
   const family = reader.choice("model_type", decoderFamilies);
   const config = family === "gpt2" ? readGpt2(reader) : readLlamaLike(reader, family);
   if (config.heads % config.kvHeads !== 0) {
-    throw new BonsaiError("invalid_model_file", `${path}: num_attention_heads (${config.heads}) must be a multiple of num_key_value_heads (${config.kvHeads}).`);
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${path}: num_attention_heads (${config.heads}) must be a multiple of num_key_value_heads (${config.kvHeads}).`,
+    );
   }
   if (config.headDim % 2 !== 0) throw new BonsaiError("invalid_model_file", `${path}: head_dim (${config.headDim}) must be even.`);
   return config;

@@ -6,7 +6,16 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementType } from "../onnx/data-type.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
-import { emitEmbedding, emitMlp, emitDivision, emitNorm, emitQueryKeyNorm, emitRotary, type DecoderContext, type Normed } from "./decoder-layers.ts";
+import {
+  emitEmbedding,
+  emitMlp,
+  emitDivision,
+  emitNorm,
+  emitQueryKeyNorm,
+  emitRotary,
+  type DecoderContext,
+  type Normed,
+} from "./decoder-layers.ts";
 import type { LayerWeights } from "./decoder-weights.ts";
 import { emitLinear, external } from "./linear.ts";
 
@@ -107,7 +116,9 @@ function emitAttention(
   const weights = graph.op("Softmax", [graph.op("Add", [all, step.mask])], { axis: { int: -1 } });
   const [onPrompt, onAnswer, onNew] = graph.ops("Split", [weights, step.lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
   const sum = graph.op("Add", [cached.sum(onPrompt, onAnswer), graph.op("MatMul", [onNew, value])]);
-  const attendedHeads = graph.op("Transpose", [graph.op("Reshape", [sum, graph.int64s(0, heads, -1, headDim)])], { perm: { ints: [0, 2, 1, 3] } });
+  const attendedHeads = graph.op("Transpose", [graph.op("Reshape", [sum, graph.int64s(0, heads, -1, headDim)])], {
+    perm: { ints: [0, 2, 1, 3] },
+  });
   const attended = graph.op("Reshape", [attendedHeads, graph.int64s(0, 0, heads * headDim)]);
   step.observe(layer.output.name, attended, heads * headDim);
   const divisor = smoothing?.get(layer.output.name);
@@ -140,7 +151,10 @@ function emitCached(
     return graph.op("Mul", [x, external(context, `cache.${name}_scale_${index}`, "float32", [kvHeads, 1, headDim], make)]);
   };
   const scaledQuery = scale(query, index, "key");
-  const scores = [emitScores(context, scaledQuery, cache("prompt_key", "P", "T1")), emitScores(context, scaledQuery, cache("answer_key", "N", "T2"))];
+  const scores = [
+    emitScores(context, scaledQuery, cache("prompt_key", "P", "T1")),
+    emitScores(context, scaledQuery, cache("answer_key", "N", "T2")),
+  ];
   const promptValue = cache("prompt_value", "P", "T1");
   const answerValue = cache("answer_value", "N", "T2");
   const sum = (onPrompt: Value, onAnswer: Value): Value => {
@@ -157,7 +171,9 @@ function emitStored(context: DecoderContext, rows: Value, { cacheType, cacheScal
   if (cacheType === "float32") return rows;
   if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
   if (cacheScales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
-  const reciprocals = external(context, "cache.reciprocals", "float32", [2 * layers, 1, kvHeads, 1, headDim], () => cacheScales.map((scale) => 1 / scale));
+  const reciprocals = external(context, "cache.reciprocals", "float32", [2 * layers, 1, kvHeads, 1, headDim], () =>
+    cacheScales.map((scale) => 1 / scale),
+  );
   const tokens = graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } });
   const shape = graph.op("Concat", [graph.int64s(2 * layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } });
   const scaled = graph.op("Mul", [graph.op("Reshape", [rows, shape]), reciprocals]);

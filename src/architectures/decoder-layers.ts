@@ -24,26 +24,49 @@ export interface Normed {
 export function emitEmbedding(context: DecoderContext, ids: Value, positions: Value): Value {
   const { graph, config, weights, source, scheme } = context;
   const { vocabSize, hiddenSize } = config;
-  const table = { name: config.tiedEmbeddings ? "lm_head" : "embedding", outputs: vocabSize, inputs: hiddenSize, weights: [weights.embedding], biases: [] };
+  const table = {
+    name: config.tiedEmbeddings ? "lm_head" : "embedding",
+    outputs: vocabSize,
+    inputs: hiddenSize,
+    weights: [weights.embedding],
+    biases: [],
+  };
   let embedded: Value;
   if (scheme === "fp32" || hiddenSize % 32 !== 0) {
-    embedded = graph.op("Gather", [external(context, "embedding.fp32", "float32", [vocabSize, hiddenSize], () => source.readFloat32(weights.embedding)), ids]);
+    embedded = graph.op("Gather", [
+      external(context, "embedding.fp32", "float32", [vocabSize, hiddenSize], () => source.readFloat32(weights.embedding)),
+      ids,
+    ]);
   } else {
     const blockSize = blockSize8(source, table);
     // The same bytes as the output projection's, when the two are tied: they are stored once.
     const data = external(context, `${table.name}.blocks8`, "uint8", [vocabSize, hiddenSize], () => blocks8(source, table).data);
-    const scales = external(context, `${table.name}.blocks8.scales`, "float32", [vocabSize, hiddenSize / blockSize], () => blocks8(source, table).scales);
+    const scales = external(
+      context,
+      `${table.name}.blocks8.scales`,
+      "float32",
+      [vocabSize, hiddenSize / blockSize],
+      () => blocks8(source, table).scales,
+    );
     const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: blockSize }, bits: { int: 8 } };
     embedded = graph.microsoft("GatherBlockQuantized", [data, ids, scales], attributes);
   }
   if (weights.positions === undefined) return embedded;
   const learned = weights.positions;
-  const positionTable = external(context, "positions.fp32", "float32", [config.contextLength, hiddenSize], () => source.readFloat32(learned));
+  const positionTable = external(context, "positions.fp32", "float32", [config.contextLength, hiddenSize], () =>
+    source.readFloat32(learned),
+  );
   return graph.op("Add", [embedded, graph.op("Gather", [positionTable, positions])]);
 }
 
 /** Adds `update` to the residual stream, where there is one, and normalises the sum. `divisor` is folded into the norm's weight. */
-export function emitNorm(context: DecoderContext, norm: NormWeight, residual: Value, update: Value | undefined, divisor?: Float32Array): Normed {
+export function emitNorm(
+  context: DecoderContext,
+  norm: NormWeight,
+  residual: Value,
+  update: Value | undefined,
+  divisor?: Float32Array,
+): Normed {
   const { graph, config } = context;
   const key = divisor === undefined ? "" : ".smoothed";
   const load = (name: string): Float32Array<ArrayBuffer> => {
@@ -53,8 +76,15 @@ export function emitNorm(context: DecoderContext, norm: NormWeight, residual: Va
   const weight = external(context, `${norm.weight}${key}`, "float32", [config.hiddenSize], () => load(norm.weight));
   const epsilon = { float: config.norm.epsilon };
   if (config.norm.kind === "rms") {
-    if (update === undefined) return { residual, normed: graph.op("SimplifiedLayerNormalization", [residual, weight], { axis: { int: -1 }, epsilon }) };
-    const outputs = graph.ops("SkipSimplifiedLayerNormalization", [residual, update, weight], [true, false, false, true], { epsilon }, "com.microsoft");
+    if (update === undefined)
+      return { residual, normed: graph.op("SimplifiedLayerNormalization", [residual, weight], { axis: { int: -1 }, epsilon }) };
+    const outputs = graph.ops(
+      "SkipSimplifiedLayerNormalization",
+      [residual, update, weight],
+      [true, false, false, true],
+      { epsilon },
+      "com.microsoft",
+    );
     return { normed: outputs[0] as Value, residual: outputs[3] as Value };
   }
   const sum = update === undefined ? residual : graph.op("Add", [residual, update]);
@@ -100,9 +130,16 @@ export function emitMlp(context: DecoderContext, layer: LayerWeights, x: Value, 
   const upScale = smoothing?.get(layer.up.name);
   if (config.mlp.kind === "gated") {
     // silu(gate) * up is linear in up: dividing up's rows divides the input of down.
-    const outputs = downScale && Float32Array.from({ length: 2 * intermediateSize }, (_, row) => (row < intermediateSize ? 1 : 1 / (downScale[row - intermediateSize] as number)));
+    const outputs =
+      downScale &&
+      Float32Array.from({ length: 2 * intermediateSize }, (_, row) =>
+        row < intermediateSize ? 1 : 1 / (downScale[row - intermediateSize] as number),
+      );
     const both = emitLinear(context, layer.up, x, { inputs: upScale, outputs });
-    const [gate, up] = graph.ops("Split", [both, graph.int64s(intermediateSize, intermediateSize)], 2, { axis: { int: -1 } }) as [Value, Value];
+    const [gate, up] = graph.ops("Split", [both, graph.int64s(intermediateSize, intermediateSize)], 2, { axis: { int: -1 } }) as [
+      Value,
+      Value,
+    ];
     const activated = graph.op("Mul", [gate, graph.op("Sigmoid", [gate])]);
     const product = graph.op("Mul", [activated, up]);
     observe(product);
@@ -116,7 +153,9 @@ export function emitMlp(context: DecoderContext, layer: LayerWeights, x: Value, 
 /** x / divisor along the last axis; x itself where there is nothing to divide by. */
 export function emitDivision(context: DecoderContext, name: string, x: Value, divisor: Float32Array | undefined): Value {
   if (divisor === undefined) return x;
-  const reciprocal = external(context, `${name}.smoothing`, "float32", [divisor.length], () => Float32Array.from(divisor, (value) => 1 / value));
+  const reciprocal = external(context, `${name}.smoothing`, "float32", [divisor.length], () =>
+    Float32Array.from(divisor, (value) => 1 / value),
+  );
   return context.graph.op("Mul", [x, reciprocal]);
 }
 

@@ -48,7 +48,10 @@ export function locateDecoderWeights(config: DecoderConfig, source: WeightSource
     const info = source.infos.get(name);
     if (info === undefined) throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" is missing.`);
     if (info.shape.join() !== shape.join()) {
-      throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" has shape [${info.shape.join(", ")}], not [${shape.join(", ")}].`);
+      throw new BonsaiError(
+        "invalid_model_file",
+        `${path}: the tensor "${name}" has shape [${info.shape.join(", ")}], not [${shape.join(", ")}].`,
+      );
     }
   };
   const { hiddenSize, headDim, vocabSize } = config;

@@ -57,12 +57,15 @@ function emitProduct(context: LinearContext, weight: LinearWeight, x: Value, sca
   const { graph, source, scheme } = context;
   const { name, outputs, inputs } = weight;
   if (scheme === "fp32") {
-    const w = external(context, `${name}.fp32`, "float32", [inputs, outputs], () => transpose(loadScaled(source, weight, scaling), outputs, inputs));
+    const w = external(context, `${name}.fp32`, "float32", [inputs, outputs], () =>
+      transpose(loadScaled(source, weight, scaling), outputs, inputs),
+    );
     return graph.op("MatMul", [x, w]);
   }
   if (scheme === "w8a8") return emitW8A8(context, weight, x, scaling);
   const stored = storedType(source, weight);
-  if (scheme === "blocks4" && stored === "Q4_0") return emitBlocks(context, weight, x, 4, () => repackQ4_0(readRaw(source, weight), outputs, inputs));
+  if (scheme === "blocks4" && stored === "Q4_0")
+    return emitBlocks(context, weight, x, 4, () => repackQ4_0(readRaw(source, weight), outputs, inputs));
   if (scheme === "blocks4" && stored === "Q4_1") {
     const repacked = once(() => repackQ4_1(readRaw(source, weight), outputs, inputs));
     return graph.op("Add", [emitBlocks(context, weight, x, 4, repacked), emitOffsets(context, weight, x, repacked)]);
@@ -90,7 +93,13 @@ function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits
   const data = external(context, `${name}.blocks${bits}`, "uint8", [outputs, blocks, (blockSize * bits) / 8], () => quantized().data);
   const scales = external(context, `${name}.blocks${bits}.scales`, "float32", [outputs * blocks], () => quantized().scales);
   // accuracy_level 4 computes in int8; its rows do not depend on the batch (docs/LOG.md).
-  const attributes = { K: { int: inputs }, N: { int: outputs }, bits: { int: bits }, block_size: { int: blockSize }, accuracy_level: { int: 4 } };
+  const attributes = {
+    K: { int: inputs },
+    N: { int: outputs },
+    bits: { int: bits },
+    block_size: { int: blockSize },
+    accuracy_level: { int: 4 },
+  };
   return context.graph.microsoft("MatMulNBits", [x, data, scales], attributes);
 }
 
@@ -99,7 +108,13 @@ function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, rep
   const { graph } = context;
   const { name, outputs, inputs } = weight;
   const blocks = inputs / fileBlockSize;
-  const offsets = external(context, `${name}.blocks4.offsets`, "float32", [blocks, outputs], () => repacked().offsets as Float32Array<ArrayBuffer>);
+  const offsets = external(
+    context,
+    `${name}.blocks4.offsets`,
+    "float32",
+    [blocks, outputs],
+    () => repacked().offsets as Float32Array<ArrayBuffer>,
+  );
   const grouped = graph.op("Reshape", [x, graph.int64s(0, 0, blocks, fileBlockSize)]);
   return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
 }
@@ -120,7 +135,10 @@ function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scalin
   const zeroPoints = graph.op("Expand", [graph.constant("uint8", [1], Uint8Array.of(128)), rowCount]);
   const quantizedRows = graph.op("QuantizeLinear", [rows, rowScale, zeroPoints], { axis: { int: 0 } });
   const product = graph.microsoft("MatMulIntegerToFloat", [quantizedRows, data, graph.float(1), scales, zeroPoint]);
-  const shaped = graph.op("Reshape", [product, graph.op("Concat", [graph.op("Shape", [x], { start: { int: 0 }, end: { int: 2 } }), graph.int64s(outputs)], { axis: { int: 0 } })]);
+  const shaped = graph.op("Reshape", [
+    product,
+    graph.op("Concat", [graph.op("Shape", [x], { start: { int: 0 }, end: { int: 2 } }), graph.int64s(outputs)], { axis: { int: 0 } }),
+  ]);
   return graph.op("Mul", [shaped, scale]);
 }
 

@@ -8,7 +8,12 @@ export type Smoothing = ReadonlyMap<string, Float32Array>;
  * @param activations largest magnitude of each input channel over the calibration text, [inputs]
  * @param weights [outputs, inputs]
  */
-export function smoothingFactors(activations: Float32Array, weights: Float32Array, outputs: number, alpha = 0.5): Float32Array<ArrayBuffer> {
+export function smoothingFactors(
+  activations: Float32Array,
+  weights: Float32Array,
+  outputs: number,
+  alpha = 0.5,
+): Float32Array<ArrayBuffer> {
   const inputs = activations.length;
   const largest = new Float32Array(inputs);
   for (let output = 0; output < outputs; output++) {

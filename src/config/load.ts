@@ -130,7 +130,7 @@ function readEnvironment(environment: Readonly<Record<string, string | undefined
           : fromText(option, text, option.variable);
       return [[option.name, check(option, value, option.variable)]];
     }),
-  ) as Partial<Config>;
+  );
 }
 
 function readConfigFile(path: string): Partial<Config> {
@@ -163,7 +163,7 @@ function readConfigFile(path: string): Partial<Config> {
       if (option.unit === "bytes" && typeof value === "string") return [option.name, check(option, fromText(option, value, where), where)];
       return [option.name, check(option, value, where)];
     }),
-  ) as Partial<Config>;
+  );
 }
 
 const byteUnits: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

@@ -53,7 +53,11 @@ export class Admission<T extends Reservation> {
   enqueue(request: T): void {
     const { maxSequences, maxQueuedSequences, kvCacheBytes } = this.#limits;
     if (request.sequences > maxSequences) {
-      throw new BonsaiError("request_too_large", `${request.sequences} sequences were asked for, and the server decodes at most ${maxSequences} at once (--max-sequences).`, { param: "n" });
+      throw new BonsaiError(
+        "request_too_large",
+        `${request.sequences} sequences were asked for, and the server decodes at most ${maxSequences} at once (--max-sequences).`,
+        { param: "n" },
+      );
     }
     if (request.bytes > kvCacheBytes) {
       const fitting = Math.floor((kvCacheBytes / request.bytes) * request.sequences);
@@ -66,9 +70,13 @@ export class Admission<T extends Reservation> {
     }
     const queued = this.#queuedAfter(request);
     if (queued > maxQueuedSequences) {
-      throw new BonsaiError("overloaded", `${queued - request.sequences} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`, {
-        retryAfterSeconds: 1 + Math.ceil((queued - request.sequences) / maxSequences),
-      });
+      throw new BonsaiError(
+        "overloaded",
+        `${queued - request.sequences} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`,
+        {
+          retryAfterSeconds: 1 + Math.ceil((queued - request.sequences) / maxSequences),
+        },
+      );
     }
     this.#waiting.push(request);
     this.#waitingSequences += request.sequences;

@@ -96,7 +96,8 @@ export class EngineLoop {
 
   #model(id: string): Model {
     const model = this.#models.get(id);
-    if (model === undefined) throw new BonsaiError("model_not_found", `The model "${id}" does not exist; GET /v1/models lists those that do.`, { param: "model" });
+    if (model === undefined)
+      throw new BonsaiError("model_not_found", `The model "${id}" does not exist; GET /v1/models lists those that do.`, { param: "model" });
     return model;
   }
 
@@ -120,7 +121,8 @@ export class EngineLoop {
         await this.#guard([generation], () => this.#prefillChunk(generation));
         this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
       } else {
-        for (const [model, generations] of groupByModel(this.#decoding)) await this.#guard(generations, () => this.#decodeStep(model, generations));
+        for (const [model, generations] of groupByModel(this.#decoding))
+          await this.#guard(generations, () => this.#decodeStep(model, generations));
         this.#counters.decodeSeconds += (performance.now() - startMs) / 1000;
       }
     }
@@ -191,7 +193,9 @@ export class EngineLoop {
   #fork(generation: Generation, prompt: PromptCache): void {
     const { request, model, sequenceStates, promptIds } = generation;
     generation.decoding();
-    const echo = request.echo ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: this.#finishPrompt(generation) } : undefined;
+    const echo = request.echo
+      ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: this.#finishPrompt(generation) }
+      : undefined;
     generation.emit({ type: "start", promptTokens: promptIds.length, cachedTokens: generation.cachedTokens, echo });
     const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
     if (live.length === 0) {
@@ -206,12 +210,22 @@ export class EngineLoop {
   }
 
   async #decodeStep(model: Model, generations: readonly Generation[]): Promise<void> {
-    const live = generations.flatMap((generation) => generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })));
+    const live = generations.flatMap((generation) =>
+      generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })),
+    );
     const steps = live.map(({ generation, sequence }): DecodeStep => {
-      return { row: sequence.row as DecodeStep["row"], tokenId: sequence.nextToken, inverseTemperature: inverseTemperature(generation.request.sampling) };
+      return {
+        row: sequence.row as DecodeStep["row"],
+        tokenId: sequence.nextToken,
+        inverseTemperature: inverseTemperature(generation.request.sampling),
+      };
     });
     const result = await model.device.decode(steps);
-    const inputs = live.map(({ generation, sequence }) => ({ request: generation.request, history: sequence.history, uniform: sequence.draw() }));
+    const inputs = live.map(({ generation, sequence }) => ({
+      request: generation.request,
+      history: sequence.history,
+      uniform: sequence.draw(),
+    }));
     const drawn = await drawTokens(inputs, result);
     this.#counters.decodeSteps++;
     this.#counters.decodeRows += live.length;
@@ -255,8 +269,15 @@ export class EngineLoop {
       const row = logits.subarray(at * vocabSize, (at + 1) * vocabSize);
       const tokenId = promptIds[start + at + 1] as number;
       const rowLogSumExp = logSumExp(row);
-      const top = logprobsFromFull(row, rowLogSumExp, request.logprobs ?? 0).map((entry) => ({ ...describeToken(model.tokenizer, entry.tokenId), logprob: entry.logprob }));
-      promptTokens?.push({ ...describeToken(model.tokenizer, tokenId), logprob: logprobOfLogit(row[tokenId] as number, rowLogSumExp), top });
+      const top = logprobsFromFull(row, rowLogSumExp, request.logprobs ?? 0).map((entry) => ({
+        ...describeToken(model.tokenizer, entry.tokenId),
+        logprob: entry.logprob,
+      }));
+      promptTokens?.push({
+        ...describeToken(model.tokenizer, tokenId),
+        logprob: logprobOfLogit(row[tokenId] as number, rowLogSumExp),
+        top,
+      });
     }
   }
 

@@ -32,7 +32,14 @@ export class Generation implements Reservation {
   #decodingAtMs = 0;
 
   /** Throws `context_length_exceeded` when prompt and answer do not fit the model. */
-  constructor(id: number, request: GenerateRequest, model: Model, promptIds: readonly number[], defaultMaxTokens: number, emit: (event: GenerateEvent) => void) {
+  constructor(
+    id: number,
+    request: GenerateRequest,
+    model: Model,
+    promptIds: readonly number[],
+    defaultMaxTokens: number,
+    emit: (event: GenerateEvent) => void,
+  ) {
     this.id = id;
     this.request = request;
     this.model = model;
@@ -67,7 +74,11 @@ export class Generation implements Reservation {
   end(): void {
     const nowMs = performance.now();
     const decodingAtMs = this.#decodingAtMs || nowMs;
-    const timings = { queueMs: this.#startedAtMs - this.#queuedAtMs, prefillMs: decodingAtMs - this.#startedAtMs, decodeMs: nowMs - decodingAtMs };
+    const timings = {
+      queueMs: this.#startedAtMs - this.#queuedAtMs,
+      prefillMs: decodingAtMs - this.#startedAtMs,
+      decodeMs: nowMs - decodingAtMs,
+    };
     this.emit({ type: "end", timings });
   }
 }
@@ -76,9 +87,13 @@ function answerLimit(promptTokens: number, maxTokens: number | undefined, contex
   const left = contextLength - promptTokens;
   if (left < (maxTokens ?? 1)) {
     const asked = maxTokens === undefined ? "" : ` and ${maxTokens} for the answer`;
-    throw new BonsaiError("context_length_exceeded", `This model's context is ${contextLength} tokens; the prompt takes ${promptTokens}${asked}.`, {
-      param: maxTokens === undefined || promptTokens >= contextLength ? "messages" : "max_tokens",
-    });
+    throw new BonsaiError(
+      "context_length_exceeded",
+      `This model's context is ${contextLength} tokens; the prompt takes ${promptTokens}${asked}.`,
+      {
+        param: maxTokens === undefined || promptTokens >= contextLength ? "messages" : "max_tokens",
+      },
+    );
   }
   return maxTokens ?? Math.min(left, defaultMaxTokens);
 }

@@ -46,7 +46,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const config = readDecoderConfig(file.config, options.path);
     const tokenizer = new Tokenizer(file.tokenizer);
     if (tokenizer.vocabSize > config.vocabSize) {
-      throw new BonsaiError("invalid_model_file", `${options.path}: the tokenizer has ${tokenizer.vocabSize} tokens and the model only ${config.vocabSize} rows for them.`);
+      throw new BonsaiError(
+        "invalid_model_file",
+        `${options.path}: the tokenizer has ${tokenizer.vocabSize} tokens and the model only ${config.vocabSize} rows for them.`,
+      );
     }
     const { chatTemplate, tokenizerConfig } = file.tokenizer;
     const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
@@ -95,7 +98,9 @@ export function encodePrompt(model: Model, prompt: Prompt): number[] {
     ids = prompt.ids;
     const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocabSize);
     if (bad !== undefined) {
-      throw new BonsaiError("invalid_request", `The prompt has token id ${bad}; this model's ids go from 0 to ${info.vocabSize - 1}.`, { param: "prompt" });
+      throw new BonsaiError("invalid_request", `The prompt has token id ${bad}; this model's ids go from 0 to ${info.vocabSize - 1}.`, {
+        param: "prompt",
+      });
     }
   } else if (prompt.kind === "text") ids = tokenizer.encode(prompt.text);
   else ids = encodeChat(tokenizer, model.template, prompt.messages);
@@ -107,11 +112,16 @@ export function encodePrompt(model: Model, prompt: Prompt): number[] {
 
 /** Text that could not fit if every token were the longest one is refused before it is tokenised. */
 function refuseHopeless(model: Model, prompt: Exclude<Prompt, { kind: "tokens" }>): void {
-  const characters = prompt.kind === "text" ? prompt.text.length : prompt.messages.reduce((sum, message) => sum + message.content.length, 0);
+  const characters =
+    prompt.kind === "text" ? prompt.text.length : prompt.messages.reduce((sum, message) => sum + message.content.length, 0);
   const most = model.info.contextLength * model.tokenizer.maxTokenBytes;
   if (characters > most) {
-    throw new BonsaiError("context_length_exceeded", `The prompt has ${characters} characters; at most ${most} could fit a context of ${model.info.contextLength} tokens.`, {
-      param: prompt.kind === "text" ? "prompt" : "messages",
-    });
+    throw new BonsaiError(
+      "context_length_exceeded",
+      `The prompt has ${characters} characters; at most ${most} could fit a context of ${model.info.contextLength} tokens.`,
+      {
+        param: prompt.kind === "text" ? "prompt" : "messages",
+      },
+    );
   }
 }

@@ -8,5 +8,9 @@ export function spawnWorker(module: string, workerData: unknown): Worker {
   // On Node 20 a thread does not take over the loader that runs TypeScript from source, so it registers its own.
   const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const entry = JSON.stringify(new URL(`${module}.ts`, import.meta.url).href);
-  return new Worker(`import(${loader}).then(({ register }) => { register(); return import(${entry}); })`, { eval: true, workerData, name: "compute" });
+  return new Worker(`import(${loader}).then(({ register }) => { register(); return import(${entry}); })`, {
+    eval: true,
+    workerData,
+    name: "compute",
+  });
 }

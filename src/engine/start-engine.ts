@@ -82,7 +82,9 @@ class WorkerEngine implements Engine {
       });
       worker.on("error", (error) => (crash = error));
       worker.on("exit", (code) => {
-        const failure = new BonsaiError("engine_failed", `The compute worker stopped (exit ${code}): ${crash?.message ?? "no message"}.`, { cause: crash });
+        const failure = new BonsaiError("engine_failed", `The compute worker stopped (exit ${code}): ${crash?.message ?? "no message"}.`, {
+          cause: crash,
+        });
         reject(failure);
         this.#workerGone(worker, failure, performance.now() - startedMs);
       });
@@ -142,7 +144,9 @@ class WorkerEngine implements Engine {
 
   #send(message: ToWorker): void {
     if (this.#worker === undefined) {
-      throw this.#closing ? new BonsaiError("draining", "The server is shutting down.") : new BonsaiError("engine_failed", "The compute worker is being started again; retry shortly.", { retryAfterSeconds: 5 });
+      throw this.#closing
+        ? new BonsaiError("draining", "The server is shutting down.")
+        : new BonsaiError("engine_failed", "The compute worker is being started again; retry shortly.", { retryAfterSeconds: 5 });
     }
     this.#worker.postMessage(message);
   }

@@ -86,7 +86,12 @@ export class Graph {
   }
 
   /** Adds a node with one output. */
-  op(op: string, inputs: readonly (Value | undefined)[], attributes: Record<string, Attribute> = {}, domain: GraphNode["domain"] = ""): Value {
+  op(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    domain: GraphNode["domain"] = "",
+  ): Value {
     const [output] = this.ops(op, inputs, 1, attributes, domain);
     return output as Value;
   }

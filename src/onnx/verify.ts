@@ -17,7 +17,10 @@ export function verify(graph: Graph): void {
     const bytes = byteLength(initializer.type, initializer.shape);
     const given = initializer.data.kind === "inline" ? initializer.data.data.byteLength : initializer.data.length;
     if (bytes !== given) {
-      throw new BonsaiError("internal", `Initializer "${initializer.name}" of shape [${initializer.shape.join(", ")}] needs ${bytes} bytes, not ${given}.`);
+      throw new BonsaiError(
+        "internal",
+        `Initializer "${initializer.name}" of shape [${initializer.shape.join(", ")}] needs ${bytes} bytes, not ${given}.`,
+      );
     }
   }
   for (const node of graph.nodes) {

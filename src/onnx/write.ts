@@ -37,7 +37,7 @@ export function writeModel(graph: Graph, externalFile?: string): Uint8Array<Arra
       })),
     },
   });
-  return toBinary(ModelProtoSchema, model) as Uint8Array<ArrayBuffer>;
+  return toBinary(ModelProtoSchema, model);
 }
 
 function tensor(initializer: Initializer, externalFile: string | undefined): object {

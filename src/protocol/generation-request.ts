@@ -12,17 +12,14 @@ export const stopLengthLimit = 1024;
 /** Most alternatives of a token's log-probability, as the engine has them. */
 export const topLogprobsLimit = 20;
 
+const StopString = Type.String({ minLength: 1, maxLength: stopLengthLimit });
+
 /** The fields, for the object schemas of both routes. */
 export const generationFields = (limits: RequestLimits) => ({
   model: Type.String({ minLength: 1, maxLength: 1024, description: "Id of a model that GET /v1/models lists." }),
   n: nullable(Type.Integer({ minimum: 1, maximum: limits.maxN, default: 1, description: "Answers to sample from the one prompt." })),
   stop: Type.Optional(
-    Type.Unsafe<string | string[] | null>({
-      type: ["string", "array", "null"],
-      minLength: 1,
-      maxLength: stopLengthLimit,
-      items: { type: "string", minLength: 1, maxLength: stopLengthLimit },
-      maxItems: limits.maxStopSequences,
+    Type.Union([StopString, Type.Array(StopString, { maxItems: limits.maxStopSequences }), Type.Null()], {
       description: "An answer ends before the first of these texts; the text itself is not part of it.",
     }),
   ),

@@ -27,13 +27,20 @@ export function pathOf(pointer: string, body: unknown): string {
   return path;
 }
 
+/** How much a fault tells: the deeper the more, and at one depth a broken bound more than a type, which a union reports for each branch. */
+function weight(fault: SchemaFault): number {
+  const depth = fault.instancePath.split("/").length * 4;
+  if (fault.keyword === "anyOf") return depth;
+  if (fault.keyword === "type") return depth + 1;
+  return depth + (fault.keyword === "propertyNames" ? 3 : 2);
+}
+
 /**
- * The error that stands for the faults of a body. Of several faults, as a union reports one for each branch, the deepest is told.
+ * The error that stands for the faults of a body: the one that tells most.
  * The message never holds the value at fault, except the names of unknown fields and content types.
  */
 export function invalidRequest(faults: readonly SchemaFault[], body: unknown): BonsaiError {
-  const depth = (fault: SchemaFault): number => fault.instancePath.split("/").length + (fault.keyword === "propertyNames" ? 0.5 : 0);
-  const fault = faults.reduce((deepest, other) => (depth(other) > depth(deepest) ? other : deepest));
+  const fault = faults.reduce((best, other) => (weight(other) > weight(best) ? other : best));
   const contentPart = unsupportedContentPart(fault.instancePath, body);
   if (contentPart !== undefined) return contentPart;
 
@@ -62,7 +69,7 @@ export function invalidRequest(faults: readonly SchemaFault[], body: unknown): B
     return new BonsaiError("unsupported_field", `${path} is not supported: ${reason}.`, { param: path });
   }
   if (path === "") return new BonsaiError("invalid_request", "The body must be a JSON object.");
-  return new BonsaiError("invalid_request", `${path} ${demand(fault)}.`, { param: path });
+  return new BonsaiError("invalid_request", `${path} ${demand(fault, faults)}.`, { param: path });
 }
 
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text);
@@ -81,11 +88,11 @@ function unsupportedContentPart(pointer: string, body: unknown): BonsaiError | u
 }
 
 /** What the field must be, as the end of a sentence. */
-function demand(fault: SchemaFault): string {
+function demand(fault: SchemaFault, faults: readonly SchemaFault[]): string {
   const limit = String(fault.params["limit"]);
   switch (fault.keyword) {
     case "type":
-      return `must be ${typeNames(fault.params["type"])}`;
+      return `must be ${typeNames(faults.filter((other) => other.keyword === "type" && other.instancePath === fault.instancePath))}`;
     case "enum":
       return `must be one of ${(fault.params["allowedValues"] as unknown[])
         .filter((value) => value !== null)
@@ -123,10 +130,9 @@ const articles: Readonly<Record<string, string>> = {
   object: "an object",
 };
 
-function typeNames(types: unknown): string {
-  const names = [types]
-    .flat()
-    .filter((type) => type !== "null")
-    .map((type) => articles[String(type)] ?? String(type));
-  return names.join(" or ");
+/** The types that would be right, over all branches of a union. */
+function typeNames(faults: readonly SchemaFault[]): string {
+  const types = new Set(faults.flatMap((fault) => [fault.params["type"]].flat()));
+  types.delete("null");
+  return [...types].map((type) => articles[String(type)] ?? String(type)).join(" or ");
 }

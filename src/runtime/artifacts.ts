@@ -45,7 +45,9 @@ export async function prepareArtifacts(
 ): Promise<Artifacts> {
   const weights = locateDecoderWeights(config, model.weights, model.path);
   if (plan.scheme === "blocks4") requireBlocks4(model, weights);
-  const hash = createHash("sha256").update(JSON.stringify([formatVersion, model.contentHash, plan])).digest("hex");
+  const hash = createHash("sha256")
+    .update(JSON.stringify([formatVersion, model.contentHash, plan]))
+    .digest("hex");
   const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
   let folder = cache.find(hash);
   if (folder === undefined) {
@@ -98,9 +100,15 @@ async function calibrationFor(
 }
 
 function requireBlocks4(model: ModelFile, weights: DecoderWeights): void {
-  const types = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]).map((linear) => storedType(model.weights, linear));
+  const types = weights.layers
+    .flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down])
+    .map((linear) => storedType(model.weights, linear));
   if (types.some((type) => type === "Q4_0" || type === "Q4_1")) return;
-  throw new BonsaiError("unsupported_model", `${model.path}: --quantization q4 serves a file's own Q4_0 or Q4_1 blocks, and this file has none; use q8.`, {
-    param: "quantization",
-  });
+  throw new BonsaiError(
+    "unsupported_model",
+    `${model.path}: --quantization q4 serves a file's own Q4_0 or Q4_1 blocks, and this file has none; use q8.`,
+    {
+      param: "quantization",
+    },
+  );
 }

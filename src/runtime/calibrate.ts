@@ -86,7 +86,10 @@ async function measure(session: Session, config: DecoderConfig, texts: readonly 
   for (const text of texts) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
     if (ids.length === 0) continue;
-    const outputs = await session.run(feeds(config, ids), [...session.outputNames.filter((name) => name !== "hidden")]);
+    const outputs = await session.run(
+      feeds(config, ids),
+      session.outputNames.filter((name) => name !== "hidden"),
+    );
     for (const [output, value] of Object.entries(outputs)) {
       const seen = value.data as Float32Array;
       if (output === "rows") raiseChannels(cached, seen, headDim, ids.length);

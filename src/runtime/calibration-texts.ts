@@ -15,6 +15,6 @@ export const calibrationTexts: readonly string[] = [
   '{"name": "sensor-7", "readings": [21.5, 21.7, 22.0], "unit": "celsius", "ok": true, "note": null}',
   "Why do we dream? Nobody knows for certain. Some think that the brain sorts the memories of the day; others, that it rehearses for dangers that may never come.",
   "Der Zug nach Basel hat heute zwanzig Minuten Verspätung. Bitte achten Sie auf die Anzeige. El próximo tren sale a las ocho. Le dernier bus part à minuit.",
-  "She opened the letter, read it twice, and put it back. \"Well?\" he asked. \"They said yes,\" she answered, and only then began to laugh.",
+  'She opened the letter, read it twice, and put it back. "Well?" he asked. "They said yes," she answered, and only then began to laugh.',
   "Our team cut the time of the nightly build from 42 minutes to 9 by caching compiled modules, splitting the slowest tests, and deleting two steps that nobody had needed for years.",
 ];

@@ -37,7 +37,7 @@ export async function loadSession(path: string, options: SessionOptions): Promis
   }
   return {
     outputNames: session.outputNames,
-    run: async (feeds, outputs) => (await session.run(feeds, outputs)) as Record<string, Tensor>,
+    run: async (feeds, outputs) => await session.run(feeds, outputs),
     dispose: async () => session.release(),
   };
 }

@@ -103,7 +103,8 @@ export function transpose(weights: Float32Array, outputs: number, inputs: number
     for (let firstInput = 0; firstInput < inputs; firstInput += tile) {
       const endInput = Math.min(firstInput + tile, inputs);
       for (let output = firstOutput; output < endOutput; output++) {
-        for (let input = firstInput; input < endInput; input++) transposed[input * outputs + output] = weights[output * inputs + input] as number;
+        for (let input = firstInput; input < endInput; input++)
+          transposed[input * outputs + output] = weights[output * inputs + input] as number;
       }
     }
   }

@@ -65,7 +65,7 @@ describe("a written model", () => {
     assert.equal(alpha!.f, 0.5);
     assert.equal(axis!.i, -1n);
     assert.deepEqual(perm!.ints, [1n, 0n]);
-    assert.equal(Buffer.from(mode!.s!).toString(), "tanh");
+    assert.equal(Buffer.from(mode!.s).toString(), "tanh");
     const type = model.graph!.input[0]!.type!.value;
     assert.ok(type.case === "tensorType");
     assert.deepEqual(

@@ -6,13 +6,11 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { generationFields, toGenerateRequest, topLogprobsLimit } from "../generation-request.ts";
 import { nullable, unsupported, type RequestLimits } from "../schema.ts";
 
-/** Most token ids of one prompt; the model's context is the tighter limit. */
-export const promptTokensLimit = 1_048_576;
-
 /** Tokens of an answer when max_tokens is absent, as OpenAI has it. */
 export const defaultMaxTokens = 16;
 
-const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: promptTokensLimit });
+/** As many as the body holds; the model's context is the tighter limit. */
+const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1 });
 
 /** Schema of the body, under the server's limits. */
 export const completionRequest = (limits: RequestLimits) =>

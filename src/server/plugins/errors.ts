@@ -73,8 +73,7 @@ export function handleErrors(server: FastifyInstance): void {
   server.addHook("onRoute", (route) => {
     routes.push({ pattern: patternOf(route.url), methods: [route.method].flat() });
   });
-  server.setErrorHandler((error, request, reply) => sendError(request, reply, error));
-  server.setNotFoundHandler((request, reply) => {
+  const sendUnknownRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split("?", 1)[0]!;
     const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.methods));
     if (methods.size === 0)
@@ -86,7 +85,13 @@ export function handleErrors(server: FastifyInstance): void {
       reply,
       new BonsaiError("method_not_allowed", `This route does not know ${request.method}; it takes ${[...methods].toSorted().join(", ")}.`),
     );
+  };
+  server.setErrorHandler((error, request, reply) => {
+    // Without a route, what is wrong with the body is beside the point; a missing key is not.
+    if (request.is404 && !(error instanceof BonsaiError)) return sendUnknownRoute(request, reply);
+    return sendError(request, reply, error);
   });
+  server.setNotFoundHandler(sendUnknownRoute);
 }
 
 /** What Node's HTTP parser refuses before there is a request. */

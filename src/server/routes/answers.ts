@@ -1,4 +1,4 @@
-/** @file What the routes' schemas say of their failures. */
+/** @file What the routes' schemas say of failures and of event streams. */
 
 import { ErrorBody } from "../../protocol/errors.ts";
 
@@ -22,3 +22,12 @@ export const failures = (...statuses: (keyof typeof descriptions)[]): Record<num
 
 /** The failures of every route that generates. */
 export const generationFailures = failures(400, 401, 404, 408, 413, 415, 429, 500, 503);
+
+/** Schema of each event of a stream, by the name of what it carries. */
+export const eventStreamEvent = (chunk: string): object => ({
+  type: "object",
+  required: ["data"],
+  properties: {
+    data: { type: "string", description: `A ${chunk} as JSON, an Error as JSON when the answer breaks off, or [DONE] at the end.` },
+  },
+});

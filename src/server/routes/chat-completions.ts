@@ -10,7 +10,7 @@ import type { ServerContext } from "../context.ts";
 import { findPolicy, generateAll } from "../generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
-import { generationFailures } from "./answers.ts";
+import { eventStreamEvent, generationFailures } from "./answers.ts";
 
 /** Exclusive bound of seeds that the server draws itself: what `randomInt` can give, and still told apart by every client. */
 export const drawnSeedBound = 2 ** 48 - 1;
@@ -28,7 +28,10 @@ export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycl
         response: {
           200: {
             description: "The answer; with `stream: true` its chunks as events, then `[DONE]`.",
-            content: { "application/json": { schema: ChatCompletion }, "text/event-stream": { schema: { type: "string" } } },
+            content: {
+              "application/json": { schema: ChatCompletion },
+              "text/event-stream": { schema: eventStreamEvent("ChatCompletionChunk") },
+            },
           },
           ...generationFailures,
         },

@@ -10,7 +10,7 @@ import type { ServerContext } from "../context.ts";
 import { findPolicy, generateAll } from "../generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
-import { generationFailures } from "./answers.ts";
+import { eventStreamEvent, generationFailures } from "./answers.ts";
 import { drawnSeedBound } from "./chat-completions.ts";
 
 export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics }: ServerContext): void {
@@ -26,7 +26,7 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
         response: {
           200: {
             description: "The answer; with `stream: true` its chunks as events, then `[DONE]`.",
-            content: { "application/json": { schema: Completion }, "text/event-stream": { schema: { type: "string" } } },
+            content: { "application/json": { schema: Completion }, "text/event-stream": { schema: eventStreamEvent("Completion") } },
           },
           ...generationFailures,
         },

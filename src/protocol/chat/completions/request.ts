@@ -22,11 +22,7 @@ const Message = Type.Object(
   {
     role: words(roles),
     content: Type.Optional(
-      Type.Unsafe<string | Static<typeof TextPart>[] | null>({
-        type: ["string", "array", "null"],
-        items: TextPart,
-        minItems: 1,
-        maxItems: contentPartsLimit,
+      Type.Union([Type.String(), Type.Array(TextPart, { minItems: 1, maxItems: contentPartsLimit }), Type.Null()], {
         description: "A text, or a list of text parts.",
       }),
     ),
