@@ -1,0 +1,155 @@
+/** @file The segment of keys and values against nested arrays, under every order of growing, shrinking, writing and copying. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import { KvSegment, placeGranularity, roundUpPlaces, type KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+
+const shape: KvShape = { layers: 2, kvHeads: 3, headDim: 2, type: "float32" };
+const arrays = 2 * shape.layers;
+const capacity = 24;
+
+/** The twin: values by [array][row][head][place][channel]; undefined where nothing was ever written. */
+type Twin = (number | undefined)[][][][][];
+
+function nested<T>(sizes: readonly number[], make: () => T): unknown {
+  const [size, ...rest] = sizes;
+  return size === undefined ? make() : Array.from({ length: size }, () => nested(rest, make));
+}
+
+const emptyRow = (places: number): Twin[number][number] =>
+  nested([shape.kvHeads, places, shape.headDim], () => undefined) as Twin[number][number];
+
+function resized(twin: Twin, rows: number, places: number): Twin {
+  return twin.map((ofArray) =>
+    Array.from({ length: rows }, (_, row) => emptyRow(places).map((head, h) => head.map((place, p) => ofArray[row]?.[h]?.[p] ?? place))),
+  );
+}
+
+let counter = 1;
+
+/** Fresh values as `write` takes them, and the same by [array][row][head][place][channel]. */
+function source(rows: number, count: number): { flat: Float32Array<ArrayBuffer>; values: Twin } {
+  const flat: number[] = [];
+  const values = nested([arrays, rows, shape.kvHeads, count, shape.headDim], () => {
+    flat.push(counter);
+    return counter++;
+  }) as Twin;
+  return { flat: Float32Array.from(flat), values };
+}
+
+type Command =
+  | { kind: "resize"; rows: number; places: number }
+  | { kind: "write"; row: number; place: number; count: number; sourceRows: number; sourceRow: number }
+  | { kind: "copyWithin"; from: number; to: number; count: number }
+  | { kind: "copyFrom"; to: number; count: number };
+
+const small = fc.nat(11);
+const command: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({ kind: fc.constant("resize"), rows: fc.nat(4), places: fc.nat(8) }),
+  fc.record({
+    kind: fc.constant("write"),
+    row: small,
+    place: small,
+    count: small,
+    sourceRows: fc.integer({ min: 1, max: 3 }),
+    sourceRow: small,
+  }),
+  fc.record({ kind: fc.constant("copyWithin"), from: small, to: small, count: small }),
+  fc.record({ kind: fc.constant("copyFrom"), to: small, count: small }),
+);
+
+function assertHolds(segment: KvSegment, twin: Twin, rows: number, places: number): void {
+  const tensors = segment.tensors([rows, shape.kvHeads, places, shape.headDim]);
+  assert.equal(tensors.length, arrays);
+  twin.forEach((ofArray, array) => {
+    const data = tensors[array]!.data as Float32Array;
+    assert.equal(data.length, rows * shape.kvHeads * places * shape.headDim);
+    let at = 0;
+    for (const expected of ofArray.flat(3)) {
+      if (expected !== undefined) assert.equal(data[at], expected);
+      assert.ok(Number.isFinite(data[at]));
+      at++;
+    }
+  });
+}
+
+describe("a segment of keys and values", () => {
+  test("holds what was written through every order of resizing, writing and copying", () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+        const segment = new KvSegment(shape, capacity);
+        const other = new KvSegment(shape, 5);
+        other.resize(1, 5);
+        const otherSource = source(1, 5);
+        other.write(otherSource.flat, 1, 0, 0, 0, 5);
+        let twin: Twin = Array.from({ length: arrays }, () => []);
+        let [rows, places] = [0, 0];
+        for (const step of commands) {
+          if (step.kind === "resize") {
+            if (step.rows * step.places > capacity) continue;
+            ({ rows, places } = step);
+            segment.resize(rows, places);
+            twin = resized(twin, rows, places);
+          } else if (rows > 0 && places > 0) {
+            const count = 1 + (("count" in step ? step.count : 0) % places);
+            if (step.kind === "write") {
+              const { flat, values } = source(step.sourceRows, count);
+              const [row, place, sourceRow] = [step.row % rows, step.place % (places - count + 1), step.sourceRow % step.sourceRows];
+              segment.write(flat, step.sourceRows, sourceRow, row, place, count);
+              twin.forEach((ofArray, array) =>
+                ofArray[row]!.forEach((head, h) => head.splice(place, count, ...values[array]![sourceRow]![h]!)),
+              );
+              assert.deepEqual(
+                Array.from(segment.read(row, place, count)),
+                twin.flatMap((ofArray) => ofArray[row]!.flatMap((head) => head.slice(place, place + count).flat())),
+              );
+            } else if (step.kind === "copyWithin") {
+              const [from, to] = [step.from % rows, step.to % rows];
+              segment.copyRow(segment, from, to, count);
+              for (const ofArray of twin) ofArray[to]!.forEach((head, h) => head.splice(0, count, ...ofArray[from]![h]!.slice(0, count)));
+            } else {
+              const [to, most] = [step.to % rows, Math.min(count, 5)];
+              segment.copyRow(other, 0, to, most);
+              twin.forEach((ofArray, array) =>
+                ofArray[to]!.forEach((head, h) => head.splice(0, most, ...otherSource.values[array]![0]![h]!.slice(0, most))),
+              );
+            }
+          }
+          assert.deepEqual([segment.rows, segment.places], [rows, places]);
+          assertHolds(segment, twin, rows, places);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("refuses to pass its capacity, and stays as it is", () => {
+    const segment = new KvSegment(shape, capacity);
+    segment.resize(2, 8);
+    assert.throws(
+      () => segment.resize(4, 8),
+      (error) => error instanceof BonsaiError && error.code === "internal" && /4 rows of 8 places/.test(error.message),
+    );
+    assert.deepEqual([segment.rows, segment.places], [2, 8]);
+  });
+
+  test("makes its tensors again only when its size or their shape changes", () => {
+    const segment = new KvSegment(shape, capacity);
+    segment.resize(2, 4);
+    const first = segment.tensors([2, 3, 4, 2]);
+    segment.write(source(1, 1).flat, 1, 0, 0, 0, 1);
+    assert.equal(segment.tensors([2, 3, 4, 2]), first);
+    assert.notEqual(segment.tensors([6, 1, 4, 2]), first);
+    segment.resize(2, 5);
+    assert.deepEqual(segment.tensors([2, 3, 5, 2])[0]!.dims, [2, 3, 5, 2]);
+  });
+});
+
+test("lengths round up to whole groups of places, at least one", () => {
+  assert.deepEqual(
+    [0, 1, placeGranularity, placeGranularity + 1, 3 * placeGranularity].map(roundUpPlaces),
+    [1, 1, 1, 2, 3].map((groups) => groups * placeGranularity),
+  );
+});
