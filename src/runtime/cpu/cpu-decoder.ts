@@ -135,7 +135,7 @@ export class CpuDecoder implements DecoderDevice {
 
   /** Moves the rows whose answers have outgrown their class. */
   #promote(): void {
-    for (const [lengthClass, cohort] of [...this.#cohorts]) {
+    for (const [lengthClass, cohort] of this.#cohorts) {
       const bound = classBound(lengthClass);
       for (const row of cohort.rows.filter(({ answerLength }) => answerLength + 1 > bound)) this.#cohort(lengthClass + 1).adopt(row);
     }
