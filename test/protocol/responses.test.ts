@@ -161,8 +161,8 @@ test("token offsets point at the character that a token starts or continues, for
         place += length;
       }
       // The character of each byte, by the slow way.
-      const characterOf = Array.from(new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes))).flatMap((character, index) =>
-        Array<number>(new TextEncoder().encode(character).length).fill(index),
+      const characterOf = Array.from(new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes))).flatMap(
+        (character, index) => Array<number>(new TextEncoder().encode(character).length).fill(index),
       );
       const writer = new CompletionLogprobsWriter();
       const offsets = tokens.flatMap((token) => writer.write([{ token: "", bytes: token, logprob: -1, top: [] }]).text_offset);
