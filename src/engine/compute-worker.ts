@@ -49,7 +49,10 @@ function serve(models: Model[], setup: WorkerSetup): void {
       } catch (error) {
         send({ type: "tokenizeFailed", id: message.id, error: toWire(error) });
       }
-    } else port?.close();
+    } else {
+      loop.cancelAll();
+      port.close();
+    }
   });
   send({ type: "ready", models: models.map(({ info }) => info) });
 }

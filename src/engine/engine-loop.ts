@@ -76,6 +76,10 @@ export class EngineLoop {
     if (entry !== undefined) entry.generation.cancelled = true;
   }
 
+  cancelAll(): void {
+    for (const { generation } of this.#generations.values()) generation.cancelled = true;
+  }
+
   tokenize(model: string, prompt: Prompt): number[] {
     return encodePrompt(this.#model(model), prompt);
   }

@@ -119,7 +119,7 @@ export interface ModelInfo {
   fingerprint: string;
 }
 
-/** A snapshot of the engine's counters and gauges. Counters only grow. */
+/** A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is replaced. */
 export interface EngineStats {
   runningSequences: number;
   waitingSequences: number;

@@ -22,8 +22,11 @@ export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "qu
 /** Quantised weights on disk, all models together. */
 const maxCacheBytes = 8 * 1024 ** 3;
 
-/** A worker that dies sooner than this after its start is not started again. */
-const shortestLifeMs = 10_000;
+/** A step takes milliseconds, or seconds on a slow machine. */
+const longestStepMs = 30_000;
+
+/** Workers are started at least this far apart, so that one that dies at once does not take the machine with it. */
+const restartIntervalMs = 10_000;
 
 /** Resolves when all models are loaded. Rejects with the error of the first that cannot be. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
@@ -54,6 +57,7 @@ class WorkerEngine implements Engine {
   #worker: Worker | undefined;
   #models: readonly ModelInfo[] = [];
   #stats: EngineStats | undefined;
+  #restart: NodeJS.Timeout | undefined;
   #nextId = 1;
   #closing = false;
 
@@ -119,8 +123,8 @@ class WorkerEngine implements Engine {
   tokenize(model: string, prompt: Prompt): Promise<number[]> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#tokenizing.set(id, { resolve, reject });
       this.#send({ type: "tokenize", id, model, prompt });
+      this.#tokenizing.set(id, { resolve, reject });
     });
   }
 
@@ -130,14 +134,16 @@ class WorkerEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#restart);
     this.#failAll(new BonsaiError("draining", "The server is shutting down."));
     const worker = this.#worker;
     this.#worker = undefined;
     if (worker === undefined) return;
-    // Between two steps the worker hears this, drops its sessions and leaves; a step that hangs is cut.
+    // Between two steps the worker hears this, drops its requests and leaves. Cutting it within a step ends the whole process, since
+    // ONNX Runtime's binding throws where nobody catches: only a step that hangs is cut.
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage({ type: "close" } satisfies ToWorker);
-    const cut = setTimeout(() => void worker.terminate(), 2000);
+    const cut = setTimeout(() => void worker.terminate(), longestStepMs);
     await gone;
     clearTimeout(cut);
   }
@@ -168,10 +174,14 @@ class WorkerEngine implements Engine {
   #workerGone(worker: Worker, failure: BonsaiError, lifeMs: number): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#stats = undefined;
     this.#failAll(failure);
-    if (this.#closing || this.#models.length === 0 || lifeMs < shortestLifeMs) return;
+    if (this.#closing || this.#models.length === 0) return;
     this.#log(`${failure.message} It is started again.`);
-    this.start().catch((error: unknown) => this.#log(`The compute worker could not be started again: ${(error as Error).message}`));
+    const restart = (): void => {
+      this.start().catch((error: unknown) => this.#log(`The compute worker could not be started again: ${(error as Error).message}`));
+    };
+    this.#restart = setTimeout(restart, Math.max(0, restartIntervalMs - lifeMs));
   }
 
   #failAll(error: BonsaiError): void {
