@@ -1,17 +1,19 @@
 /** @file The promise of the project: same request and seed, same bytes, whatever else the engine serves. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { EngineLoop } from "../../src/engine/engine-loop.ts";
 import type { Model } from "../../src/engine/model.ts";
 import { candidateSeed } from "../../src/engine/random.ts";
 import type { GenerateRequest } from "../../src/engine/request.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import type { TinyModelOptions } from "../fixtures/tiny-model.ts";
 import { assertAnsweredAsAlone } from "./answered-as-alone.ts";
 import { roomyLimits, run, type Answer } from "./answers.ts";
 import { RandomChoices, randomRequests } from "./random-requests.ts";
-import { loadTiny } from "./tiny-engine.ts";
+import { load, loadTiny } from "./tiny-engine.ts";
 
 const folder = temporaryFolder();
 
@@ -41,6 +43,14 @@ for (const { shape, quantization, seed } of models) {
     });
   });
 }
+
+test("a tiny model of Q4_1 blocks in q4 answers random requests under load as it answers each alone", async () => {
+  const path = join(folder, "blocks.gguf");
+  writeTinyGguf(path, { type: "Q4_1", contextLength: 1024, hiddenSize: 96, headDim: 24, intermediateSize: 160 });
+  const model = await load(path, join(folder, "cache"), { quantization: "q4" });
+  const requests = randomRequests(11, 32, { model: "tiny", vocabSize: model.info.vocabSize, longestPrompt: 300, longestAnswer: 60 });
+  await assertAnsweredAsAlone(model, requests, { ...roomyLimits, maxSequences: 24 });
+});
 
 describe("an answer's bytes", () => {
   let model: Model;
