@@ -63,7 +63,8 @@ function readLlamaLike(reader: ConfigReader, family: Exclude<DecoderFamily, "gpt
   if (family === "llama") reader.mustBe("mlp_bias", false);
   const hiddenSize = reader.size("hidden_size", limits.hiddenSize);
   const heads = reader.size("num_attention_heads", limits.heads);
-  const attentionBias = reader.flag("attention_bias", family === "qwen2");
+  // Qwen2's code has these three biases whatever its config says.
+  const attentionBias = family !== "qwen2" && reader.flag("attention_bias", false);
   return {
     family,
     hiddenSize,
@@ -77,7 +78,7 @@ function readLlamaLike(reader: ConfigReader, family: Exclude<DecoderFamily, "gpt
     norm: { kind: "rms", epsilon: reader.positive("rms_norm_eps", 1e-6) },
     position: { kind: "rotary", rotary: readRotary(reader) },
     mlp: { kind: "gated", activation: "silu" },
-    biases: { qkv: attentionBias, output: attentionBias && family !== "qwen2", mlp: false },
+    biases: { qkv: attentionBias || family === "qwen2", output: attentionBias, mlp: false },
     queryKeyNorm: family === "qwen3",
     tiedEmbeddings: reader.flag("tie_word_embeddings", false),
   };
