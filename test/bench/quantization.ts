@@ -38,6 +38,13 @@ const comparisons: Record<string, QuantizationPlan> = {
   "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16" },
 };
 
+const qualityColumns: Column[] = [
+  { heading: "perplexity", digits: 3 },
+  { heading: "KL to fp32 (nats a token)", digits: 5 },
+  { heading: "± standard error", digits: 5 },
+  { heading: "same likeliest token", digits: 4 },
+];
+
 interface Measured {
   label: string;
   plan: QuantizationPlan;
@@ -108,18 +115,11 @@ async function measureGroup(reference: DecoderDevice, measured: readonly Measure
     await force(device, group, add);
     return sums;
   };
-  for (const { device, served, prefilled } of measured) {
+  for (const { label, device, served, prefilled } of measured) {
     served.push(...(await compare(forceByDecoding, device)));
-    prefilled.push(...(await compare(forceByPrefill, device)));
+    if (label in quantizationPlans) prefilled.push(...(await compare(forceByPrefill, device)));
   }
 }
-
-const qualityColumns: Column[] = [
-  { heading: "perplexity", digits: 3 },
-  { heading: "KL to fp32 (nats a token)", digits: 5 },
-  { heading: "± standard error", digits: 5 },
-  { heading: "same likeliest token", digits: 4 },
-];
 
 function qualityCells(texts: readonly Divergence[]): Cell[] {
   const all = noDivergence();
@@ -163,7 +163,9 @@ function describe(measured: readonly Measured[], conversations: readonly Convers
         title: "The same, all in chunks",
         note: "Prompt and answer as one prompt, as for `echo` with log-probabilities.",
         columns: [{ heading: "mode" }, ...qualityColumns],
-        rows: measured.map(({ label, prefilled }) => [label in quantizationPlans ? `\`${label}\`` : label, ...qualityCells(prefilled)]),
+        rows: measured
+          .filter(({ prefilled }) => prefilled.length > 0)
+          .map(({ label, prefilled }) => [`\`${label}\``, ...qualityCells(prefilled)]),
       },
     ],
     checks: [

@@ -4,6 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort, startServer, type ServerProcess } from "../load/server-process.ts";
 
 export interface Llama {
   folder: string;
@@ -69,4 +70,22 @@ export async function batchedBench({ folder }: Llama, options: BatchedBenchOptio
   if (rows.length !== sequences.length)
     throw new Error(`llama-batched-bench printed ${rows.length} results instead of ${sequences.length}:\n${stdout}`);
   return rows;
+}
+
+export interface LlamaServerOptions {
+  model: string;
+  threads: number;
+  slots: number;
+  /** Of all slots together. */
+  contextTokens: number;
+}
+
+/** Starts llama-server on a free port. */
+export async function startLlamaServer(
+  { folder }: Llama,
+  { model, threads, slots, contextTokens }: LlamaServerOptions,
+): Promise<ServerProcess> {
+  const port = await freePort();
+  const words = ["-m", model, "--port", port, "-t", threads, "-np", slots, "-c", contextTokens].map(String);
+  return startServer(join(folder, "llama-server"), words, `http://127.0.0.1:${port}`, "/health");
 }

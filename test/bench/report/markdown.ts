@@ -66,6 +66,7 @@ function cellText(cell: Cell, { digits }: Column): string {
   if (cell === null) return "–";
   if (typeof cell === "string") return cell;
   if (typeof cell === "number") return numberText(cell, digits);
+  if (cell.lowest === cell.highest) return numberText(cell.median, digits);
   return `${numberText(cell.median, digits)} (${numberText(cell.lowest, digits)} to ${numberText(cell.highest, digits)})`;
 }
 

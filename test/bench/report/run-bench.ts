@@ -12,6 +12,8 @@ export interface BenchRun {
   profile: Conditions["profile"];
   /** Reads the conditions before anything is measured. */
   conditions: Conditions;
+  /** How long to measure, where the measurement asks for it. */
+  minutes: number | undefined;
   /** A line for the person who waits. */
   say: (line: string) => void;
 }
@@ -25,7 +27,8 @@ export type Measurement = Omit<BenchResult, "name" | "command" | "conditions" | 
 };
 
 const help = `Flags: --quick    a smoke test of a minute or less, printed and not kept
-       --out DIR  keep the result in DIR instead of docs/ (also a quick one)`;
+       --out DIR  keep the result in DIR instead of docs/ (also a quick one)
+       --minutes N  how long the soak lasts`;
 
 /** Runs a measurement by its file's name; `measure` may throw to say why it cannot. */
 export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Promise<Measurement>): Promise<void> {
@@ -35,10 +38,15 @@ export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Pr
   const profile = flags.quick ? "quick" : "full";
   const conditions = readConditions(profile);
   const say = (line: string): void => console.error(line);
-  const { figures = [], peers = {}, ...measured } = await measure({ profile, conditions, say });
+  const { figures = [], peers = {}, ...measured } = await measure({ profile, conditions, minutes: flags.minutes, say });
   const result: BenchResult = {
     name,
-    command: `npm run bench -- ${name}${flags.quick ? " --quick" : ""}`,
+    command: [
+      "npm run bench --",
+      name,
+      ...(flags.quick ? ["--quick"] : []),
+      ...(flags.minutes === undefined ? [] : [`--minutes ${flags.minutes}`]),
+    ].join(" "),
     ...measured,
     conditions: { ...conditions, versions: { ...conditions.versions, ...peers } },
     figures: figures.map(({ file, caption }) => ({ file, caption })),
@@ -55,12 +63,25 @@ export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Pr
   if (missed.length > 0) process.exitCode = 1;
 }
 
-function readFlags(): { quick: boolean; out: string | undefined } | undefined {
+interface Flags {
+  quick: boolean;
+  out: string | undefined;
+  minutes: number | undefined;
+}
+
+function readFlags(): Flags | undefined {
   try {
     const { values } = parseArgs({
-      options: { quick: { type: "boolean", default: false }, out: { type: "string" }, help: { type: "boolean" } },
+      options: {
+        quick: { type: "boolean", default: false },
+        out: { type: "string" },
+        minutes: { type: "string" },
+        help: { type: "boolean" },
+      },
     });
-    if (values.help !== true) return { quick: values.quick, out: values.out };
+    const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+    if (minutes !== undefined && !(minutes > 0)) throw new Error(`--minutes takes a number above 0, not "${values.minutes}".`);
+    if (values.help !== true) return { quick: values.quick, out: values.out, minutes };
     console.log(help);
   } catch (error) {
     console.error(`${(error as Error).message}\n${help}`);

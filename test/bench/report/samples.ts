@@ -18,6 +18,11 @@ export class Samples {
     return values === undefined ? null : spread(values);
   }
 
+  /** The largest of all rounds; NaN without any, which no bound holds. */
+  highest(key: string): number {
+    return Math.max(...(this.#values.get(key) ?? [NaN]));
+  }
+
   /** Median over rounds of a round's own ratio: what disturbs both in a round cancels. */
   ratio(key: string, against: string): number | undefined {
     const [ours, theirs] = [this.#values.get(key), this.#values.get(against)];
