@@ -134,7 +134,7 @@ export class EngineLoop {
   }
 
   #dropCancelled(): void {
-    for (const { generation, listener } of [...this.#generations.values()]) {
+    for (const { generation, listener } of this.#generations.values()) {
       if (!generation.cancelled) continue;
       this.#close(generation);
       listener.failed(new BonsaiError("cancelled", "The request was cancelled."));

@@ -53,7 +53,7 @@ export interface Answer {
   echo: Extract<GenerateEvent, { type: "start" }>["echo"];
   sequences: SequenceAnswer[];
   ended: boolean;
-  error: unknown;
+  error: Error | undefined;
 }
 
 /** Takes the events of one request and adds them up. */
@@ -118,7 +118,7 @@ export function start(loop: EngineLoop, request: GenerateRequest, onEvent: (even
         if (event.type === "end") resolve(collector.answer);
       },
       failed: (error) => {
-        collector.answer.error = error;
+        collector.answer.error = error instanceof Error ? error : new Error(String(error));
         resolve(collector.answer);
       },
     });

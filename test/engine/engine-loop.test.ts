@@ -188,12 +188,12 @@ describe("a cancelled request", () => {
     const leaving = start(loop, requestFor("tiny", { n: 5, maxTokens: 100, ignoreEos: true }));
     let deltas = 0;
     const rowsOfSteps: number[] = [];
-    let before = loop.stats();
+    let rowsBefore = loop.stats().decodeRows;
     const staying = start(loop, requestFor("tiny", { maxTokens: 20, ignoreEos: true }), (event) => {
       if (event.type !== "delta") return;
-      const now = loop.stats();
-      rowsOfSteps.push(now.decodeRows - before.decodeRows);
-      before = now;
+      const { decodeRows } = loop.stats();
+      rowsOfSteps.push(decodeRows - rowsBefore);
+      rowsBefore = decodeRows;
       if (++deltas === 10) loop.cancel(leaving.id);
     });
     const answer = await leaving.done;

@@ -28,9 +28,12 @@ interface SamplingGolden {
 const path = "models/stories260K";
 const skip = withoutSharedData(path);
 
-function read<T>(name: string): T {
-  return JSON.parse(readFileSync(join(sharedDataPath(path)!, name), "utf8")) as T;
+function read(name: string): unknown {
+  return JSON.parse(readFileSync(join(sharedDataPath(path)!, name), "utf8"));
 }
+
+const readNumpy = (): NumpyGolden => read("golden_numpy.json") as NumpyGolden;
+const readSampling = (): SamplingGolden => read("golden_sampling.json") as SamplingGolden;
 
 /** llama2.c's xorshift64*: uniform in [0, 1). */
 function coins(seed: number): () => number {
@@ -52,8 +55,8 @@ describe("stories260K in fp32", { skip }, () => {
   });
 
   test("continues a story greedily as llama2.c does", async () => {
-    const { greedy } = read<NumpyGolden>("golden_numpy.json");
-    const { steps, cases } = read<SamplingGolden>("golden_sampling.json");
+    const { greedy } = readNumpy();
+    const { steps, cases } = readSampling();
     const [bos, ...answer] = greedy.ids;
     const { sequences } = await run(
       new EngineLoop([model], roomyLimits),
@@ -66,7 +69,7 @@ describe("stories260K in fp32", { skip }, () => {
 
   test("gives texts the log-probabilities and logits of float64", async () => {
     const loop = new EngineLoop([model], roomyLimits);
-    for (const golden of read<NumpyGolden>("golden_numpy.json").cases) {
+    for (const golden of readNumpy().cases) {
       const request = requestFor("stories", { prompt: { kind: "text", text: golden.text }, maxTokens: 0, echo: true, logprobs: 0 });
       const tokens = (await run(loop, request)).echo!.tokens!;
       assert.deepEqual(model.tokenizer.encode(golden.text), golden.ids);
@@ -81,7 +84,7 @@ describe("stories260K in fp32", { skip }, () => {
   });
 
   test("samples llama2.c's texts from llama2.c's draws, where both draw from the most likely tokens on", async () => {
-    const { steps, cases } = read<SamplingGolden>("golden_sampling.json");
+    const { steps, cases } = readSampling();
     const nucleus = cases.filter(({ top_p: topP }) => topP !== undefined && topP < 1);
     assert.ok(nucleus.length > 0);
     for (const { temperature, top_p: topP, seed, prompt = "", text } of nucleus) {

@@ -125,7 +125,7 @@ for (const quantization of ["fp32", "q8", "w8a8"] as const) {
       const [alone] = await logitsBySteps(device, [...prompt, ...answer], prompt.length);
       const open = async (ids: readonly number[], count: number): Promise<ReturnType<typeof device.openRows>> =>
         device.openRows((await fill(device, ids)).prompt, count, 400);
-      let others = await open(choices.integers(400, 3, 200), 2);
+      const others = await open(choices.integers(400, 3, 200), 2);
       const [row] = await open(prompt, 1);
       others.push(...(await open(choices.integers(40, 3, 200), 3)));
       for (const [at, id] of answer.entries()) {

@@ -13,7 +13,7 @@ const capacity = 24;
 /** The twin: values by [array][row][head][place][channel]; undefined where nothing was ever written. */
 type Twin = (number | undefined)[][][][][];
 
-function nested<T>(sizes: readonly number[], make: () => T): unknown {
+function nested(sizes: readonly number[], make: () => unknown): unknown {
   const [size, ...rest] = sizes;
   return size === undefined ? make() : Array.from({ length: size }, () => nested(rest, make));
 }
