@@ -1,5 +1,6 @@
 /** @file How soon the server answers while it computes: liveness, gaps between tokens, time to the first token, and what a cancelled request still costs. */
 
+import { setMaxListeners } from "node:events";
 import { tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,7 @@ const streams = 32;
 const promptTokens = 128;
 const longPromptTokens = 2048;
 const livenessLimitMs = 10;
+const shares = { median: 0.5, p90: 0.9, p99: 0.99, highest: 1 };
 
 /** Milliseconds under one kind of load. */
 interface Load {
@@ -112,8 +114,6 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   };
 });
 
-const shares = { median: 0.5, p90: 0.9, p99: 0.99, highest: 1 };
-
 function quantileTable(
   title: string,
   note: string,
@@ -149,6 +149,7 @@ async function liveness(url: string, seconds: number): Promise<number[]> {
 async function underLoad(url: string, label: string, seconds: number, extraPromptTokens: number): Promise<Load> {
   const deal = promptDealer(49_152, extraPromptTokens);
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
   const finished: HttpStream[] = [];
   const place = async (): Promise<void> => {
     while (!controller.signal.aborted)
@@ -198,6 +199,7 @@ async function cancellations(engine: Engine, trials: number): Promise<number[]> 
   const rowSteps: number[] = [];
   for (let trial = 0; trial < trials; trial++) {
     const everything = new AbortController();
+    setMaxListeners(0, everything.signal);
     const leaver = new AbortController();
     const decoding = new Set<number>();
     const follow = async (index: number): Promise<void> => {

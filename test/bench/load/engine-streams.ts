@@ -1,10 +1,12 @@
 /** @file Many streams of one engine at once, timed. */
 
+import { setMaxListeners } from "node:events";
 import type { Engine, GenerateRequest, RequestTimings } from "../../../src/engine/request.ts";
 
 /** Tokens a second of a batch in which every stream decodes at every step. */
 export async function decodeRate(engine: Engine, requests: readonly GenerateRequest[], windowTokens: number): Promise<number> {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
   const counts = requests.map(({ n }) => Array.from({ length: n }, () => 0));
   const least = (): number => Math.min(...counts.flat());
   let generated = 0;

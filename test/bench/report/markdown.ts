@@ -72,6 +72,7 @@ function cellText(cell: Cell, { digits }: Column): string {
 
 function numberText(value: number, digits?: number): string {
   if (digits !== undefined) return value.toFixed(digits);
+  if (Number.isInteger(value)) return String(value);
   // Three significant digits, without an exponent, and all digits of what is larger.
   const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
   return value.toFixed(Math.min(8, Math.max(0, 2 - magnitude)));
