@@ -1,0 +1,122 @@
+/** @file Tests how a measurement is shown, and that docs/BENCHMARKS.md is what its kept data gives. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
+import type { BenchResult } from "./bench-result.ts";
+import { docsFolder, keep, keptResults } from "./keep.ts";
+import { lineChart } from "./line-chart.ts";
+import { benchmarksMarkdown, tableLines } from "./markdown.ts";
+
+const docs = temporaryFolder();
+
+function result(name: string, changes: Partial<BenchResult> = {}): BenchResult {
+  return {
+    name,
+    title: `Measurement ${name}`,
+    about: "What was measured.",
+    command: `npm run bench -- ${name}`,
+    conditions: {
+      measuredAt: "2026-01-02T03:04:05.678Z",
+      profile: "full",
+      processor: "A processor",
+      cores: 2,
+      memoryGiB: 8,
+      system: "Linux 6",
+      loadBefore: 0.1,
+      versions: { bonsai: "abc1234", node: "20.20.2" },
+    },
+    tables: [],
+    checks: [],
+    figures: [],
+    raw: [],
+    ...changes,
+  };
+}
+
+describe("a measurement's section", () => {
+  it("shows medians with their spread, absent numbers as a dash, and small numbers with three digits", () => {
+    const lines = tableLines({
+      title: "Speeds",
+      columns: [{ heading: "who" }, { heading: "rate", digits: 1 }, { heading: "share" }],
+      rows: [
+        ["ours", { median: 12.34, lowest: 11, highest: 13 }, 0.0123456],
+        ["theirs", null, 1234.5],
+        ["nobody", { median: 7, lowest: 7, highest: 7 }, 0],
+      ],
+    });
+    assert.deepEqual(lines, [
+      "### Speeds",
+      "",
+      "| who | rate | share |",
+      "| --- | ---: | ---: |",
+      "| ours | 12.3 (11.0 to 13.0) | 0.0123 |",
+      "| theirs | – | 1235 |",
+      "| nobody | 7.0 | 0 |",
+    ]);
+  });
+
+  it("says whether each promise was met", () => {
+    const text = benchmarksMarkdown([
+      result("x", {
+        checks: [
+          { claim: "fast", measured: 2, unit: "ms", bound: "at most", limit: 3 },
+          { claim: "large", measured: 2, unit: "", bound: "at least", limit: 3 },
+        ],
+      }),
+    ]);
+    assert.match(text, /\| fast \| at most 3 ms \| 2 ms \| yes \|/);
+    assert.match(text, /\| large \| at least 3 \| 2 \| \*\*no\*\* \|/);
+  });
+
+  it("names machine, versions, command and time, and marks a quick run", () => {
+    const { conditions } = result("x");
+    const text = benchmarksMarkdown([result("x", { conditions: { ...conditions, profile: "quick" } })]);
+    for (const part of [
+      "A processor, 2 cores",
+      "bonsai abc1234, node 20.20.2",
+      "`npm run bench -- x` (the quick profile",
+      "2026-01-02 03:04 UTC",
+    ]) {
+      assert.ok(text.includes(part), part);
+    }
+  });
+});
+
+describe("kept measurements", () => {
+  it("are read back as they were, in a fixed order, and shown all together", () => {
+    keep(result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] }), new Map([["soak.svg", "<svg/>"]]), docs);
+    keep(result("engine"), new Map(), docs);
+    assert.deepEqual(keptResults(docs), [result("engine"), result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] })]);
+    assert.equal(readFileSync(join(docs, "benchmarks/soak.svg"), "utf8"), "<svg/>");
+    const text = readFileSync(join(docs, "BENCHMARKS.md"), "utf8");
+    assert.equal(text, benchmarksMarkdown(keptResults(docs)));
+    assert.ok(text.includes("![Memory](benchmarks/soak.svg)"));
+  });
+
+  it("are what docs/BENCHMARKS.md was written from; npm run bench -- tables writes it again", () => {
+    assert.equal(readFileSync(join(docsFolder, "BENCHMARKS.md"), "utf8"), benchmarksMarkdown(keptResults(docsFolder)));
+  });
+});
+
+describe("a line chart", () => {
+  it("is an SVG with its series and titles", async () => {
+    const svg = await lineChart({
+      xTitle: "seconds",
+      yTitle: "memory",
+      series: [
+        {
+          name: "server",
+          points: [
+            { x: 0, y: 1 },
+            { x: 1, y: 2 },
+          ],
+        },
+      ],
+    });
+    assert.match(svg, /^<svg [^]*<\/svg>\n$/);
+    for (const word of ["seconds", "memory", "server"]) assert.ok(svg.includes(word), word);
+  });
+});
