@@ -17,6 +17,7 @@ import {
   type Normed,
 } from "./decoder-layers.ts";
 import type { LayerWeights } from "./decoder-weights.ts";
+import { emitHead } from "./decoder-head.ts";
 import { emitLinear, external } from "./linear.ts";
 
 /**
@@ -29,7 +30,7 @@ export interface DecoderGraphOptions {
   cacheType: CacheType;
   /** What int8 keys and values are multiplied by: keys of all layers, then values, [2 * layers, kvHeads, headDim]. */
   cacheScales?: Float32Array<ArrayBuffer> | undefined;
-  /** Also return the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
+  /** Instead of the head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
   observed?: boolean;
 }
 
@@ -42,7 +43,9 @@ export interface DecoderGraphOptions {
  *   each query head of a group
  * - lengths [3] int64: T1, T2, S
  *
- * Outputs: hidden [N, S, H] after the final norm; rows [2 * layers * N, kvHeads, S, headDim], keys of all layers and then values.
+ * - unless `observed`: head_rows, inverse_temperature (decoder-head.ts)
+ *
+ * Outputs: the head's; rows [2 * layers * N, kvHeads, S, headDim], keys of all layers and then values.
  *
  * Prompt, answer and the new tokens are multiplied apart, whoever shares them: a row's sums are added in one order whether its prompt is
  * shared or not.
@@ -78,7 +81,7 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph">, options: 
     update = emitMlp(context, layer, state.normed, (x) => step.observe(layer.down.name, x, config.intermediateSize));
   });
   const { normed } = emitNorm(context, weights.finalNorm, state.residual, update);
-  graph.output("hidden", normed, "float32", ["N", "S", config.hiddenSize]);
+  if (options.observed !== true) emitHead(context, normed);
   const rows = emitStored(context, graph.op("Concat", [...keys, ...values], { axis: { int: 0 } }), options);
   graph.output("rows", rows, options.cacheType, ["R", config.kvHeads, "S", config.headDim]);
   return graph;

@@ -40,14 +40,11 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
   } else {
     const blockSize = blockSize8(source, table);
     // The same bytes as the output projection's, when the two are tied: they are stored once.
-    const data = external(context, `${table.name}.blocks8`, "uint8", [vocabSize, hiddenSize], () => blocks8(source, table).data);
-    const scales = external(
-      context,
-      `${table.name}.blocks8.scales`,
-      "float32",
-      [vocabSize, hiddenSize / blockSize],
-      () => blocks8(source, table).scales,
-    );
+    const quantized = (): ReturnType<typeof blocks8> => blocks8(source, table);
+    const dataKey = `${table.name}.blocks8`;
+    const data = external(context, dataKey, "uint8", [vocabSize, hiddenSize], () => quantized().data, "embedding.blocks8");
+    const scalesShape = [vocabSize, hiddenSize / blockSize];
+    const scales = external(context, `${dataKey}.scales`, "float32", scalesShape, () => quantized().scales, "embedding.blocks8.scales");
     const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: blockSize }, bits: { int: 8 } };
     embedded = graph.microsoft("GatherBlockQuantized", [data, ids, scales], attributes);
   }

@@ -42,15 +42,16 @@ export function emitLinear(context: LinearContext, weight: LinearWeight, x: Valu
   return context.graph.op("Add", [product, external(context, key, "float32", [weight.outputs], () => scaled)]);
 }
 
-/** An initializer in the model's data file, written once under its key. */
+/** An initializer in the model's data file, written once under its key. @param name of the value, where one graph reads the same bytes twice */
 export function external(
   context: Pick<LinearContext, "graph" | "data">,
   key: string,
   type: ElementType,
   shape: readonly number[],
   make: () => ElementArray,
+  name = key,
 ): Value {
-  return context.graph.initializer(key, type, shape, context.data.add(key, make));
+  return context.graph.initializer(name, type, shape, context.data.add(key, make));
 }
 
 function emitProduct(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {

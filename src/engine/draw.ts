@@ -1,9 +1,9 @@
-/** @file From a step's logits to the next token of each row, fetching whole rows of logits only for draws that need them. */
+/** @file From a step's logits to the next token of each row, looking at whole rows of logits only for draws that need them. */
 
 import type { StepResult, TopLogits } from "../runtime/device.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { GenerateRequest, SamplingParams, TokenLogprob } from "./request.ts";
-import { inverseTemperature, sampleFromFull, sampleFromTop } from "./sampler.ts";
+import { inverseTemperature, isGreedy, sampleFromFull, sampleFromTop } from "./sampler.ts";
 import { logprobOfLogit, logprobsFromFull, logprobsFromTop, logSumExp, type TokenIdLogprob } from "./sampler-logprobs.ts";
 import { needsFullLogits, type TokenHistory } from "./sampler-penalties.ts";
 
@@ -21,17 +21,19 @@ export interface Drawn {
 }
 
 /** One token for each row of the step, in order; the error in place of a token for a row that none can be drawn for. */
-export async function drawTokens(inputs: readonly DrawInput[], result: StepResult): Promise<(Drawn | Error)[]> {
-  const drawn = inputs.map((input, index) => attempt(() => drawFromTop(input, result.rows[index] as TopLogits)));
-  const missing = drawn.flatMap((token, index) => (token === undefined ? [index] : []));
-  if (missing.length > 0) {
-    const logits = await result.fullLogits(missing);
-    missing.forEach((index, at) => {
-      const { normaliser } = result.rows[index] as TopLogits;
-      drawn[index] = attempt(() => drawFromFull(inputs[index] as DrawInput, logits[at] as Float32Array, normaliser));
-    });
-  }
-  return drawn as (Drawn | Error)[];
+export function drawTokens(inputs: readonly DrawInput[], result: StepResult): (Drawn | Error)[] {
+  return inputs.map((input, index) =>
+    attempt(() => {
+      const top = result.rows[index] as TopLogits;
+      return drawFromTop(input, top) ?? drawFromFull(input, result.logits(index), top.normaliser);
+    }),
+  );
+}
+
+/** Whether a request's draws may reach beyond the most likely tokens. */
+export function mayNeedLogits({ sampling, logprobs }: GenerateRequest): boolean {
+  const temperatureHides = logprobs !== undefined && inverseTemperature(sampling) !== 1;
+  return needsFullLogits(sampling) || temperatureHides || !isGreedy(sampling);
 }
 
 /** One row's logits that are no numbers must not end the requests of the other rows. */

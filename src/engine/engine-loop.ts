@@ -3,7 +3,7 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { DecodeStep, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
-import { describeLogprob, describeToken, drawTokens } from "./draw.ts";
+import { describeLogprob, describeToken, drawTokens, mayNeedLogits } from "./draw.ts";
 import { Generation } from "./generation.ts";
 import { encodePrompt, type Model } from "./model.ts";
 import { PrefixCache } from "./prefix-cache.ts";
@@ -222,6 +222,7 @@ export class EngineLoop {
         row: sequence.row as DecodeStep["row"],
         tokenId: sequence.nextToken,
         inverseTemperature: inverseTemperature(generation.request.sampling),
+        mayNeedLogits: mayNeedLogits(generation.request),
       };
     });
     const result = await model.device.decode(steps);
@@ -230,7 +231,7 @@ export class EngineLoop {
       history: sequence.history,
       uniform: sequence.draw(),
     }));
-    const drawn = await drawTokens(inputs, result);
+    const drawn = drawTokens(inputs, result);
     this.#counters.decodeSteps++;
     this.#counters.decodeRows += live.length;
     this.#counters.generatedTokens += live.length;

@@ -58,7 +58,7 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
       ...options,
       calibration: () => calibrationPrompts(tokenizer, template),
     });
-    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graphs: artifacts.graphs });
+    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graph: artifacts.graph });
     return {
       tokenizer,
       template,

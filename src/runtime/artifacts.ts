@@ -1,4 +1,4 @@
-/** @file The graphs and quantised weights of a model, made once and kept on disk under the hash of what they were made from. */
+/** @file The graph and quantised weights of a model, made once and kept on disk under the hash of what they were made from. */
 
 import { createHash } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
@@ -6,11 +6,9 @@ import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
-import { buildHeadGraph } from "../architectures/head-graph.ts";
 import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
-import type { Graph } from "../onnx/graph.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
@@ -19,10 +17,11 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 3;
+const formatVersion = 4;
 
 export interface Artifacts {
-  graphs: { decoder: string; head: string };
+  /** Path of the decoder's graph. */
+  graph: string;
   /** Names model content, plan and format version, 64 hex digits. */
   hash: string;
 }
@@ -54,7 +53,7 @@ export async function prepareArtifacts(
     options.log(`Preparing ${model.path} (${plan.scheme}, ${plan.cacheType} cache); this happens once.`);
     folder = await cache.add(hash, (scratch) => make(model, config, weights, plan, scratch, options));
   }
-  return { hash, graphs: { decoder: join(folder, "decoder.onnx"), head: join(folder, "head.onnx") } };
+  return { hash, graph: join(folder, "decoder.onnx") };
 }
 
 async function make(
@@ -73,9 +72,7 @@ async function make(
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
     const cacheScales = calibration && cacheType === "int8" ? cacheScalesFrom(calibration) : undefined;
     const context = { ...base, data, scheme, smoothing };
-    const write = (name: string, graph: Graph): void => writeFileSync(join(folder, name), writeModel(graph, data.fileName));
-    write("decoder.onnx", buildDecoderGraph(context, { cacheType, cacheScales }));
-    write("head.onnx", buildHeadGraph(context));
+    writeFileSync(join(folder, "decoder.onnx"), writeModel(buildDecoderGraph(context, { cacheType, cacheScales }), data.fileName));
   } finally {
     data.close();
   }

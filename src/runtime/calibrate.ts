@@ -83,13 +83,11 @@ async function measure(session: Session, config: DecoderConfig, texts: readonly 
   const { layers, kvHeads, headDim, contextLength } = config;
   const activations = new Map<string, Float32Array>();
   const cached = new Float32Array(2 * layers * kvHeads * headDim);
+  const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
   for (const text of texts) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
     if (ids.length === 0) continue;
-    const outputs = await session.run(
-      feeds(config, ids),
-      session.outputNames.filter((name) => name !== "hidden"),
-    );
+    const outputs = await session.run(feeds(config, ids), wanted);
     for (const [output, value] of Object.entries(outputs)) {
       const seen = value.data as Float32Array;
       if (output === "rows") raiseChannels(cached, seen, headDim, ids.length);

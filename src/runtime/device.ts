@@ -30,6 +30,8 @@ export interface DecodeStep {
   tokenId: number;
   /** 1 / temperature, for the normaliser; 1 where the temperature is 0. */
   inverseTemperature: number;
+  /** Whether all logits of the row may be asked for. */
+  mayNeedLogits: boolean;
 }
 
 /** The most likely next tokens of one row. */
@@ -45,8 +47,11 @@ export interface TopLogits {
 export interface StepResult {
   /** One for each step, in order. */
   rows: TopLogits[];
-  /** All logits of the steps at `indexes`, each [V]. */
-  fullLogits(indexes: readonly number[]): Promise<Float32Array[]>;
+  /**
+   * All logits [V] of a step that said it might need them, until the next `decode`.
+   * @param index of the step
+   */
+  logits(index: number): Float32Array;
 }
 
 export interface DecoderDevice {

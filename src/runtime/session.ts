@@ -14,8 +14,8 @@ export interface SessionOptions {
 
 export interface Session {
   readonly outputNames: readonly string[];
-  /** Runs the graph; only the outputs asked for are copied. */
-  run(feeds: Record<string, Tensor>, outputs: readonly string[]): Promise<Record<string, Tensor>>;
+  /** Runs the graph; only the outputs asked for are copied, into the tensor given for one or into a fresh one. */
+  run(feeds: Record<string, Tensor>, outputs: Readonly<Record<string, Tensor | null>>): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
 }
 

@@ -72,7 +72,7 @@ describe("a prepared model", () => {
   const damages: Record<string, (entry: string) => void> = {
     "its weights are cut": (entry) => truncateSync(join(entry, "weights.bin"), 100),
     "a graph is gone": (entry) => rmSync(join(entry, "decoder.onnx")),
-    "a graph is empty": (entry) => writeFileSync(join(entry, "head.onnx"), ""),
+    "a graph is empty": (entry) => writeFileSync(join(entry, "decoder.onnx"), ""),
     "it was never finished": (entry) => rmSync(join(entry, "files.json")),
   };
   for (const [damage, spoil] of Object.entries(damages)) {

@@ -17,9 +17,8 @@ export async function fill(device: DecoderDevice, ids: readonly number[]): Promi
 
 /** Feeds the rows one token each; all logits that follow, [rows][V]. */
 export async function step(device: DecoderDevice, rows: readonly DecodeRow[], tokenIds: readonly number[]): Promise<Float32Array[]> {
-  const result = await device.decode(rows.map((row, at) => ({ row, tokenId: tokenIds[at]!, inverseTemperature: 1 })));
-  const logits = await result.fullLogits([...rows.keys()]);
-  return logits.map((row) => row.slice());
+  const result = await device.decode(rows.map((row, at) => ({ row, tokenId: tokenIds[at]!, inverseTemperature: 1, mayNeedLogits: true })));
+  return rows.map((_, at) => result.logits(at).slice());
 }
 
 /**

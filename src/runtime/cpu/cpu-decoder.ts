@@ -1,6 +1,7 @@
 /** @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and appended to in place. */
 
 import type { DecoderConfig } from "../../architectures/decoder-config.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { CacheType } from "../../architectures/decoder-graph.ts";
 import type { CachePage, DecodeRow, DecodeStep, DecoderDevice, PromptCache, StepResult, TopLogits } from "../device.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
@@ -17,8 +18,8 @@ export interface CpuDecoderOptions extends SessionOptions {
   maxRows: number;
   /** Bytes of keys and values that all rows together may take. */
   kvCacheBytes: number;
-  /** Paths of the graphs. */
-  graphs: { decoder: string; head: string };
+  /** Path of the decoder's graph. */
+  graph: string;
 }
 
 interface CpuPage extends CachePage {
@@ -31,28 +32,26 @@ export class CpuDecoder implements DecoderDevice {
   readonly chunkTokens = 64;
   readonly bytesPerToken: number;
   readonly #shape: KvShape;
-  readonly #sessions: { decoder: Session; head: Session };
+  readonly #session: Session;
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
   /** A prompt has no answer while it is filled. */
   readonly #noAnswer: Tensor;
   readonly #limits: { maxRows: number; maxPlaces: number };
+  /** Where runs put whole rows of logits: [maxRows, V], made when the first row needs it. */
+  #logits: Float32Array<ArrayBuffer> | undefined;
   /** The arrays of the last prompt that was copied into a cohort, for the next. */
   #spare: KvSegment | undefined;
 
   static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
-    const { graphs } = options;
-    return new CpuDecoder(options, {
-      decoder: await loadSession(graphs.decoder, options),
-      head: await loadSession(graphs.head, options),
-    });
+    return new CpuDecoder(options, await loadSession(options.graph, options));
   }
 
-  private constructor(options: CpuDecoderOptions, sessions: { decoder: Session; head: Session }) {
+  private constructor(options: CpuDecoderOptions, session: Session) {
     const { layers, kvHeads, headDim } = options.config;
     this.config = options.config;
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
-    this.#sessions = sessions;
+    this.#session = session;
     this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
     this.#noAnswer = new KvSegment(this.#shape, 0).tensors([1, kvHeads, 0, headDim])[0] as Tensor;
     this.bytesPerToken = bytesPerPlace(this.#shape);
@@ -83,6 +82,7 @@ export class CpuDecoder implements DecoderDevice {
       ),
       mask: tensor("float32", causalMask(count, group, places, start), [1, 1, group * count, places + count]),
       lengths: int64Tensor([places, 0, count], [3]),
+      ...headInputs(wantLogits ? new Array<number>(count).fill(1) : [1]),
     };
     const caches = segment.tensors([1, kvHeads, places, headDim]);
     for (let layer = 0; layer < layers; layer++) {
@@ -91,12 +91,9 @@ export class CpuDecoder implements DecoderDevice {
       feeds[`answer_key_${layer}`] = this.#noAnswer;
       feeds[`answer_value_${layer}`] = this.#noAnswer;
     }
-    const outputs = await this.#sessions.decoder.run(feeds, wantLogits ? ["rows", "hidden"] : ["rows"]);
+    const outputs = await this.#session.run(feeds, wantLogits ? { rows: null, logits: null } : { rows: null });
     prompt.append(cacheData(outputs["rows"]), count);
-    if (!wantLogits) return undefined;
-    const hidden = tensor("float32", floats(outputs["hidden"]), [count, 1, this.config.hiddenSize]);
-    const inverseTemperature = tensor("float32", new Float32Array(count).fill(1), [count, 1]);
-    return floats((await this.#sessions.head.run({ hidden, inverse_temperature: inverseTemperature }, ["logits"]))["logits"]);
+    return wantLogits ? floats(outputs["logits"]) : undefined;
   }
 
   readPage(prompt: PromptCache, start: number): CachePage {
@@ -146,67 +143,72 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   async decode(steps: readonly DecodeStep[]): Promise<StepResult> {
-    const byCohort = groupByCohort(steps);
-    const { hiddenSize } = this.config;
-    const hidden = new Float32Array(steps.length * hiddenSize);
-    for (const [cohort, stepOfRow] of byCohort) {
-      const ordered = cohort.rows.map((row) => steps[stepOfRow.get(row) as number] as DecodeStep);
-      const feeds = {
-        ...cohort.inputs(),
-        ids: int64Tensor(
-          ordered.map(({ tokenId }) => tokenId),
-          [ordered.length, 1],
-        ),
-        positions: int64Tensor(
-          ordered.map(({ row }) => row.length),
-          [ordered.length, 1],
-        ),
-      };
-      const outputs = await this.#sessions.decoder.run(feeds, ["hidden", "rows"]);
-      cohort.append(cacheData(outputs["rows"]));
-      const computed = floats(outputs["hidden"]);
-      cohort.rows.forEach((row, slot) => {
-        hidden.set(computed.subarray(slot * hiddenSize, (slot + 1) * hiddenSize), (stepOfRow.get(row) as number) * hiddenSize);
-      });
+    const results = new Map<number, { top: TopLogits; logits: Float32Array | undefined }>();
+    for (const [cohort, stepOfRow] of groupByCohort(steps)) {
+      const indexes = cohort.rows.map((row) => stepOfRow.get(row) as number);
+      const run = await this.#step(
+        cohort,
+        indexes.map((index) => steps[index] as DecodeStep),
+        results.size,
+      );
+      indexes.forEach((index, slot) => results.set(index, run[slot] as (typeof run)[number]));
     }
     this.#promote();
-    return this.#head(steps, hidden);
+    return {
+      rows: steps.map((_, index) => results.get(index)?.top as TopLogits),
+      logits: (index) => {
+        const logits = results.get(index)?.logits;
+        if (logits === undefined) throw new BonsaiError("internal", `Step ${index} did not say that it might need all logits.`);
+        return logits;
+      },
+    };
   }
 
   async dispose(): Promise<void> {
-    for (const session of Object.values(this.#sessions)) await session.dispose();
+    await this.#session.dispose();
   }
 
-  async #head(steps: readonly DecodeStep[], hidden: Float32Array<ArrayBuffer>): Promise<StepResult> {
-    const { hiddenSize, vocabSize } = this.config;
-    const inverseTemperatures = Float32Array.from(steps, (step) => step.inverseTemperature);
-    const outputs = await this.#sessions.head.run(
-      {
-        hidden: tensor("float32", hidden, [steps.length, 1, hiddenSize]),
-        inverse_temperature: tensor("float32", inverseTemperatures, [steps.length, 1]),
-      },
-      ["top_logits", "top_ids", "mass"],
-    );
-    const values = floats(outputs["top_logits"]);
-    const ids = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
-    const mass = floats(outputs["mass"]);
-    const k = values.length / steps.length;
-    const rows = steps.map((_, index): TopLogits => {
-      const range = [index * k, (index + 1) * k] as const;
-      return { values: values.subarray(...range), ids: ids.subarray(...range), normaliser: mass[index] as number };
-    });
-    const fullLogits = async (indexes: readonly number[]): Promise<Float32Array[]> => {
-      const wanted = new Float32Array(indexes.length * hiddenSize);
-      indexes.forEach((index, at) => wanted.set(hidden.subarray(index * hiddenSize, (index + 1) * hiddenSize), at * hiddenSize));
-      const feeds = {
-        hidden: tensor("float32", wanted, [indexes.length, 1, hiddenSize]),
-        inverse_temperature: tensor("float32", new Float32Array(indexes.length).fill(1), [indexes.length, 1]),
-      };
-      const logits = floats((await this.#sessions.head.run(feeds, ["logits"]))["logits"]);
-      return indexes.map((_, at) => logits.subarray(at * vocabSize, (at + 1) * vocabSize));
+  /** One run for all rows of a cohort, in slot order. @param computed rows that earlier runs of the same decode have put logits for */
+  async #step(cohort: Cohort, steps: readonly DecodeStep[], computed: number): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
+    const { vocabSize } = this.config;
+    const count = steps.length;
+    const ids = steps.map(({ tokenId }) => tokenId);
+    const positions = steps.map(({ row }) => row.length);
+    const feeds = {
+      ...cohort.inputs(),
+      ...headInputs(steps.map(({ inverseTemperature }) => inverseTemperature)),
+      ids: int64Tensor(ids, [count, 1]),
+      positions: int64Tensor(positions, [count, 1]),
     };
-    return { rows, fullLogits };
+    const logits = steps.some(({ mayNeedLogits }) => mayNeedLogits) ? this.#logitsOf(computed, count) : undefined;
+    const wanted = { rows: null, top_logits: null, top_ids: null, mass: null };
+    const outputs = await this.#session.run(feeds, logits === undefined ? wanted : { ...wanted, logits: tensor("float32", logits, [count, vocabSize]) });
+    cohort.append(cacheData(outputs["rows"]));
+    const values = floats(outputs["top_logits"]);
+    const topIds = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
+    const mass = floats(outputs["mass"]);
+    const k = values.length / count;
+    return steps.map((_, at) => ({
+      top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
+      logits: logits?.subarray(at * vocabSize, (at + 1) * vocabSize),
+    }));
   }
+
+  #logitsOf(firstRow: number, count: number): Float32Array<ArrayBuffer> {
+    const { vocabSize } = this.config;
+    const needed = Math.max(firstRow + count, this.#limits.maxRows) * vocabSize;
+    if (this.#logits === undefined || this.#logits.length < needed) this.#logits = new Float32Array(needed);
+    return this.#logits.subarray(firstRow * vocabSize, (firstRow + count) * vocabSize);
+  }
+}
+
+/** The head for the first rows of a run, one for each inverse temperature. */
+function headInputs(inverseTemperatures: readonly number[]): Record<string, Tensor> {
+  const count = inverseTemperatures.length;
+  return {
+    head_rows: int64Tensor([...inverseTemperatures.keys()], [count]),
+    inverse_temperature: tensor("float32", Float32Array.from(inverseTemperatures), [count, 1]),
+  };
 }
 
 /** Every row of a cohort steps at once: which step is each row's. */
