@@ -63,7 +63,7 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph">, options: 
     options,
     observe: (name, x, channels) => {
       if (options.observed !== true) return;
-      const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(0, 1)], { keepdims: { int: 0 } });
+      const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(0)], { keepdims: { int: 0 } });
       graph.output(`max:${name}`, largest, "float32", [channels]);
     },
   };
@@ -95,7 +95,7 @@ interface StepInputs {
   observe: (name: string, x: Value, channels: number) => void;
 }
 
-/** x [N, S, H] -> output [N, S, H]; the tokens' keys and values, each [N, kvHeads, S, headDim]. */
+/** x [N * S, H] -> output [N * S, H]; the tokens' keys and values, each [N, kvHeads, S, headDim]. */
 function emitAttention(
   context: DecoderContext,
   layer: LayerWeights,
@@ -107,7 +107,11 @@ function emitAttention(
   const { heads, kvHeads, headDim } = config;
   step.observe(layer.queryKeyValue.name, x, config.hiddenSize);
   const projected = emitLinear(context, layer.queryKeyValue, x, { inputs: smoothing?.get(layer.queryKeyValue.name) });
-  const byToken = graph.op("Reshape", [projected, graph.int64s(0, 0, heads + 2 * kvHeads, headDim)]);
+  const byTokenShape = graph.once("by_token_shape", () => {
+    const rowsAndTokens = graph.op("Shape", [step.positions]);
+    return graph.op("Concat", [rowsAndTokens, graph.int64s(heads + 2 * kvHeads, headDim)], { axis: { int: 0 } });
+  });
+  const byToken = graph.op("Reshape", [projected, byTokenShape]);
   const byHead = graph.op("Transpose", [byToken], { perm: { ints: [0, 2, 1, 3] } });
   const [queryKey, value] = graph.ops("Split", [byHead, graph.int64s(heads + kvHeads, kvHeads)], 2, { axis: { int: 1 } }) as [Value, Value];
   const rotated = emitRotary(context, emitQueryKeyNorm(context, layer, queryKey), step.positions);
@@ -122,7 +126,7 @@ function emitAttention(
   const attendedHeads = graph.op("Transpose", [graph.op("Reshape", [sum, graph.int64s(0, heads, -1, headDim)])], {
     perm: { ints: [0, 2, 1, 3] },
   });
-  const attended = graph.op("Reshape", [attendedHeads, graph.int64s(0, 0, heads * headDim)]);
+  const attended = graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]);
   step.observe(layer.output.name, attended, heads * headDim);
   const divisor = smoothing?.get(layer.output.name);
   const output = emitLinear(context, layer.output, emitDivision(context, layer.output.name, attended, divisor), { inputs: divisor });

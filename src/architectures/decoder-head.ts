@@ -8,7 +8,7 @@ import { emitLinear } from "./linear.ts";
 export const topCandidates = 64;
 
 /**
- * From hidden [N, S, H] after the final norm, of which the input head_rows [R] int64 (indices into N * S, at least one: ONNX Runtime's block
+ * From hidden [N * S, H] after the final norm, of which the input head_rows [R] int64 (indices into N * S, at least one: ONNX Runtime's block
  * product divides by the number of rows) says what is wanted, and the input inverse_temperature [R, 1], to the outputs, with K = min(64, V):
  * - top_logits [R, K] float32, largest first; top_ids [R, K] int64
  * - mass [R, 1]: sum over the vocabulary of exp((logit - largest) * inverse_temperature)
@@ -16,14 +16,13 @@ export const topCandidates = 64;
  */
 export function emitHead(context: DecoderContext, hidden: Value): void {
   const { graph, config, weights } = context;
-  const { hiddenSize, vocabSize } = config;
+  const { vocabSize } = config;
   // The head stays in 8-bit blocks under w8a8: a scale an output channel costs it more quality than time.
   const scheme = context.scheme === "w8a8" ? "blocks8" : context.scheme;
   const headRows = graph.input("head_rows", "int64", ["R"]);
   const inverseTemperature = graph.input("inverse_temperature", "float32", ["R", 1]);
-  const wanted = graph.op("Gather", [graph.op("Reshape", [hidden, graph.int64s(-1, 1, hiddenSize)]), headRows], { axis: { int: 0 } });
-  const projected = emitLinear({ ...context, scheme }, weights.head, wanted);
-  const logits = graph.op("Reshape", [projected, graph.int64s(-1, vocabSize)]);
+  const wanted = graph.op("Gather", [hidden, headRows], { axis: { int: 0 } });
+  const logits = emitLinear({ ...context, scheme }, weights.head, wanted);
   const k = Math.min(topCandidates, vocabSize);
   const [topLogits, topIds] = graph.ops("TopK", [logits, graph.int64s(k)], 2, { axis: { int: -1 } }) as [Value, Value];
   const largest = graph.op("ReduceMax", [logits, graph.int64s(-1)], { keepdims: { int: 1 } });

@@ -14,13 +14,13 @@ export interface DecoderContext extends LinearContext {
   smoothing: Smoothing | undefined;
 }
 
-/** Residual stream and its normalised form, both [batch, tokens, H]. */
+/** Residual stream and its normalised form, both [N * S, H]: all tokens of all rows, one after the other. */
 export interface Normed {
   residual: Value;
   normed: Value;
 }
 
-/** ids [batch, tokens] (and positions, alike, where they are learned) -> [batch, tokens, H]. */
+/** ids [N, S] (and positions, alike, where they are learned) -> [N * S, H]. */
 export function emitEmbedding(context: DecoderContext, ids: Value, positions: Value): Value {
   const { graph, config, weights, source, scheme } = context;
   const { vocabSize, hiddenSize } = config;
@@ -48,12 +48,13 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
     const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: blockSize }, bits: { int: 8 } };
     embedded = graph.microsoft("GatherBlockQuantized", [data, ids, scales], attributes);
   }
-  if (weights.positions === undefined) return embedded;
+  const flat = (x: Value): Value => graph.op("Reshape", [x, graph.int64s(-1, hiddenSize)]);
+  if (weights.positions === undefined) return flat(embedded);
   const learned = weights.positions;
   const positionTable = external(context, "positions.fp32", "float32", [config.contextLength, hiddenSize], () =>
     source.readFloat32(learned),
   );
-  return graph.op("Add", [embedded, graph.op("Gather", [positionTable, positions])]);
+  return flat(graph.op("Add", [embedded, graph.op("Gather", [positionTable, positions])]));
 }
 
 /** Adds `update` to the residual stream, where there is one, and normalises the sum. `divisor` is folded into the norm's weight. */
@@ -119,7 +120,7 @@ export function emitQueryKeyNorm(context: DecoderContext, layer: LayerWeights, x
   return graph.op("Mul", [normed, weight]);
 }
 
-/** [.., H] -> [.., H]. `observe` sees what enters the down projection. */
+/** [M, H] -> [M, H]. `observe` sees what enters the down projection. */
 export function emitMlp(context: DecoderContext, layer: LayerWeights, x: Value, observe: (x: Value) => void = () => {}): Value {
   const { graph, config, smoothing } = context;
   const { intermediateSize } = config;
@@ -158,6 +159,5 @@ export function emitDivision(context: DecoderContext, name: string, x: Value, di
 
 /** An initializer that several layers use. */
 function shared(context: DecoderContext, key: string, shape: readonly number[], make: () => Float32Array<ArrayBuffer>): Value {
-  const existing = context.graph.initializers.find((initializer) => initializer.name === key);
-  return existing?.name ?? external(context, key, "float32", shape, make);
+  return context.graph.once(key, () => external(context, key, "float32", shape, make));
 }

@@ -32,7 +32,7 @@ export interface LinearScaling {
   outputs?: Float32Array | undefined;
 }
 
-/** Emits y = x Wᵀ + b: [.., inputs] -> [.., outputs]. */
+/** Emits y = x Wᵀ + b: [M, inputs] -> [M, outputs]. */
 export function emitLinear(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value {
   const product = emitProduct(context, weight, x, scaling);
   const bias = loadBias(context.source, weight);
@@ -116,31 +116,27 @@ function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, rep
     [blocks, outputs],
     () => repacked().offsets as Float32Array<ArrayBuffer>,
   );
-  const grouped = graph.op("Reshape", [x, graph.int64s(0, 0, blocks, fileBlockSize)]);
+  const grouped = graph.op("Reshape", [x, graph.int64s(0, blocks, fileBlockSize)]);
   return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
 }
 
+/** Rows are quantised by a scale each, |q| <= 127 around a zero point of 128, so a row's result does not depend on the others. */
 function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
   const { graph, source } = context;
   const { name, outputs, inputs } = weight;
   const quantized = once(() => quantizeChannels8(loadScaled(source, weight, scaling), outputs, inputs));
   const data = external(context, `${name}.w8`, "int8", [inputs, outputs], () => quantized().data);
   const scales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
-  const zeroPoint = graph.constant("uint8", [], Uint8Array.of(128));
-  const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 1 } });
+  const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 0 } });
   // A row of zeros would divide by zero; the smallest normal scale keeps it zero.
-  const scale = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
-  const rows = graph.op("Reshape", [x, graph.int64s(-1, inputs)]);
-  const rowScale = graph.op("Reshape", [scale, graph.int64s(-1)]);
-  const rowCount = graph.op("Shape", [rows], { start: { int: 0 }, end: { int: 1 } });
-  const zeroPoints = graph.op("Expand", [graph.constant("uint8", [1], Uint8Array.of(128)), rowCount]);
-  const quantizedRows = graph.op("QuantizeLinear", [rows, rowScale, zeroPoints], { axis: { int: 0 } });
-  const product = graph.microsoft("MatMulIntegerToFloat", [quantizedRows, data, graph.float(1), scales, zeroPoint]);
-  const shaped = graph.op("Reshape", [
-    product,
-    graph.op("Concat", [graph.op("Shape", [x], { start: { int: 0 }, end: { int: 2 } }), graph.int64s(outputs)], { axis: { int: 0 } }),
-  ]);
-  return graph.op("Mul", [shaped, scale]);
+  const rowScale = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
+  const zeroPoints = graph.once("zero_points", () =>
+    graph.op("Expand", [graph.constant("uint8", [1], Uint8Array.of(128)), graph.op("Shape", [rowScale])]),
+  );
+  const rows = graph.op("QuantizeLinear", [x, rowScale, zeroPoints], { axis: { int: 0 } });
+  const zeroPoint = graph.once("zero_point", () => graph.constant("uint8", [], Uint8Array.of(128)));
+  const product = graph.microsoft("MatMulIntegerToFloat", [rows, data, graph.float(1), scales, zeroPoint]);
+  return graph.op("Mul", [product, graph.op("Reshape", [rowScale, graph.int64s(-1, 1)])]);
 }
 
 function loadScaled(source: WeightSource, weight: LinearWeight, scaling: LinearScaling): Float32Array<ArrayBuffer> {

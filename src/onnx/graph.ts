@@ -75,6 +75,11 @@ export class Graph {
     return this.initializer(this.#fresh("const"), type, shape, { kind: "inline", data });
   }
 
+  /** A value that several parts of a graph use, made by the first of them. */
+  once(key: string, make: () => Value): Value {
+    return this.#shared(`once ${key}`, make);
+  }
+
   /** A float32 scalar; equal ones are one. */
   float(value: number): Value {
     return this.#shared(`f${value}`, () => this.constant("float32", [], Float32Array.of(value)));

@@ -169,7 +169,11 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   /** One run for all rows of a cohort, in slot order. @param computed rows that earlier runs of the same decode have put logits for */
-  async #step(cohort: Cohort, steps: readonly DecodeStep[], computed: number): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
+  async #step(
+    cohort: Cohort,
+    steps: readonly DecodeStep[],
+    computed: number,
+  ): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
     const { vocabSize } = this.config;
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
@@ -182,7 +186,10 @@ export class CpuDecoder implements DecoderDevice {
     };
     const logits = steps.some(({ mayNeedLogits }) => mayNeedLogits) ? this.#logitsOf(computed, count) : undefined;
     const wanted = { rows: null, top_logits: null, top_ids: null, mass: null };
-    const outputs = await this.#session.run(feeds, logits === undefined ? wanted : { ...wanted, logits: tensor("float32", logits, [count, vocabSize]) });
+    const outputs = await this.#session.run(
+      feeds,
+      logits === undefined ? wanted : { ...wanted, logits: tensor("float32", logits, [count, vocabSize]) },
+    );
     cohort.append(cacheData(outputs["rows"]));
     const values = floats(outputs["top_logits"]);
     const topIds = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
