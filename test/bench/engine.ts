@@ -14,6 +14,7 @@ import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
 import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
 import { batchedBench, findLlama, type BatchedBenchRow, type Llama } from "./peers/llama.ts";
 import type { Check, Table } from "./report/bench-result.ts";
+import { lineChart, type LineChart } from "./report/line-chart.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 
@@ -87,6 +88,13 @@ await runBench(import.meta.url, async ({ profile, say }) => {
     peers: llama === undefined ? {} : { "llama.cpp": llama.version },
     tables: [decodeTable(plan, samples, temperature), prefillTable(plan, samples), wholeTable(plan, samples), ...longTable(plan, samples)],
     checks: checks(samples),
+    figures: [
+      {
+        file: "engine.svg",
+        caption: "Decoding speed by number of streams",
+        svg: await decodeFigure(plan, samples, temperature, llama !== undefined),
+      },
+    ],
     raw: samples,
   };
 });
@@ -193,6 +201,22 @@ function decodeTable(plan: Plan, samples: Samples, temperatures: readonly string
       ...plan.temperatures.map((temperature) => samples.ratioCell(`decode ${temperature} ${streams}`, `llama decode ${streams}`)),
     ]),
   };
+}
+
+async function decodeFigure(plan: Plan, samples: Samples, temperatures: readonly string[], withLlama: boolean): Promise<string> {
+  const line = (name: string, key: string): LineChart["series"][number] => ({
+    name,
+    points: plan.streams.map((streams) => ({ x: streams, y: samples.median(`${key} ${streams}`) })),
+  });
+  return lineChart({
+    xTitle: "streams",
+    yTitle: "tokens a second, all streams together",
+    marked: true,
+    series: [
+      ...plan.temperatures.map((temperature, index) => line(`bonsai, ${temperatures[index]}`, `decode ${temperature}`)),
+      ...(withLlama ? [line("llama.cpp", "llama decode")] : []),
+    ],
+  });
 }
 
 function prefillTable(plan: Plan, samples: Samples): Table {

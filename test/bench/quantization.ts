@@ -79,7 +79,7 @@ await runBench(import.meta.url, async ({ profile, say }) => {
       kvCacheBytes: defaultConfig().kvCacheBytes,
       config,
       cacheType: plan.cacheType,
-      graphs: artifacts.graphs,
+      graph: artifacts.graph,
     });
   };
   try {

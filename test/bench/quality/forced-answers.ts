@@ -45,9 +45,9 @@ export async function forceByDecoding(device: DecoderDevice, conversations: read
   }
   let running = rows;
   for (let at = 0; running.length > 0; at++) {
-    const step = await device.decode(running.map(({ row, fed }) => ({ row, tokenId: fed[at] as number, inverseTemperature: 1 })));
-    const logits = await step.fullLogits([...running.keys()]);
-    running.forEach(({ index }, position) => onLogits(index, at, logits[position] as Float32Array));
+    const steps = running.map(({ row, fed }) => ({ row, tokenId: fed[at] as number, inverseTemperature: 1, mayNeedLogits: true }));
+    const result = await device.decode(steps);
+    running.forEach(({ index }, position) => onLogits(index, at, result.logits(position)));
     const [going, done] = [running.filter(({ fed }) => at + 1 < fed.length), running.filter(({ fed }) => at + 1 >= fed.length)];
     for (const { row } of done) device.closeRow(row);
     running = going;

@@ -7,7 +7,7 @@ import type { BenchResult } from "./bench-result.ts";
 import { benchmarksMarkdown } from "./markdown.ts";
 
 /** The order of the sections; measurements it does not name come last. */
-const order = ["engine", "quantization", "memory", "latency", "soak"];
+const order = ["engine", "quantization", "modes", "memory", "latency", "soak"];
 
 export const docsFolder = fileURLToPath(new URL("../../../docs", import.meta.url));
 

@@ -18,6 +18,12 @@ export class Samples {
     return values === undefined ? null : spread(values);
   }
 
+  /** NaN without any round. */
+  median(key: string): number {
+    const values = this.#values.get(key);
+    return values === undefined ? NaN : median(values);
+  }
+
   /** The largest of all rounds; NaN without any, which no bound holds. */
   highest(key: string): number {
     return Math.max(...(this.#values.get(key) ?? [NaN]));
