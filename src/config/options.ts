@@ -59,7 +59,14 @@ export const ConfigSchema = Type.Object(
         defaultText: "the models that are present, else the catalog's first, which is then pulled",
       }),
     ),
-    quantization: oneOf(quantizations, annotate({ group: "Models", description: "How weights are held", default: "q8" })),
+    quantization: oneOf(
+      quantizations,
+      annotate({
+        group: "Models",
+        description: "How weights and arithmetic are held: fp32, 8-bit blocks, a file's own 4-bit blocks, or 8-bit rows by 8-bit columns",
+        default: "w8a8",
+      }),
+    ),
     device: oneOf(devices, annotate({ group: "Models", description: "Where the models run; this version has cpu only", default: "cpu" })),
     threads: Type.Integer({
       minimum: 0,

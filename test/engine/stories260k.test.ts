@@ -93,7 +93,9 @@ describe("stories260K in fp32", { skip }, () => {
       const { prompt: cache } = await fill(model.device, ids.slice(0, -1));
       const [row] = model.device.openRows(cache, 1, steps);
       while (ids.length <= steps) {
-        const { rows } = await model.device.decode([{ row: row!, tokenId: ids.at(-1)!, inverseTemperature: 1 / temperature, mayNeedLogits: false }]);
+        const { rows } = await model.device.decode([
+          { row: row!, tokenId: ids.at(-1)!, inverseTemperature: 1 / temperature, mayNeedLogits: false },
+        ]);
         const drawn = sampleFromTop(rows[0]!, { ...greedySampling, temperature, topP: topP! }, coin());
         // The nucleus of so small a model lies within the largest logits.
         assert.ok(drawn !== undefined);

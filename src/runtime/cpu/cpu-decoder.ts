@@ -82,7 +82,7 @@ export class CpuDecoder implements DecoderDevice {
       ),
       mask: tensor("float32", causalMask(count, group, places, start), [1, 1, group * count, places + count]),
       lengths: int64Tensor([places, 0, count], [3]),
-      ...headInputs(wantLogits ? new Array<number>(count).fill(1) : [1]),
+      ...headInputs(wantLogits ? ids.map(() => 1) : [1]),
     };
     const caches = segment.tensors([1, kvHeads, places, headDim]);
     for (let layer = 0; layer < layers; layer++) {
