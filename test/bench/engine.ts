@@ -37,7 +37,7 @@ interface Plan {
 }
 
 const plans: Record<"full" | "quick", Plan> = {
-  full: { rounds: 3, streams: [1, 8, 16, 32], temperatures: [0, 0.8], prefill: [512, 2048], whole: [16, 32], long: [1, 8], longRounds: 2 },
+  full: { rounds: 3, streams: [1, 8, 16, 32], temperatures: [0, 0.8], prefill: [512, 2048], whole: [16, 32], long: [1, 8], longRounds: 1 },
   quick: { rounds: 1, streams: [1, 8], temperatures: [0], prefill: [512], whole: [8], long: [], longRounds: 0 },
 };
 
@@ -173,7 +173,8 @@ async function measureLlama(llama: Llama, model: string, plan: Plan, long: reado
     samples.add(`llama prefill ${tokens}`, (row as BatchedBenchRow).speed_pp);
   }
   if (long.length === 0) return;
-  const contextTokens = longContext + Math.max(...long) * (longContextTokens + 1) + 64;
+  // llama.cpp divides its context evenly among the sequences, even where they share a prompt.
+  const contextTokens = Math.max(...long) * (longContext + longContextTokens + 64);
   const shared = {
     ...options,
     promptTokens: longContext,

@@ -37,14 +37,14 @@ function result(name: string, changes: Partial<BenchResult> = {}): BenchResult {
 }
 
 describe("a measurement's section", () => {
-  it("shows medians with their spread, absent numbers as a dash, and small numbers with three digits", () => {
+  it("shows medians with their spread, absent numbers as a dash, no column without a value, and small numbers with three digits", () => {
     const lines = tableLines({
       title: "Speeds",
-      columns: [{ heading: "who" }, { heading: "rate", digits: 1 }, { heading: "share" }],
+      columns: [{ heading: "who" }, { heading: "rate", digits: 1 }, { heading: "share" }, { heading: "an absent peer" }],
       rows: [
-        ["ours", { median: 12.34, lowest: 11, highest: 13 }, 0.0123456],
-        ["theirs", null, 1234.5],
-        ["nobody", { median: 7, lowest: 7, highest: 7 }, 0],
+        ["ours", { median: 12.34, lowest: 11, highest: 13 }, 0.0123456, null],
+        ["theirs", null, 1234.5, null],
+        ["nobody", { median: 7, lowest: 7, highest: 7 }, 0, null],
       ],
     });
     assert.deepEqual(lines, [

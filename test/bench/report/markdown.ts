@@ -39,14 +39,16 @@ function machine({ processor, cores, memoryGiB, system }: Conditions): string {
   return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`;
 }
 
+/** A column without a single value, such as a peer's that was absent, is left out. */
 export function tableLines({ title, note, columns, rows }: Table): string[] {
+  const shown = [...columns.entries()].filter(([index]) => rows.some((row) => (row[index] ?? null) !== null));
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
     `### ${title}`,
     "",
-    line(columns.map(({ heading }) => heading)),
-    line(columns.map((_, index) => (rows.every((row) => typeof row[index] === "string") ? "---" : "---:"))),
-    ...rows.map((row) => line(columns.map((column, index) => cellText(row[index] ?? null, column)))),
+    line(shown.map(([, { heading }]) => heading)),
+    line(shown.map(([index]) => (rows.every((row) => typeof row[index] === "string") ? "---" : "---:"))),
+    ...rows.map((row) => line(shown.map(([index, column]) => cellText(row[index] ?? null, column)))),
     ...(note === undefined ? [] : ["", note]),
   ];
 }
