@@ -194,7 +194,7 @@ export const ConfigSchema = Type.Object(
         group: "Limits",
         unit: "bytes",
         description: "Memory for prompts kept between requests; 0 keeps none",
-        default: 64 * MiB,
+        default: 32 * MiB,
       }),
     }),
 

@@ -108,9 +108,9 @@ export class EngineLoop {
   /** Runs until there is nothing left to do. */
   async #run(): Promise<void> {
     this.#running = true;
-    // Requests that arrived in the same turn start together.
-    await new Promise((resolve) => setImmediate(resolve));
     for (;;) {
+      // Messages are heard here: requests that arrived in the same turn start together, and a cancelled one takes no further step.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#dropCancelled();
       for (const generation of this.#admission.admit()) {
         generation.started();
