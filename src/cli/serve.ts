@@ -117,9 +117,6 @@ export function startupBlock(url: string, models: readonly ModelInfo[], seconds:
   return lines.join("\n");
 }
 
-/** Exit status of a process that a signal ended, as shells report it: 128 and the signal's number. */
-const signalStatus = { SIGINT: 130, SIGTERM: 143 } as const;
-
 /** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
 function stopSignal(): { requested: Promise<undefined>; release: () => void } {
   let signals = 0;
@@ -130,7 +127,12 @@ function stopSignal(): { requested: Promise<undefined>; release: () => void } {
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
     if (signals === 1) resolveRequest();
-    else process.exit(signalStatus[signal as keyof typeof signalStatus]);
+    else {
+      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and ONNX Runtime aborts when
+      // it is stopped within a step.
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    }
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   return { requested, release: () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal) };

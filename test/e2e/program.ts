@@ -1,5 +1,6 @@
 /** @file The program itself as a child process, as a person starts it, for end-to-end tests. */
 
+import { constants } from "node:os";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -30,7 +31,10 @@ export function startProgram(args: readonly string[], environment: Record<string
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));
-  const ended = once(child, "close").then(([status]) => ({ status: status as number | null, ...output }));
+  const ended = once(child, "close").then(([status, signal]) => ({
+    status: exitStatus(status as number | null, signal as NodeJS.Signals | null),
+    ...output,
+  }));
   return { child, output, ended };
 }
 
@@ -70,4 +74,9 @@ export async function startServeProgram(
   const url = (await says(/listens on (http:\/\/[^;\s]+)/))[1]!;
   if (options.awaitsModels !== false) await says(/Ready after/);
   return { ...program, url, stop };
+}
+
+/** As shells report it: 128 and the signal's number for a process that a signal ended. */
+function exitStatus(status: number | null, signal: NodeJS.Signals | null): number | null {
+  return signal === null ? status : 128 + constants.signals[signal];
 }
