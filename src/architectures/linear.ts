@@ -5,8 +5,9 @@ import type { WeightSource } from "../formats/model-file.ts";
 import type { ElementArray, ElementType } from "../onnx/data-type.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
-import { blockSizeFor, fileBlockSize, quantizeBlocks8, quantizeChannels8, transpose, type BlockQuantized } from "../tensor/quantize.ts";
+import { blockSizeFor, fileBlockSize, quantizeBlocks8, quantizeChannels8, type BlockQuantized } from "../tensor/quantize.ts";
 import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
+import { transpose } from "../tensor/transpose.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 
 /**

@@ -94,19 +94,3 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
 function roundWithZeroPoint(value: number): number {
   return (value + 128.5) | 0;
 }
-
-/** [outputs, inputs] -> [inputs, outputs]. */
-export function transpose(weights: Float32Array, outputs: number, inputs: number): Float32Array<ArrayBuffer> {
-  const transposed = new Float32Array(weights.length);
-  for (let firstOutput = 0; firstOutput < outputs; firstOutput += tile) {
-    const endOutput = Math.min(firstOutput + tile, outputs);
-    for (let firstInput = 0; firstInput < inputs; firstInput += tile) {
-      const endInput = Math.min(firstInput + tile, inputs);
-      for (let output = firstOutput; output < endOutput; output++) {
-        for (let input = firstInput; input < endInput; input++)
-          transposed[input * outputs + output] = weights[output * inputs + input] as number;
-      }
-    }
-  }
-  return transposed;
-}

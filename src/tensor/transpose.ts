@@ -31,7 +31,14 @@ export function transposeBytes(
   return result;
 }
 
-function transposeInto<Elements extends Uint16Array | Uint32Array | Float64Array>(
+/** [rows, columns] -> [columns, rows]. */
+export function transpose(values: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
+  const result = new Float32Array(values.length);
+  transposeInto<Float32Array>(values, result, rows, columns);
+  return result;
+}
+
+function transposeInto<Elements extends Float32Array | Uint16Array | Uint32Array | Float64Array>(
   source: Elements,
   target: Elements,
   rows: number,

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { blockSizeFor, quantizeBlocks8, quantizeChannels8, transpose } from "../../src/tensor/quantize.ts";
+import { blockSizeFor, quantizeBlocks8, quantizeChannels8 } from "../../src/tensor/quantize.ts";
+import { transpose } from "../../src/tensor/transpose.ts";
 
 /** Magnitudes of weights, zeros and whole rows of zeros among them. */
 const weight = fc.oneof(
