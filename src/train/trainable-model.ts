@@ -1,0 +1,55 @@
+/** @file The seam between the trainers' loops and what computes: batches of tokens in, loss and new weights out. */
+
+/** Rows of packed documents, all of one length. Places are row-major: [rows * length]. */
+export interface TokenBatch {
+  rows: number;
+  length: number;
+  ids: Int32Array;
+  /** The token that each place must predict, or -1 where nothing is trained. */
+  targets: Int32Array;
+  /** The document of each place: a place sees itself and the earlier places of its own document. Padding is a document of its own, -1. */
+  segments: Int32Array;
+  /** Counted from the beginning of each document. */
+  positions: Int32Array;
+}
+
+/** What one optimiser step did, over all the batches that it accumulated. */
+export interface TrainStep {
+  /** Mean over the trained tokens of all batches, nats. */
+  loss: number;
+  /** Euclidean norm of the gradient of that mean, before clipping. */
+  gradNorm: number;
+  /** Tokens that were trained on. */
+  trainedTokens: number;
+  /** Share of them that were the likeliest token. */
+  meanTokenAccuracy: number;
+  /** Mean entropy of the predictions at the trained tokens, nats. */
+  entropy: number;
+}
+
+/** Sums over a batch's trained tokens, so that batches add up. */
+export interface EvaluationSums {
+  loss: number;
+  correct: number;
+  trainedTokens: number;
+}
+
+/** A tensor of a training state, by name. */
+export interface StateTensor {
+  shape: readonly number[];
+  data: Float32Array<ArrayBuffer>;
+}
+
+/** A model under training: weights, optimiser and the graphs that change them. */
+export interface TrainableModel {
+  /** One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. */
+  step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep>;
+  evaluate(batch: TokenBatch): Promise<EvaluationSums>;
+  /** The trained weights by their names in the model's own files (full) or in PEFT's (LoRA). */
+  trainedWeights(): ReadonlyMap<string, StateTensor>;
+  /** All that a step changes (weights, moments, counters): a model that is given it goes on bit for bit as this one would. */
+  state(): ReadonlyMap<string, StateTensor>;
+  /** Throws `invalid_model_file` naming the tensor that is missing or of another shape. */
+  restore(state: ReadonlyMap<string, StateTensor>): void;
+  dispose(): Promise<void>;
+}
