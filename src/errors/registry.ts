@@ -131,6 +131,24 @@ export const registry = {
     what: "the tokenizer or chat template cannot be used",
     remedy: "check the file that the message names",
   },
+  write_failed: {
+    status: 500,
+    type: "server_error",
+    what: "a file cannot be written: the disk is full, or the system does not permit it",
+    remedy: "make room or choose another place; what was written before is whole",
+  },
+  invalid_dataset: {
+    status: 400,
+    type: "invalid_request_error",
+    what: "a row of a data set is not what training takes",
+    remedy: "correct the file, line and field that the message names",
+  },
+  training_diverged: {
+    status: 500,
+    type: "server_error",
+    what: "the loss of a training step is no longer a number",
+    remedy: "lower --learning-rate or set --max-grad-norm, and go on from the last checkpoint",
+  },
   download_failed: {
     status: 500,
     type: "server_error",

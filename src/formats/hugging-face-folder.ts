@@ -8,7 +8,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "./bounded-file.ts";
 import { isJsonObject, readJsonObject, readTextFile, type JsonObject } from "./json-file.ts";
 import type { ModelFile, TokenizerFiles } from "./model-file.ts";
-import { openFolderWeights, pathInFolder } from "./safetensors-weights.ts";
+import { openFolderWeights, pathInFolder, type FolderWeights } from "./safetensors-weights.ts";
 
 const LARGEST_CONFIG_BYTES = 16 * 2 ** 20;
 /** The largest vocabularies today take some 35 MB. */
@@ -20,11 +20,15 @@ const TOKENIZER = "tokenizer.json";
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 const CHAT_TEMPLATE = "chat_template.jinja";
 
+/** Opens the weights that belong to a folder's config. */
+export type OpenWeights = (folder: string, modelType: string, config: JsonObject) => FolderWeights;
+
 /**
  * Opens a folder as transformers' `save_pretrained` writes it. Weights are read when asked for.
+ * @param openWeights gives the weights; default those of the folder's safetensors. A model from nothing has none.
  * @throws BonsaiError `file_not_found`, `invalid_model_file`, `unsupported_model` or `invalid_tokenizer`, naming file and part.
  */
-export function openHuggingFaceFolder(folder: string): ModelFile {
+export function openHuggingFaceFolder(folder: string, openWeights: OpenWeights = openFolderWeights): ModelFile {
   const config = withRopeKeys(readJsonObject(pathInFolder(folder, CONFIG), LARGEST_CONFIG_BYTES));
   const modelType = config["model_type"];
   if (typeof modelType !== "string") throw new BonsaiError("invalid_model_file", `${join(folder, CONFIG)} has no string "model_type".`);
@@ -32,7 +36,7 @@ export function openHuggingFaceFolder(folder: string): ModelFile {
   const tokenizer = readTokenizerFiles(folder);
   const endIds = eosTokenIds(folder, config, generationConfig, tokenizer);
   // Last, because it leaves files open.
-  const { source, files } = openFolderWeights(folder, modelType);
+  const { source, files } = openWeights(folder, modelType, config);
   let contentHash: string | undefined;
   return {
     path: folder,

@@ -1,5 +1,5 @@
 /**
- * @file One .safetensors file: a bounded reader of its header, and a writer.
+ * @file One .safetensors file: a bounded reader of its header.
  *
  * The format (huggingface/safetensors, "Format" of its README): a little-endian u64 header length, that many bytes of JSON
  * `{name: {dtype, shape, data_offsets: [begin, end]}}` with an optional `__metadata__` of strings, then the data, which the
@@ -7,7 +7,6 @@
  */
 
 import { isUtf8 } from "node:buffer";
-import { closeSync, openSync, renameSync, writeSync } from "node:fs";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -23,7 +22,7 @@ const MOST_DIMENSIONS = 8;
 
 /** Bytes of one value for every type of the specification, also those that no weight of ours has. */
 // prettier-ignore
-const bytesOfType: Readonly<Record<string, number>> = {
+export const bytesOfType: Readonly<Record<string, number>> = {
   BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, F8_E8M0: 1, I16: 2, U16: 2, F16: 2, BF16: 2,
   I32: 4, U32: 4, F32: 4, I64: 8, U64: 8, F64: 8, C64: 8,
 };
@@ -134,49 +133,4 @@ function checkedEntry(name: string, value: unknown, dataStart: number, fail: (me
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-export interface TensorToWrite {
-  name: string;
-  dtype: "F64" | "F32" | "F16" | "BF16";
-  shape: readonly number[];
-  /** Exactly the values' bytes, little-endian. */
-  bytes: Uint8Array;
-}
-
-/**
- * Writes a .safetensors file, in one piece or not at all: it grows under another name and is renamed when complete.
- * @throws RangeError when a tensor's bytes do not fit its shape or a name occurs twice.
- */
-export function writeSafetensors(
-  path: string,
-  tensors: readonly TensorToWrite[],
-  metadata: Readonly<Record<string, string>> = { format: "pt" },
-): void {
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let offset = 0;
-  for (const { name, dtype, shape, bytes } of tensors) {
-    if (Object.hasOwn(header, name)) throw new RangeError(`tensor ${name} is given twice`);
-    if (shape.reduce((product, size) => product * size, bytesOfType[dtype]!) !== bytes.byteLength) {
-      throw new RangeError(`tensor ${name}: ${bytes.byteLength} bytes do not hold ${dtype} of shape [${shape.join(", ")}]`);
-    }
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] };
-    offset += bytes.byteLength;
-  }
-  const text = Buffer.from(JSON.stringify(header));
-  // Padding by spaces puts the data on 8 bytes, as the reference writer does.
-  const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, " ")]);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-
-  const temporaryPath = `${path}.${process.pid}.partial`;
-  const descriptor = openSync(temporaryPath, "w");
-  try {
-    for (const piece of [length, padded, ...tensors.map((tensor) => tensor.bytes)]) {
-      for (let done = 0; done < piece.byteLength;) done += writeSync(descriptor, piece, done, Math.min(piece.byteLength - done, 2 ** 30));
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(temporaryPath, path);
 }

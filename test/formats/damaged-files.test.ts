@@ -1,59 +1,39 @@
 /** @file However a model file is damaged, opening and reading it succeeds or gives a BonsaiError, and memory stays in proportion. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
+import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import { writeTinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";
+import { damaged, damages } from "./damage.ts";
 
 const root = temporaryFolder();
 const small: TinyModelOptions = { hiddenSize: 32, headDim: 8, layers: 1, intermediateSize: 32, contextLength: 16 };
 
-/** Numbers that hostile files like, as 8 little-endian bytes. */
-const hostileNumbers = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 40n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 0x7b7b7b7b7b7b7b7bn];
-
-type Damage =
-  | { kind: "truncate"; at: number }
-  | { kind: "flip"; at: number; bit: number }
-  | { kind: "overwrite"; at: number; number: bigint }
-  | { kind: "insert"; at: number; bytes: Uint8Array }
-  | { kind: "remove"; at: number; length: number };
-
-/** Damages within the first `headerBytes`, where the structure is, or anywhere. */
-function damages(fileBytes: number, headerBytes: number): fc.Arbitrary<Damage[]> {
-  const at = fc.oneof({ weight: 4, arbitrary: fc.nat(headerBytes - 1) }, { weight: 1, arbitrary: fc.nat(fileBytes - 1) });
-  const damage = fc.oneof(
-    fc.record({ kind: fc.constant("truncate" as const), at }),
-    fc.record({ kind: fc.constant("flip" as const), at, bit: fc.nat(7) }),
-    fc.record({ kind: fc.constant("overwrite" as const), at, number: fc.constantFrom(...hostileNumbers) }),
-    fc.record({ kind: fc.constant("insert" as const), at, bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }) }),
-    fc.record({ kind: fc.constant("remove" as const), at, length: fc.integer({ min: 1, max: 40 }) }),
-  );
-  return fc.array(damage, { minLength: 1, maxLength: 3 });
-}
-
-function damaged(bytes: Buffer, list: readonly Damage[]): Buffer {
-  return list.reduce((current, damage) => {
-    const at = Math.min(damage.at, current.length);
-    if (damage.kind === "truncate") return current.subarray(0, at);
-    if (damage.kind === "insert") return Buffer.concat([current.subarray(0, at), damage.bytes, current.subarray(at)]);
-    if (damage.kind === "remove") return Buffer.concat([current.subarray(0, at), current.subarray(at + damage.length)]);
-    const copy = Buffer.from(current);
-    if (damage.kind === "flip" && at < copy.length) copy[at]! ^= 1 << damage.bit;
-    if (damage.kind === "overwrite" && at + 8 <= copy.length) copy.writeBigUInt64LE(damage.number, at);
-    return copy;
-  }, bytes);
-}
-
-/** Opens the model and reads all of it; a BonsaiError is fine, anything else is not. */
-function useModel(path: string): "read" | "refused" {
+/** Runs `use`; a BonsaiError is fine, anything else is not. */
+function outcome(use: () => void): "read" | "refused" {
   try {
+    use();
+    return "read";
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    assert.ok(["invalid_model_file", "unsupported_model", "invalid_tokenizer", "file_not_found"].includes(error.code), error.code);
+    assert.ok(error.message.length > 20, error.message);
+    return "refused";
+  }
+}
+
+/** Opens the model and reads all of it. */
+function useModel(path: string): "read" | "refused" {
+  return outcome(() => {
     const model = openModel(path);
     try {
       for (const name of model.weights.infos.keys()) {
@@ -64,22 +44,16 @@ function useModel(path: string): "read" | "refused" {
     } finally {
       model.weights.close();
     }
-    return "read";
-  } catch (error) {
-    if (!(error instanceof BonsaiError)) throw error;
-    assert.ok(["invalid_model_file", "unsupported_model", "invalid_tokenizer", "file_not_found"].includes(error.code), error.code);
-    assert.ok(error.message.length > 20, error.message);
-    return "refused";
-  }
+  });
 }
 
-function assertAlwaysHandled(path: string, file: string, headerBytes: number, numRuns: number): void {
+function assertAlwaysHandled(path: string, file: string, headerBytes: number, numRuns: number, use = useModel): void {
   const original = readFileSync(file);
-  assert.equal(useModel(path), "read");
+  assert.equal(use(path), "read");
   fc.assert(
     fc.property(damages(original.length, headerBytes), (list) => {
       writeFileSync(file, damaged(original, list));
-      useModel(path);
+      use(path);
     }),
     { numRuns },
   );
@@ -133,6 +107,14 @@ test("any JSON in place of the JSON files of a folder is read or refused", () =>
     );
     writeFileSync(file, JSON.stringify(original));
   }
+});
+
+test("any damaged file of an adapter is read or refused", () => {
+  const folder = join(root, "adapter");
+  cpSync(fileURLToPath(new URL("../oracle/adapters/llama", import.meta.url)), folder, { recursive: true });
+  const readAdapter = (path: string): "read" | "refused" => outcome(() => readPeftAdapter(path, "llama"));
+  assertAlwaysHandled(folder, join(folder, "adapter_model.safetensors"), 1300, 300, readAdapter);
+  assertAlwaysHandled(folder, join(folder, "adapter_config.json"), 1100, 200, readAdapter);
 });
 
 test("counts and lengths of gigabytes to petabytes in small files cost no memory", () => {

@@ -1,0 +1,206 @@
+/** @file LoRA adapters in PEFT's layout (adapter_config.json, adapter_model.safetensors): a bounded reader, and a writer. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { dequantize } from "../tensor/blocks.ts";
+import { dtypes } from "../tensor/dtype.ts";
+import { BoundedFile } from "./bounded-file.ts";
+import { bytesAs, type SavedType, savedTypes } from "./hugging-face-writer.ts";
+import { isJsonObject, readJsonObject, type JsonObject } from "./json-file.ts";
+import { isWeightType, readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
+import { writeSafetensors } from "./safetensors-writer.ts";
+import { pathInFolder } from "./safetensors-weights.ts";
+import { fullWeightName } from "./weight-names.ts";
+import { onDisk, writeJsonFile } from "./written-file.ts";
+
+const CONFIG = "adapter_config.json";
+const WEIGHTS = "adapter_model.safetensors";
+const LARGEST_CONFIG_BYTES = 2 ** 20;
+/** No adapter in use comes near; it bounds a product of sizes. */
+const LARGEST_RANK = 4096;
+
+/** The two factors of one linear layer's change: W + scale B A (LoRA, Hu et al. 2021, section 4.1). */
+export interface LoraPair {
+  /** [rank, inputs], row-major. */
+  a: Float32Array<ArrayBuffer>;
+  /** [outputs, rank], row-major. */
+  b: Float32Array<ArrayBuffer>;
+  inputs: number;
+  outputs: number;
+}
+
+export interface LoraAdapter {
+  rank: number;
+  alpha: number;
+  /** Rank-stabilised scale, alpha / sqrt(rank) (Kalajdzievski 2023), in place of alpha / rank. */
+  useRslora: boolean;
+  /** As trained; serving has none. */
+  dropout: number;
+  /** Path or name of the model that it was trained on, as PEFT keeps it. */
+  baseModel: string | undefined;
+  /** By the full name of the linear layer without `.weight`, such as `model.layers.0.self_attn.q_proj`; sorted. */
+  pairs: ReadonlyMap<string, LoraPair>;
+}
+
+/** The factor before B A. */
+export function loraScale({ alpha, rank, useRslora }: Pick<LoraAdapter, "alpha" | "rank" | "useRslora">): number {
+  return alpha / (useRslora ? Math.sqrt(rank) : rank);
+}
+
+/** PEFT's name of a factor in adapter_model.safetensors. `layer` is the linear layer's full name without `.weight`. */
+export function peftTensorName(layer: string, factor: "A" | "B"): string {
+  return `base_model.model.${layer}.lora_${factor}.weight`;
+}
+
+/** What a config must say (or leave out) for its adapter to be W + scale B A and nothing else. */
+const plainValues: Readonly<Record<string, readonly unknown[]>> = {
+  bias: ["none"],
+  lora_bias: [false],
+  use_dora: [false],
+  use_qalora: [false],
+  use_bdlora: [null, false],
+  modules_to_save: [null],
+  layer_replication: [null],
+  trainable_token_indices: [null],
+  target_parameters: [null],
+  alora_invocation_tokens: [null],
+  arrow_config: [null],
+};
+
+/** Patterns that give some layers another rank or scale. */
+const emptyPatterns = ["rank_pattern", "alpha_pattern"];
+
+/**
+ * Reads a folder that PEFT's `save_pretrained` wrote. Which layers it changes is taken from the tensors themselves, which name
+ * each one; `target_modules` may be names, a pattern or "all-linear".
+ * @param modelType config.json's `model_type` of the base, which decides the full names of layers.
+ * @throws BonsaiError `file_not_found`; `unsupported_model` for an option that changes more than W + scale B A, such as DoRA,
+ * naming it; `invalid_model_file`, naming tensor or key, when a file is damaged.
+ */
+export function readPeftAdapter(folder: string, modelType: string): LoraAdapter {
+  const path = pathInFolder(folder, CONFIG);
+  const config = readJsonObject(path, LARGEST_CONFIG_BYTES);
+  requirePlainLora(config, path);
+  const rank = config["r"];
+  const alpha = config["lora_alpha"] ?? 8;
+  const dropout = config["lora_dropout"] ?? 0;
+  if (!Number.isSafeInteger(rank) || (rank as number) < 1 || (rank as number) > LARGEST_RANK)
+    throw new BonsaiError("invalid_model_file", `${path}: r must be a whole number from 1 to ${LARGEST_RANK}.`, { param: "r" });
+  if (typeof alpha !== "number" || !Number.isFinite(alpha))
+    throw new BonsaiError("invalid_model_file", `${path}: lora_alpha must be a number.`, { param: "lora_alpha" });
+  const useRslora = config["use_rslora"] ?? false;
+  if (typeof useRslora !== "boolean")
+    throw new BonsaiError("invalid_model_file", `${path}: use_rslora must be true or false.`, { param: "use_rslora" });
+  const baseModel = config["base_model_name_or_path"];
+  return {
+    rank: rank as number,
+    alpha,
+    useRslora,
+    dropout: typeof dropout === "number" && dropout >= 0 && dropout < 1 ? dropout : 0,
+    baseModel: typeof baseModel === "string" && baseModel !== "" ? baseModel : undefined,
+    pairs: readPairs(pathInFolder(folder, WEIGHTS), modelType, rank as number),
+  };
+}
+
+function requirePlainLora(config: JsonObject, path: string): void {
+  const refuse = (key: string, supported: string): never => {
+    throw new BonsaiError(
+      "unsupported_model",
+      `${path}: ${key} is ${JSON.stringify(config[key])?.slice(0, 80)}; supported is ${supported}.`,
+      { param: key },
+    );
+  };
+  if (config["peft_type"] !== "LORA") refuse("peft_type", '"LORA"');
+  for (const [key, values] of Object.entries(plainValues)) {
+    const value = config[key] ?? values[0];
+    const isEmpty = values.includes(null) && Array.isArray(value) && value.length === 0;
+    if (!values.includes(value) && !isEmpty) refuse(key, JSON.stringify(values[0]));
+  }
+  for (const key of emptyPatterns) {
+    const value = config[key] ?? {};
+    if (!isJsonObject(value) || Object.keys(value).length > 0) refuse(key, "one rank and one scale for all layers: {}");
+  }
+}
+
+const tensorName = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+
+function readPairs(path: string, modelType: string, rank: number): Map<string, LoraPair> {
+  const file = new BoundedFile(path);
+  try {
+    const halves = new Map<string, { A?: SafetensorsEntry; B?: SafetensorsEntry }>();
+    for (const entry of readSafetensorsHeader(file).entries.values()) {
+      const [, stored, factor] = tensorName.exec(entry.name) ?? [];
+      const weight = stored === undefined ? undefined : fullWeightName(modelType, `${stored}.weight`);
+      if (weight === undefined)
+        throw new BonsaiError(
+          "unsupported_model",
+          `${path}: tensor ${JSON.stringify(entry.name)} is not lora_A.weight or lora_B.weight of a linear layer.`,
+        );
+      const layer = weight.slice(0, -".weight".length);
+      const pair = halves.get(layer) ?? {};
+      pair[factor as "A" | "B"] = entry;
+      halves.set(layer, pair);
+    }
+    const layers = [...halves.keys()].toSorted();
+    if (layers.length === 0) throw new BonsaiError("invalid_model_file", `${path} holds no tensors.`);
+    return new Map(layers.map((layer) => [layer, readPair(file, layer, rank, halves.get(layer)!)]));
+  } finally {
+    file.close();
+  }
+}
+
+function readPair(file: BoundedFile, layer: string, rank: number, { A, B }: { A?: SafetensorsEntry; B?: SafetensorsEntry }): LoraPair {
+  if (A === undefined || B === undefined)
+    throw new BonsaiError("invalid_model_file", `${file.path}: layer ${layer} has no tensor lora_${A === undefined ? "A" : "B"}.`);
+  const wrong = A.shape.length !== 2 || A.shape[0] !== rank ? A : B.shape.length !== 2 || B.shape[1] !== rank ? B : undefined;
+  if (wrong !== undefined)
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${file.path}: tensor ${JSON.stringify(wrong.name)} has shape [${wrong.shape.join(", ")}], which is not of rank ${rank} as adapter_config.json says.`,
+    );
+  return { a: readFloats(file, A), b: readFloats(file, B), inputs: A.shape[1]!, outputs: B.shape[0]! };
+}
+
+function readFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
+  if (!isWeightType(entry.dtype))
+    throw new BonsaiError("unsupported_model", `${file.path}: tensor ${JSON.stringify(entry.name)} has type ${entry.dtype}, no float.`);
+  const bytes = file.read(entry.offset, entry.byteLength, `tensor ${JSON.stringify(entry.name)}`);
+  return dequantize(entry.dtype, bytes, bytes.byteLength / dtypes[entry.dtype].blockBytes);
+}
+
+/**
+ * Writes an adapter to `folder` (made if absent) as PEFT does, weights first.
+ * @param isConv1d Whether the base keeps its linear layers as [in, out] (GPT-2), which PEFT wants to know.
+ * @throws BonsaiError `write_failed`, naming the file.
+ */
+export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: SavedType, isConv1d: boolean): void {
+  onDisk(folder, () => mkdirSync(folder, { recursive: true }));
+  const { rank } = adapter;
+  writeSafetensors(
+    join(folder, WEIGHTS),
+    [...adapter.pairs].flatMap(([layer, { a, b, inputs, outputs }]) => [
+      { name: peftTensorName(layer, "A"), dtype: savedTypes[type], shape: [rank, inputs], bytes: () => bytesAs(a, type) },
+      { name: peftTensorName(layer, "B"), dtype: savedTypes[type], shape: [outputs, rank], bytes: () => bytesAs(b, type) },
+    ]),
+  );
+  writeJsonFile(join(folder, CONFIG), {
+    base_model_name_or_path: adapter.baseModel ?? null,
+    bias: "none",
+    fan_in_fan_out: isConv1d,
+    inference_mode: true,
+    init_lora_weights: true,
+    lora_alpha: adapter.alpha,
+    lora_dropout: adapter.dropout,
+    modules_to_save: null,
+    peft_type: "LORA",
+    r: rank,
+    revision: null,
+    // Full names: PEFT matches a short one (`c_proj`) with the end of every layer's path.
+    target_modules: [...adapter.pairs.keys()],
+    task_type: "CAUSAL_LM",
+    use_dora: false,
+    use_rslora: adapter.useRslora,
+  });
+}
