@@ -1,0 +1,67 @@
+/** @file Reverse mode: adds to a program the derivative of a scalar by chosen nodes, along the paths that lead there and no others. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { derivativeRules } from "./derivative-rules.ts";
+import { add } from "./operations.ts";
+import type { Primitive } from "./primitive.ts";
+import type { Node, Program } from "./program.ts";
+import { Recomputation } from "./recomputation.ts";
+import { sameShape } from "./shape-rules.ts";
+
+export interface GradientOptions {
+  /** Compute the inner values of segments anew instead of keeping them from the forward pass: less memory, a third more time. */
+  recompute?: boolean;
+}
+
+/**
+ * The derivative of `loss` by each of `wrt`, in their order; zeros where the loss does not depend on one.
+ * Throws `internal` when the loss is no scalar.
+ */
+export function gradients(program: Program, loss: Node, wrt: readonly Node[], options: GradientOptions = {}): Node[] {
+  if (loss.shape.length > 0) throw new BonsaiError("internal", `Only a scalar has a gradient, not [${loss.shape.join(", ")}].`);
+  const wanted = new Set(wrt);
+  const reaching = dependents(program, wrt);
+  const kept = options.recompute === true ? new Recomputation(program) : undefined;
+  const cotangents = new Map<Node, Node>();
+  cotangents.set(loss, program.full(1));
+  // The tape grows while it is walked back: only nodes up to the loss are visited.
+  for (let index = loss.index; index >= 0; index--) {
+    const node = program.nodes[index] as Node;
+    const cotangent = cotangents.get(node);
+    if (cotangent === undefined || !reaching.has(node)) continue;
+    for (const [at, product] of productsOf(node, cotangent, kept).entries()) {
+      const input = node.inputs[at];
+      if (product === undefined || input === undefined || !reaching.has(input)) continue;
+      const made = product();
+      if (!sameShape(made.shape, input.shape)) {
+        throw new BonsaiError(
+          "internal",
+          `The derivative of ${node.primitive} by input ${at} is [${made.shape.join(", ")}], not [${input.shape.join(", ")}].`,
+        );
+      }
+      const sofar = cotangents.get(input);
+      cotangents.set(input, sofar === undefined ? made : add(sofar, made));
+    }
+    if (!wanted.has(node)) cotangents.delete(node);
+  }
+  return wrt.map((node) => cotangents.get(node) ?? program.full(0, node.shape));
+}
+
+/** The nodes that a derivative flows through on its way to one of `wrt`. */
+function dependents(program: Program, wrt: readonly Node[]): Set<Node> {
+  const found = new Set<Node>(wrt);
+  for (const node of program.nodes) {
+    if (node.type === "float32" && node.primitive !== "stopGradient" && node.inputs.some((input) => found.has(input))) found.add(node);
+  }
+  return found;
+}
+
+function productsOf<P extends Primitive>(
+  node: Node<P>,
+  cotangent: Node,
+  kept: Recomputation | undefined,
+): readonly ((() => Node) | undefined)[] {
+  const again = (value: Node): Node => kept?.again(value) ?? value;
+  // What is computed anew and read by no product is dropped when the program is lowered.
+  return derivativeRules[node.primitive](cotangent, again(node), node.inputs.map(again), node.params);
+}

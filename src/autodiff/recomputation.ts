@@ -1,0 +1,30 @@
+/** @file Recomputation of activations (Chen et al. 2016, "Training deep nets with sublinear memory cost"): a segment's inner values, made anew. */
+
+import type { Node, Program } from "./program.ts";
+
+export class Recomputation {
+  readonly #program: Program;
+  /** What a segment made that something outside of it reads: it is kept anyway. */
+  readonly #crossing = new Set<Node>();
+  readonly #again = new Map<Node, Node>();
+
+  /** To be made when the forward pass is complete. */
+  constructor(program: Program) {
+    this.#program = program;
+    for (const node of program.nodes) {
+      for (const input of node.inputs) if (input.segment !== node.segment) this.#crossing.add(input);
+    }
+    for (const { node } of program.outputs) this.#crossing.add(node);
+  }
+
+  /** The value itself where it is kept, else the same computed anew from what is kept. */
+  again(node: Node): Node {
+    if (node.segment === undefined || node.inputs.length === 0 || this.#crossing.has(node)) return node;
+    const made = this.#again.get(node);
+    if (made !== undefined) return made;
+    const inputs = node.inputs.map((input) => this.again(input));
+    const copy = this.#program.apply(node.primitive, inputs, node.params);
+    this.#again.set(node, copy);
+    return copy;
+  }
+}
