@@ -1,0 +1,15 @@
+/** @file What transformers made of conversations and schedules (test/oracle/training-data.py). */
+
+import { readFileSync } from "node:fs";
+import type { Schedule } from "../../src/train/learning-rate.ts";
+import type { ConversationMessage } from "../../src/text/encode-chat.ts";
+
+export interface TrainingGoldens {
+  template: string;
+  conversations: { messages: ConversationMessage[]; ids: number[]; mask: number[] }[];
+  schedules: (Schedule & { rates: number[] })[];
+}
+
+export function trainingGoldens(): TrainingGoldens {
+  return JSON.parse(readFileSync(new URL("../oracle/training-data.json", import.meta.url), "utf8")) as TrainingGoldens;
+}
