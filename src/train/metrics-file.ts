@@ -1,0 +1,94 @@
+/** @file metrics.jsonl: a line a step and a line an evaluation, with TRL's names. A run that goes on continues it without a gap or a double. */
+
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { onDisk, writeAll } from "../formats/written-file.ts";
+import { readJsonLines } from "./json-lines.ts";
+
+/** What is written after a step. */
+export interface StepMetrics {
+  /** Counted from 1. */
+  step: number;
+  /** Passes over the data so far, with its fraction. */
+  epoch: number;
+  /** Mean over the trained tokens of the step, nats. */
+  loss: number;
+  /** Before clipping. */
+  grad_norm: number;
+  learning_rate: number;
+  /** Mean over the trained tokens, nats. */
+  entropy: number;
+  mean_token_accuracy: number;
+  /** Tokens read since the run began. */
+  num_tokens: number;
+}
+
+/** What is written after an evaluation. */
+export interface EvaluationMetrics {
+  /** Steps that were done before it. */
+  step: number;
+  epoch: number;
+  /** Mean over the trained tokens of the held-out data, nats. */
+  eval_loss: number;
+  eval_mean_token_accuracy: number;
+  /** Trained tokens of the held-out data. */
+  eval_num_tokens: number;
+}
+
+export class MetricsFile {
+  readonly #path: string;
+  readonly #descriptor: number;
+  #bytes: number;
+
+  /**
+   * Opens the file, makes it if absent, and cuts it to its first `bytes` bytes.
+   * @throws BonsaiError `write_failed`; `invalid_model_file` when it is shorter than that.
+   */
+  constructor(path: string, bytes: number) {
+    this.#path = path;
+    this.#bytes = bytes;
+    this.#descriptor = onDisk(path, () => openSync(path, "a"));
+    const { size } = fstatSync(this.#descriptor);
+    if (size < bytes) {
+      closeSync(this.#descriptor);
+      throw new BonsaiError(
+        "invalid_model_file",
+        `${path} has ${size} bytes, but the checkpoint was written when it had ${bytes}: put the file back, or begin anew in another folder.`,
+      );
+    }
+    ftruncateSync(this.#descriptor, bytes);
+  }
+
+  /** Length so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws BonsaiError `write_failed`. */
+  append(metrics: StepMetrics | EvaluationMetrics): void {
+    const line = Buffer.from(`${JSON.stringify(metrics)}\n`);
+    onDisk(this.#path, () => writeAll(this.#descriptor, line));
+    this.#bytes += line.length;
+  }
+
+  /** Brings what was appended to the disk: a checkpoint counts on it. */
+  sync(): void {
+    onDisk(this.#path, () => fsyncSync(this.#descriptor));
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** All lines of a metrics file, split into steps and evaluations. */
+export function readMetrics(path: string): { steps: StepMetrics[]; evaluations: EvaluationMetrics[] } {
+  const steps: StepMetrics[] = [];
+  const evaluations: EvaluationMetrics[] = [];
+  for (const { row } of readJsonLines(path)) {
+    if ("eval_loss" in row) evaluations.push(row as unknown as EvaluationMetrics);
+    else steps.push(row as unknown as StepMetrics);
+  }
+  return { steps, evaluations };
+}

@@ -1,0 +1,180 @@
+/** @file The loop of every trainer: steps, evaluations, metrics and checkpoints, and going on where an earlier process ended. */
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { JsonObject } from "../formats/json-file.ts";
+import { onDisk } from "../formats/written-file.ts";
+import { checkpointSteps, readCheckpoint, removeIncompleteCheckpoints, writeCheckpoint, type RunProgress } from "./checkpoint.ts";
+import { learningRateAt, type Schedule } from "./learning-rate.ts";
+import { MetricsFile, type EvaluationMetrics, type StepMetrics } from "./metrics-file.ts";
+import type { TokenBatch, TrainableModel } from "./trainable-model.ts";
+import type { TrainingData } from "./training-data.ts";
+
+export const checkpointsFolder = "checkpoints";
+export const metricsFileName = "metrics.jsonl";
+
+export interface TrainingRunOptions {
+  model: TrainableModel;
+  data: TrainingData;
+  /** Held-out data; none is evaluated where undefined. */
+  evaluation: readonly TokenBatch[] | undefined;
+  schedule: Schedule;
+  outputDir: string;
+  /** Steps between checkpoints; the last step always has one. 0 has no other. */
+  saveSteps: number;
+  /** Newest checkpoints that are kept. */
+  saveTotalLimit: number;
+  /** Steps between evaluations; before the first step and after the last there is always one. 0 has no other. */
+  evalSteps: number;
+  /** Go on from the newest checkpoint, if there is one. */
+  resume: boolean;
+  /** What decides the run's course, by the flags' names. */
+  identity: JsonObject;
+  /** Ends the run after the step that is being done, with a checkpoint. */
+  stop: AbortSignal;
+  observe: (event: TrainingEvent) => void;
+}
+
+export type TrainingEvent =
+  | { kind: "resumed"; step: number }
+  | { kind: "step"; metrics: StepMetrics; totalSteps: number; tokens: number; seconds: number }
+  | { kind: "evaluation"; metrics: EvaluationMetrics }
+  | { kind: "checkpoint"; path: string };
+
+export interface RunOutcome {
+  /** Steps that are done. */
+  step: number;
+  isFinished: boolean;
+  /** Over all processes of the run. */
+  trainSeconds: number;
+}
+
+/**
+ * Trains until the schedule's last step, or until `stop`. A run that was ended at any step, by whatever means, and goes on with
+ * `resume` does the same steps on the same data with the same state, so it ends with the same bytes.
+ * @throws BonsaiError `usage` where the folder holds another run; `write_failed` (the last checkpoint is whole then);
+ * `training_diverged`; what the model throws.
+ */
+export async function runTraining(options: TrainingRunOptions): Promise<RunOutcome> {
+  const { model, data, schedule, outputDir } = options;
+  const checkpoints = join(outputDir, checkpointsFolder);
+  const progress = beginRun(options, checkpoints);
+  const metrics = new MetricsFile(join(outputDir, metricsFileName), progress.metricsBytes);
+  let savedStep = progress.step;
+  const save = (): void => {
+    metrics.sync();
+    progress.metricsBytes = metrics.bytes;
+    const path = writeCheckpoint(checkpoints, progress, model.state(), options.saveTotalLimit);
+    savedStep = progress.step;
+    options.observe({ kind: "checkpoint", path });
+  };
+  const evaluateNow = async (): Promise<void> => {
+    if (options.evaluation === undefined) return;
+    const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...(await evaluate(model, options.evaluation)) };
+    metrics.append(evaluated);
+    options.observe({ kind: "evaluation", metrics: evaluated });
+  };
+  try {
+    if (progress.step === 0) await evaluateNow();
+    while (progress.step < schedule.totalSteps && !options.stop.aborted) {
+      const startMs = performance.now();
+      const { batches, tokens } = data.stepAt(progress.step);
+      const learningRate = learningRateAt(schedule, progress.step);
+      const result = await model.step(batches, learningRate);
+      const seconds = (performance.now() - startMs) / 1000;
+      requireFinite(result.loss, result.gradNorm, progress.step + 1, savedStep);
+      advance(progress, data.stepsPerEpoch, tokens, seconds);
+      const line: StepMetrics = {
+        step: progress.step,
+        epoch: progress.step / data.stepsPerEpoch,
+        loss: result.loss,
+        grad_norm: result.gradNorm,
+        learning_rate: learningRate,
+        entropy: result.entropy,
+        mean_token_accuracy: result.meanTokenAccuracy,
+        num_tokens: progress.numTokens,
+      };
+      metrics.append(line);
+      options.observe({ kind: "step", metrics: line, totalSteps: schedule.totalSteps, tokens, seconds });
+      const isLast = progress.step === schedule.totalSteps;
+      if (isLast || isDue(progress.step, options.evalSteps)) await evaluateNow();
+      if (isLast || isDue(progress.step, options.saveSteps)) save();
+      // A signal is heard only between turns of the event loop, and a step may be one turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (savedStep < progress.step) save();
+    metrics.sync();
+  } finally {
+    metrics.close();
+  }
+  return { step: progress.step, isFinished: progress.step >= schedule.totalSteps, trainSeconds: progress.trainSeconds };
+}
+
+const isDue = (step: number, every: number): boolean => every > 0 && step % every === 0;
+
+function advance(progress: RunProgress, stepsPerEpoch: number, tokens: number, seconds: number): void {
+  progress.step++;
+  progress.epoch = Math.floor(progress.step / stepsPerEpoch);
+  progress.stepInEpoch = progress.step % stepsPerEpoch;
+  progress.numTokens += tokens;
+  progress.trainSeconds += seconds;
+}
+
+/** Where the run begins: at nothing, or at its newest checkpoint, whose state the model is given. */
+function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOptions, checkpoints: string): RunProgress {
+  onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
+  const newest = checkpointSteps(checkpoints).at(-1);
+  if (!resume && (newest !== undefined || existsSync(join(outputDir, metricsFileName)))) {
+    throw new BonsaiError(
+      "usage",
+      `${outputDir} holds a run already: --resume goes on with it, or name another folder with --output-dir.`,
+      { param: "--output-dir" },
+    );
+  }
+  removeIncompleteCheckpoints(checkpoints);
+  if (newest === undefined) return { step: 0, epoch: 0, stepInEpoch: 0, numTokens: 0, metricsBytes: 0, trainSeconds: 0, identity };
+  const { progress, state } = readCheckpoint(join(checkpoints, `step-${newest}`));
+  requireSameRun(progress.identity, identity, outputDir);
+  model.restore(state);
+  observe({ kind: "resumed", step: newest });
+  return { ...progress, identity };
+}
+
+/** @throws BonsaiError `usage`, naming what differs. */
+function requireSameRun(then: JsonObject, now: JsonObject, outputDir: string): void {
+  for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
+    const [was, is] = [then[key], now[key]].map((value) => JSON.stringify(value) ?? "absent");
+    if (was === is) continue;
+    throw new BonsaiError(
+      "usage",
+      `${key} was ${was} when the run in ${outputDir} began and is ${is} now: give what it was, or begin anew with another --output-dir.`,
+      { param: key },
+    );
+  }
+}
+
+function requireFinite(loss: number, gradNorm: number, step: number, savedStep: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+  const what = Number.isFinite(loss) ? `norm of the gradient became ${gradNorm}` : `loss became ${loss}`;
+  throw new BonsaiError(
+    "training_diverged",
+    `The ${what} at step ${step}: lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
+  );
+}
+
+/** Mean loss and accuracy over all trained tokens of some batches. */
+export async function evaluate(
+  model: TrainableModel,
+  batches: readonly TokenBatch[],
+): Promise<Pick<EvaluationMetrics, "eval_loss" | "eval_mean_token_accuracy" | "eval_num_tokens">> {
+  let [loss, correct, trainedTokens] = [0, 0, 0];
+  for (const batch of batches) {
+    const sums = await model.evaluate(batch);
+    loss += sums.loss;
+    correct += sums.correct;
+    trainedTokens += sums.trainedTokens;
+  }
+  return { eval_loss: loss / trainedTokens, eval_mean_token_accuracy: correct / trainedTokens, eval_num_tokens: trainedTokens };
+}
