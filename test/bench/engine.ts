@@ -14,7 +14,7 @@ import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
 import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
 import { batchedBench, findLlama, type BatchedBenchRow, type Llama } from "./peers/llama.ts";
 import type { Check, Table } from "./report/bench-result.ts";
-import { lineChart, type LineChart } from "./report/line-chart.ts";
+import { lineChart, type LineChart } from "../../src/train/line-chart.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 

@@ -13,7 +13,7 @@ import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody } from "./load/requests.ts";
 import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
 import type { Check } from "./report/bench-result.ts";
-import { lineChart } from "./report/line-chart.ts";
+import { lineChart } from "../../src/train/line-chart.ts";
 import { runBench, type Measurement } from "./report/run-bench.ts";
 import { median, slope } from "./report/statistics.ts";
 
