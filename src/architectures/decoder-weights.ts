@@ -42,9 +42,9 @@ export interface DecoderWeights {
 }
 
 /** Names every weight of the config's architecture and checks its presence and shape. Throws `invalid_model_file` naming the tensor. */
-export function locateDecoderWeights(config: DecoderConfig, source: WeightSource, path: string): DecoderWeights {
-  const weights = config.family === "gpt2" ? gpt2Names(config) : llamaNames(config);
-  const expect = (name: string, ...shape: number[]): void => {
+export function locateDecoderWeights(config: DecoderConfig, source: Pick<WeightSource, "infos">, path: string): DecoderWeights {
+  const weights = decoderWeightNames(config);
+  for (const [name, shape] of decoderWeightShapes(config)) {
     const info = source.infos.get(name);
     if (info === undefined) throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" is missing.`);
     if (info.shape.join() !== shape.join()) {
@@ -53,29 +53,41 @@ export function locateDecoderWeights(config: DecoderConfig, source: WeightSource
         `${path}: the tensor "${name}" has shape [${info.shape.join(", ")}], not [${shape.join(", ")}].`,
       );
     }
-  };
-  const { hiddenSize, headDim, vocabSize } = config;
-  const expectNorm = (norm: NormWeight): void => {
-    expect(norm.weight, hiddenSize);
-    if (norm.bias !== undefined) expect(norm.bias, hiddenSize);
-  };
-  const expectLinear = (linear: LinearWeight): void => {
-    const sizes = partSizes(linear, config);
-    linear.weights.forEach((name, part) => expect(name, sizes[part] as number, linear.inputs));
-    linear.biases.forEach((name, part) => expect(name, sizes[part] as number));
-  };
-  expect(weights.embedding, vocabSize, hiddenSize);
-  if (weights.positions !== undefined) expect(weights.positions, config.contextLength, hiddenSize);
-  for (const layer of weights.layers) {
-    expectNorm(layer.inputNorm);
-    expectNorm(layer.mlpNorm);
-    for (const linear of [layer.queryKeyValue, layer.output, layer.up, layer.down]) expectLinear(linear);
-    if (layer.queryNorm !== undefined) expect(layer.queryNorm, headDim);
-    if (layer.keyNorm !== undefined) expect(layer.keyNorm, headDim);
   }
-  expectNorm(weights.finalNorm);
-  expectLinear(weights.head);
   return weights;
+}
+
+/** Where each part is, whether or not there are such weights yet. */
+export function decoderWeightNames(config: DecoderConfig): DecoderWeights {
+  return config.family === "gpt2" ? gpt2Names(config) : llamaNames(config);
+}
+
+/** The shape of every weight by its name, in PyTorch's layout; one that is used twice is there once. */
+export function decoderWeightShapes(config: DecoderConfig): Map<string, readonly number[]> {
+  const weights = decoderWeightNames(config);
+  const shapes = new Map<string, readonly number[]>();
+  const { hiddenSize, headDim, vocabSize } = config;
+  const addNorm = (norm: NormWeight): void => {
+    shapes.set(norm.weight, [hiddenSize]);
+    if (norm.bias !== undefined) shapes.set(norm.bias, [hiddenSize]);
+  };
+  const addLinear = (linear: LinearWeight): void => {
+    const sizes = partSizes(linear, config);
+    linear.weights.forEach((name, part) => shapes.set(name, [sizes[part] as number, linear.inputs]));
+    linear.biases.forEach((name, part) => shapes.set(name, [sizes[part] as number]));
+  };
+  shapes.set(weights.embedding, [vocabSize, hiddenSize]);
+  if (weights.positions !== undefined) shapes.set(weights.positions, [config.contextLength, hiddenSize]);
+  for (const layer of weights.layers) {
+    addNorm(layer.inputNorm);
+    addNorm(layer.mlpNorm);
+    for (const linear of [layer.queryKeyValue, layer.output, layer.up, layer.down]) addLinear(linear);
+    if (layer.queryNorm !== undefined) shapes.set(layer.queryNorm, [headDim]);
+    if (layer.keyNorm !== undefined) shapes.set(layer.keyNorm, [headDim]);
+  }
+  addNorm(weights.finalNorm);
+  addLinear(weights.head);
+  return shapes;
 }
 
 /** The stacked weight, fp32 [outputs, inputs]. */

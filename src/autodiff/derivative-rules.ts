@@ -50,7 +50,6 @@ export const derivativeRules: { [P in Primitive]: DerivativeRule<P> } = {
   broadcast: (g, _, [x]) => [() => o.sumTo(g, x!.shape)],
   sum: (g, _, [x]) => [() => o.broadcast(g, x!.shape)],
   max: (g, y, [x], { axes }) => [() => shareOfMaxima(g, y, x!, axes)],
-  argMax: none,
   slice: (g, _, [x], { axis, start, end }) => [() => o.pad(g, axis, start, (x!.shape[axis] as number) - end)],
   pad: (g, _, [x], { axis, before }) => [() => o.slice(g, axis, before, before + (x!.shape[axis] as number))],
   concat: (g, _, parts, { axis }) => parts.map((part, at) => () => partOf(g, parts, at, part, axis)),
@@ -87,7 +86,7 @@ export const derivativeRules: { [P in Primitive]: DerivativeRule<P> } = {
   dequantize: none,
   quantizedLinear: (g, _, [, blocks, scales], { blockSize }) => [() => o.matmul(g, o.dequantize(blocks!, scales!, blockSize))],
   dropoutMask: none,
-  withGradients: (g, _, [, ...rest]) => [() => g, ...rest.slice(rest.length / 2).map((gradient) => () => o.mul(gradient, g))],
+  withGradients: (g, _, [, ...rest]) => [undefined, ...rest.slice(rest.length / 2).map((gradient) => () => o.mul(gradient, g))],
 };
 
 /** d silu / dx = s + y (1 - s) with s = sigmoid(x). */

@@ -2,9 +2,9 @@
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { derivativeRules } from "./derivative-rules.ts";
-import { add } from "./operations.ts";
+import { add, scatterAddRows } from "./operations.ts";
 import type { Primitive } from "./primitive.ts";
-import type { Node, Program } from "./program.ts";
+import { isPrimitive, type Node, type Program } from "./program.ts";
 import { Recomputation } from "./recomputation.ts";
 import { sameShape } from "./shape-rules.ts";
 
@@ -40,11 +40,18 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
         );
       }
       const sofar = cotangents.get(input);
-      cotangents.set(input, sofar === undefined ? made : add(sofar, made));
+      cotangents.set(input, sofar === undefined ? made : accumulated(sofar, made));
     }
     if (!wanted.has(node)) cotangents.delete(node);
   }
   return wrt.map((node) => cotangents.get(node) ?? program.full(0, node.shape));
+}
+
+/** The sum; rows that are scattered into zeros are scattered into what is there already. */
+function accumulated(sofar: Node, made: Node): Node {
+  const [base, indices, updates] = made.inputs;
+  const isScattered = isPrimitive(made, "scatterAddRows") && isPrimitive(base!, "full") && base.params.value === 0;
+  return isScattered ? scatterAddRows(sofar, indices!, updates!) : add(sofar, made);
 }
 
 /** The nodes that a derivative flows through on its way to one of `wrt`. */

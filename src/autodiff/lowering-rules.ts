@@ -51,7 +51,6 @@ export const loweringRules: { [P in Primitive]: LoweringRule<P> } = {
   broadcast: ({ graph }, [x], { params }) => graph.op("Expand", [x, graph.int64s(...params.shape)]),
   sum: ({ graph }, [x], { params }) => emitSum(graph, x!, params.axes),
   max: ({ graph }, [x], { params }) => graph.op("ReduceMax", [x, graph.int64s(...params.axes)], keepDimensions),
-  argMax: ({ graph }, x) => graph.op("ArgMax", x, { axis: { int: -1 }, ...keepDimensions }),
   slice: ({ graph }, [x], { params }) =>
     graph.op("Slice", [x, graph.int64s(params.start), graph.int64s(params.end), graph.int64s(params.axis)]),
   pad: ({ graph }, [x], { params: { axis, before, after }, shape }) => {

@@ -6,7 +6,7 @@ import { sameShape } from "./shape-rules.ts";
 
 type Unary = Extract<
   Primitive,
-  "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "sigmoid" | "tanh" | "silu" | "gelu" | "softmax" | "logSumExp" | "stopGradient" | "argMax"
+  "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "sigmoid" | "tanh" | "silu" | "gelu" | "softmax" | "logSumExp" | "stopGradient"
 >;
 
 function unary(primitive: Unary): (x: Node) => Node {
@@ -25,7 +25,6 @@ export const gelu = unary("gelu");
 export const softmax = unary("softmax");
 export const logSumExp = unary("logSumExp");
 export const stopGradient = unary("stopGradient");
-export const argMax = unary("argMax");
 
 /** A number stands for a scalar of that value. */
 export type Operand = Node | number;

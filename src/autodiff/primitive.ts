@@ -55,8 +55,6 @@ export interface PrimitiveParams {
   sum: { axes: readonly number[] };
   /** Over axes that stay with size 1; equal maxima share the derivative. */
   max: { axes: readonly number[] };
-  /** Index of the first largest element of the last axis, which stays with size 1: int64. */
-  argMax: None;
   slice: { axis: number; start: number; end: number };
   /** Zeros before and after. */
   pad: { axis: number; before: number; after: number };

@@ -93,7 +93,6 @@ export const shapeRules: { [P in Primitive]: ShapeRule<P> } = {
   },
   sum: ([x], { axes }) => reduced("sum", x, axes),
   max: ([x], { axes }) => reduced("max", x, axes),
-  argMax: ([x]) => ({ type: "int64", shape: lastBecomes(given("argMax", x, "float32").shape, 1) }),
   slice: ([x], { axis, start, end }) => {
     const { type, shape } = given("slice", x);
     const fits = axis < shape.length && start >= 0 && start < end && end <= (shape[axis] as number);

@@ -10,6 +10,11 @@ export interface SessionOptions {
   threads: number;
   /** Whether idle threads wait in a loop: faster, at the price of the cores. */
   spinning: boolean;
+  /**
+   * For graphs of one shape that are to run as they are written: memory is planned by shape, weights are not packed anew, and nothing is
+   * rewritten (merging equal nodes would undo the recomputation of activations).
+   */
+  asWritten?: boolean;
 }
 
 export interface Session {
@@ -28,9 +33,15 @@ export async function loadSession(path: string, options: SessionOptions): Promis
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       // Shapes change at every step: planning memory by shape costs more than it saves.
-      enableMemPattern: false,
+      enableMemPattern: options.asWritten === true,
+      graphOptimizationLevel: options.asWritten === true ? "disabled" : "all",
       logSeverityLevel: 3,
-      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
+      extra: {
+        session: {
+          intra_op: { allow_spinning: options.spinning ? "1" : "0" },
+          disable_prepacking: options.asWritten === true ? "1" : "0",
+        },
+      },
     });
   } catch (cause) {
     throw new BonsaiError("invalid_model_file", `${path}: ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause });

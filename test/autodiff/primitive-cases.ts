@@ -81,7 +81,6 @@ export const withoutDerivative: readonly Primitive[] = [
   "weight",
   "full",
   "equal",
-  "argMax",
   "attentionMask",
   "dequantize",
   "dropoutMask",

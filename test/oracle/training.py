@@ -9,10 +9,15 @@ beside the project, stories260K. Everything is computed in float64; numbers are 
 
 import json
 import math
+import sys
 from pathlib import Path
 
+sys.path.pop(0)  # tokenizers.py beside this file would hide the package
+
+import peft
 import torch
 import torch.nn.functional as F
+from transformers import AutoModelForCausalLM
 
 FOLDER = Path(__file__).parent
 OUT = FOLDER / "training"
@@ -125,7 +130,128 @@ def write_primitives():
     (OUT / "primitives.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
+# --- decoders ---------------------------------------------------------------------------------------------------------
+
+STORIES = FOLDER.parents[2] / "shared/data/models/stories260K"
+ROWS, LENGTH = 2, 16
+DOCUMENTS = [[9, 7], [16]]  # lengths of the documents that fill each row
+STEPS = 5
+OPTIMIZER = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+MAX_GRAD_NORM = 0.5
+LORA = dict(r=4, lora_alpha=12, lora_dropout=0.0)
+LORA_TARGETS = {
+    "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "qwen3": ["q_proj", "v_proj"],
+}
+
+
+def batch(vocab_size, seed):
+    """Rows of documents: each token's target is the next one of its document, and some are not trained."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(vocab_size, (ROWS, LENGTH), generator=generator)
+    targets = torch.full((ROWS, LENGTH), -1)
+    trained = torch.rand((ROWS, LENGTH), generator=generator) > 0.2
+    spans = []
+    for row, lengths in enumerate(DOCUMENTS):
+        start = 0
+        for length in lengths:
+            end = start + length
+            targets[row, start : end - 1] = torch.where(trained[row, start : end - 1], ids[row, start + 1 : end], -1)
+            spans.append((row, start, end))
+            start = end
+    return ids, targets, spans
+
+
+def loss_of(model, ids, targets, spans):
+    """Each document on its own, so that packing has something to be compared with."""
+    total = 0.0
+    for row, start, end in spans:
+        logits = model(ids[row : row + 1, start:end]).logits[0]
+        total = total + F.cross_entropy(logits, targets[row, start:end], ignore_index=-1, reduction="sum")
+    return total / (targets >= 0).sum()
+
+
+def digest(name, tensor):
+    """Norm, and products with two directions that see every element."""
+    values = tensor.T if is_conv1d(name) else tensor
+    values = values.detach().double().flatten()
+    places = torch.arange(len(values), dtype=torch.float64)
+    return rounded(torch.stack([values.norm(), values @ (places * 0.7 + 1).cos(), values @ (places * 0.013 + 2).cos()]))
+
+
+def is_conv1d(name):
+    """GPT-2's matrices are [in, out] in PyTorch; ours are [out, in]."""
+    return "lora_" not in name and any(name.endswith(f"{part}.weight") for part in ("c_attn", "c_proj", "c_fc"))
+
+
+def parameters_of(model):
+    return {name.replace(".default.", ".").replace(".base_layer.", "."): p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def train(model, vocab_size):
+    parameters = parameters_of(model)
+    optimizer = torch.optim.AdamW(
+        [
+            dict(params=[p for p in parameters.values() if p.dim() > 1]),
+            dict(params=[p for p in parameters.values() if p.dim() <= 1], weight_decay=0.0),
+        ],
+        **OPTIMIZER,
+    )
+    batches, losses, norms, gradients = [], [], [], None
+    for step in range(STEPS):
+        ids, targets, spans = batch(vocab_size, step)
+        optimizer.zero_grad()
+        loss = loss_of(model, ids, targets, spans)
+        loss.backward()
+        if gradients is None:
+            gradients = {name: digest(name, p.grad) for name, p in parameters.items()}
+        norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRAD_NORM).item())
+        optimizer.step()
+        losses.append(loss.item())
+        batches.append(dict(ids=ids.flatten().tolist(), targets=targets.flatten().tolist()))
+    return dict(
+        rows=ROWS,
+        length=LENGTH,
+        documents=DOCUMENTS,
+        batches=batches,
+        losses=rounded(losses),
+        norms=rounded(norms),
+        gradients=gradients,
+        weights={name: digest(name, p) for name, p in parameters.items()},
+    )
+
+
+def with_lora(model, targets):
+    """Factors by a formula, so that the other side has the same ones."""
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(**LORA, target_modules=targets, fan_in_fan_out=model.config.model_type == "gpt2"))
+    with torch.no_grad():
+        for name, parameter in parameters_of(wrapped).items():
+            places = torch.arange(parameter.numel(), dtype=torch.float64).reshape(parameter.shape)
+            parameter.copy_((0.1 * (places * 0.37 + len(name)).cos()).float())
+    return wrapped
+
+
+def write_decoder(name, folder):
+    def load():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
+        return model.double()
+
+    model = load()
+    golden = dict(full=train(model, model.config.vocab_size))
+    if name in LORA_TARGETS:
+        model = load()
+        golden["lora"] = dict(targets=LORA_TARGETS[name], **train(with_lora(model, LORA_TARGETS[name]).double(), model.config.vocab_size))
+    (OUT / f"{name}.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     OUT.mkdir(exist_ok=True)
     write_primitives()
+    for model_name in ("llama", "llama3-rope", "qwen2", "qwen3", "gpt2"):
+        write_decoder(model_name, FOLDER / "models" / model_name)
+    if STORIES.exists():
+        write_decoder("stories260K", STORIES)
+    else:
+        print(f"{STORIES} is absent: its golden stays as it is")

@@ -1,0 +1,123 @@
+/** @file Cross-entropy of a large vocabulary's logits, in chunks of rows: no more than one chunk of logits exists at a time. */
+
+import {
+  add,
+  concat,
+  equal,
+  gatherRows,
+  log,
+  matmul,
+  max,
+  mul,
+  neg,
+  reshape,
+  scatterAddRows,
+  slice,
+  softmax,
+  sub,
+  sumAll,
+  sumLast,
+  takeAlongLast,
+  where,
+  withGradients,
+} from "./operations.ts";
+import type { Node } from "./program.ts";
+
+/** Logits of one chunk: 64 MiB of float32. */
+const defaultChunkElements = 2 ** 24;
+
+export interface CrossEntropyInputs {
+  /** [N, H]. */
+  hidden: Node;
+  /** The output projection, [V, H]. */
+  weight: Node;
+  /** [N] int32: the index that each row must predict, or -1 where nothing is trained. */
+  targets: Node;
+  /** Scalar: what the sum of the rows' losses is multiplied by, such as one over their number. */
+  scale: Node;
+  /** Most logits at a time. */
+  chunkElements?: number | undefined;
+}
+
+/** Scalars, all over the trained rows. */
+export interface CrossEntropy {
+  /** scale * sum of -log p(target), nats. */
+  loss: Node;
+  /** Rows whose target is (one of) the likeliest. */
+  correct: Node;
+  /** Sum of the entropies of the predictions, nats. */
+  entropy: Node;
+}
+
+/**
+ * The derivatives by hidden states and weight are computed chunk by chunk along with the loss, whose derivative by the logits is
+ * scale (softmax - one-hot): keeping softmax for a later backward pass would keep [N, V].
+ */
+export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
+  const { hidden, weight, targets, scale, chunkElements = defaultChunkElements } = inputs;
+  const [rows, vocabSize] = [hidden.shape[0] as number, weight.shape[0] as number];
+  const chunks = Math.ceil((rows * vocabSize) / chunkElements);
+  const chunkRows = Math.ceil(rows / Math.min(chunks, rows));
+  const parts: Chunk[] = [];
+  let weightGradient: Node | undefined;
+  for (let start = 0; start < rows; start += chunkRows) {
+    const end = Math.min(start + chunkRows, rows);
+    const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scale);
+    parts.push(part);
+    if (weight.active) {
+      const gradient = matmul(part.probabilities, part.scaledHidden, { transposeA: true });
+      weightGradient = weightGradient === undefined ? gradient : add(weightGradient, gradient);
+    }
+  }
+  const joined = (of: (part: Chunk) => Node): Node => concat(parts.map(of) as [Node, ...Node[]], 0);
+  const total = (of: (part: Chunk) => Node): Node => parts.map(of).reduce((sum, part) => add(sum, part));
+  const gradients = [{ of: hidden, gradient: joined((part) => part.hiddenGradient) }].filter(() => hidden.active);
+  if (weightGradient !== undefined) {
+    gradients.push({ of: weight, gradient: scatterAddRows(weightGradient, targets, neg(joined((part) => part.scaledHidden))) });
+  }
+  return {
+    loss: withGradients(
+      total((part) => part.loss),
+      gradients,
+    ),
+    correct: total((part) => part.correct),
+    entropy: total((part) => part.entropy),
+  };
+}
+
+interface Chunk {
+  loss: Node;
+  correct: Node;
+  entropy: Node;
+  /** [n, V]. */
+  probabilities: Node;
+  /** [n, H]: rows times scale, zero where nothing is trained. */
+  scaledHidden: Node;
+  /** [n, H]. */
+  hiddenGradient: Node;
+}
+
+/** One chunk of n rows. Indices of -1 read some row or other, which a factor of zero takes out. */
+function crossEntropyChunk(hidden: Node, weight: Node, targets: Node, scale: Node): Chunk {
+  const { program } = hidden;
+  const column = reshape(targets, [targets.shape[0] as number, 1]);
+  const isIgnored = equal(column, program.apply("cast", [program.full(-1)], { to: "int32" }));
+  const trained = where(isIgnored, program.full(0), program.full(1)); // [n, 1]
+  const logits = matmul(hidden, weight, { transposeB: true }); // [n, V]
+  const probabilities = softmax(logits);
+  const largest = max(logits, [1]); // [n, 1]
+  // p of the largest is exp(largest - logsumexp): no second pass of exponentials over the vocabulary.
+  const logMass = sub(largest, log(max(probabilities, [1])));
+  const target = takeAlongLast(logits, column);
+  const isCorrect = where(equal(target, largest), trained, program.full(0));
+  const entropies = sub(logMass, sumLast(mul(probabilities, logits)));
+  const factor = mul(trained, scale);
+  return {
+    loss: sumAll(mul(sub(logMass, target), factor)),
+    correct: sumAll(isCorrect),
+    entropy: sumAll(mul(entropies, trained)),
+    probabilities,
+    scaledHidden: mul(hidden, factor),
+    hiddenGradient: mul(sub(matmul(probabilities, weight), gatherRows(weight, targets)), factor),
+  };
+}

@@ -1,0 +1,44 @@
+/** @file The two programs of a decoder under training: loss with gradients, and loss alone. */
+
+import { buildTrainingDecoder, type TrainingDecoderOptions } from "../architectures/training/training-decoder.ts";
+import { crossEntropy, type CrossEntropy } from "../autodiff/cross-entropy.ts";
+import { gradients } from "../autodiff/gradients.ts";
+import { add } from "../autodiff/operations.ts";
+import type { Node, Program } from "../autodiff/program.ts";
+
+/** What both take beside the decoder's inputs: targets int32 [B * T], and scale, what the losses of the tokens are multiplied by. */
+export type DecoderProgramOptions = Omit<TrainingDecoderOptions, "dropout">;
+
+/** Prefixes of the names of gradients. */
+export const gradientPrefix = { output: "gradient:", sofar: "sofar:" } as const;
+
+/**
+ * Outputs loss, correct, entropy (see `CrossEntropy`) and `gradient:NAME` of each trained weight; when it accumulates, it adds to
+ * `sofar:NAME`, an input.
+ */
+export function gradientProgram(
+  options: DecoderProgramOptions,
+  { recompute, accumulate }: { recompute: boolean; accumulate: boolean },
+): Program {
+  const { program, parameters, sums } = withLoss({ ...options, dropout: true });
+  const found = gradients(program, sums.loss, [...parameters.values()], { recompute });
+  for (const [at, name] of [...parameters.keys()].entries()) {
+    const gradient = found[at] as Node;
+    const sofar = (): Node => program.input(`${gradientPrefix.sofar}${name}`, "float32", gradient.shape);
+    program.output(`${gradientPrefix.output}${name}`, accumulate ? add(sofar(), gradient) : gradient);
+  }
+  return program;
+}
+
+/** Outputs loss, correct and entropy. */
+export function evaluationProgram(options: DecoderProgramOptions): Program {
+  return withLoss({ ...options, dropout: false }).program;
+}
+
+function withLoss(options: TrainingDecoderOptions): { program: Program; parameters: Map<string, Node>; sums: CrossEntropy } {
+  const { program, hidden, head, parameters } = buildTrainingDecoder(options);
+  const targets = program.input("targets", "int32", [options.rows * options.length]);
+  const sums = crossEntropy({ hidden, weight: head, targets, scale: program.input("scale", "float32", []) });
+  for (const [name, node] of Object.entries(sums) as [string, Node][]) program.output(name, node);
+  return { program, parameters, sums };
+}
