@@ -4,14 +4,11 @@ import type { TrainingDocument } from "./documents.ts";
 import type { Piece, Row } from "./packing.ts";
 import type { TokenBatch } from "./trainable-model.ts";
 
-/** Unpacked rows are padded to a multiple of this, so that few different shapes occur. */
-const lengthMultiple = 16;
-
 /**
- * The batch of some rows, each padded to `length`; without it to the longest row, rounded up.
+ * The batch of some rows, each padded to `length`.
  * @throws RangeError when a row is longer than `length`.
  */
-export function makeBatch(documents: readonly TrainingDocument[], rows: readonly Row[], length = paddedLength(rows)): TokenBatch {
+export function makeBatch(documents: readonly TrainingDocument[], rows: readonly Row[], length: number): TokenBatch {
   const places = rows.length * length;
   const batch: TokenBatch = {
     rows: rows.length,
@@ -40,10 +37,6 @@ export function makeBatch(documents: readonly TrainingDocument[], rows: readonly
 /** Places that a row takes without padding. */
 export function rowLength(row: Row): number {
   return row.reduce((sum, { start, end }) => sum + end - start, 0);
-}
-
-function paddedLength(rows: readonly Row[]): number {
-  return Math.ceil(Math.max(...rows.map(rowLength)) / lengthMultiple) * lengthMultiple;
 }
 
 /** Tokens of some rows: all that are read, and a document's last one, which is only predicted. */

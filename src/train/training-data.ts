@@ -1,4 +1,4 @@
-/** @file A data set laid out for a run: which batches each step trains on, and the batches of an evaluation. */
+/** @file A data set laid out for a run: rows of one length, which batches each step trains on, and the batches of an evaluation. */
 
 import { countTokens, makeBatch, rowLength } from "./batch.ts";
 import { DataOrder, type DataOrderOptions } from "./data-order.ts";
@@ -6,10 +6,25 @@ import type { TrainingDocument } from "./documents.ts";
 import { packRows, type Packing, type Row } from "./packing.ts";
 import type { TokenBatch } from "./trainable-model.ts";
 
-export interface TrainingDataOptions extends Omit<DataOrderOptions, "rows"> {
-  packing: Packing;
-  /** Places of a packed row. */
-  maxLength: number;
+/** Lengths of rows are multiples of this, which matrix products like. */
+const lengthMultiple = 16;
+
+/** Documents and the rows that they are laid out in. */
+export interface LaidOutDocuments {
+  documents: readonly TrainingDocument[];
+  rows: readonly Row[];
+}
+
+/** @param maxLength places of a row at most; the documents have at most one token more where they are not wrapped. */
+export function layOut(documents: readonly TrainingDocument[], packing: Packing, maxLength: number): LaidOutDocuments {
+  const lengths = documents.map(({ ids }) => ids.length);
+  return { documents, rows: packRows(lengths, maxLength, packing) };
+}
+
+/** The length to which all rows of a run are padded: that of the longest, rounded up. One shape serves the whole run. */
+export function commonLength(sets: readonly LaidOutDocuments[], maxLength: number): number {
+  const longest = sets.flatMap(({ rows }) => rows).reduce((most, row) => Math.max(most, rowLength(row)), 1);
+  return Math.min(maxLength, Math.ceil(longest / lengthMultiple) * lengthMultiple);
 }
 
 /** What a step trains on. */
@@ -20,21 +35,15 @@ export interface StepData {
 }
 
 export class TrainingData {
-  readonly #documents: readonly TrainingDocument[];
+  readonly #laidOut: LaidOutDocuments;
+  readonly #length: number;
   readonly #order: DataOrder;
-  /** Length of every batch where rows are packed: one shape for the whole run. */
-  readonly #length: number | undefined;
-  readonly rows: readonly Row[];
 
-  constructor(documents: readonly TrainingDocument[], options: TrainingDataOptions) {
-    this.#documents = documents;
-    this.rows = packRows(
-      documents.map(({ ids }) => ids.length),
-      options.maxLength,
-      options.packing,
-    );
-    this.#length = options.packing === "none" ? undefined : commonLength(this.rows, options.maxLength);
-    this.#order = new DataOrder({ ...options, rows: this.rows.length });
+  /** @param length of every batch: see `commonLength`. */
+  constructor(laidOut: LaidOutDocuments, length: number, order: Omit<DataOrderOptions, "rows">) {
+    this.#laidOut = laidOut;
+    this.#length = length;
+    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
   }
 
   get stepsPerEpoch(): number {
@@ -43,29 +52,18 @@ export class TrainingData {
 
   /** @param step counted from 0. */
   stepAt(step: number): StepData {
-    const chosen = this.#order.rowsOf(step).batches.map((batch) => batch.map((row) => this.rows[row]!));
+    const { documents, rows } = this.#laidOut;
+    const chosen = this.#order.rowsOf(step).batches.map((batch) => batch.map((row) => rows[row]!));
     return {
-      batches: chosen.map((rows) => makeBatch(this.#documents, rows, this.#length)),
-      tokens: chosen.reduce((sum, rows) => sum + countTokens(this.#documents, rows), 0),
+      batches: chosen.map((batch) => makeBatch(documents, batch, this.#length)),
+      tokens: chosen.reduce((sum, batch) => sum + countTokens(documents, batch), 0),
     };
   }
 }
 
 /** Held-out data in batches, each row once, in order. Packed rows keep their documents apart, so packing changes no number but the speed. */
-export function evaluationBatches(documents: readonly TrainingDocument[], options: TrainingDataOptions): TokenBatch[] {
-  const rows = packRows(
-    documents.map(({ ids }) => ids.length),
-    options.maxLength,
-    options.packing,
-  );
-  const length = options.packing === "none" ? undefined : commonLength(rows, options.maxLength);
+export function evaluationBatches({ documents, rows }: LaidOutDocuments, length: number, batchSize: number): TokenBatch[] {
   const batches: TokenBatch[] = [];
-  for (let at = 0; at < rows.length; at += options.batchSize)
-    batches.push(makeBatch(documents, rows.slice(at, at + options.batchSize), length));
+  for (let at = 0; at < rows.length; at += batchSize) batches.push(makeBatch(documents, rows.slice(at, at + batchSize), length));
   return batches;
-}
-
-function commonLength(rows: readonly Row[], maxLength: number): number {
-  const longest = rows.reduce((most, row) => Math.max(most, rowLength(row)), 1);
-  return Math.min(maxLength, Math.ceil(longest / 16) * 16);
 }

@@ -3,7 +3,7 @@
 import { pathToFileURL } from "node:url";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { TrainingDocument } from "../../src/train/documents.ts";
-import { evaluationBatches, TrainingData, type TrainingDataOptions } from "../../src/train/training-data.ts";
+import { evaluationBatches, layOut, TrainingData } from "../../src/train/training-data.ts";
 import { runTraining, type RunOutcome, type TrainingEvent, type TrainingRunOptions } from "../../src/train/training-run.ts";
 import { BigramModel } from "./bigram-model.ts";
 
@@ -21,22 +21,18 @@ export function cycleDocuments(count: number, first: number): TrainingDocument[]
   });
 }
 
-export const layout: TrainingDataOptions = {
-  packing: "bfd",
-  maxLength: 32,
-  batchSize: 2,
-  accumulationSteps: 2,
-  seed: 5,
-  shuffle: true,
-};
+/** Rows of 32 places, laid out for the tests' runs. */
+export function cycleData(changes: { batchSize?: number; accumulationSteps?: number } = {}): TrainingData {
+  const order = { batchSize: 2, accumulationSteps: 2, seed: 5, shuffle: true, ...changes };
+  return new TrainingData(layOut(cycleDocuments(120, 0), "bfd", 32), 32, order);
+}
 
 /** Runs 40 steps over about three epochs, with a checkpoint every 4 and an evaluation every 10. */
 export async function bigramRun(outputDir: string, changes: Partial<TrainingRunOptions> = {}): Promise<RunOutcome> {
-  const data = new TrainingData(cycleDocuments(120, 0), layout);
   return runTraining({
     model: new BigramModel(vocabSize),
-    data,
-    evaluation: evaluationBatches(cycleDocuments(20, 3), layout),
+    data: cycleData(),
+    evaluation: evaluationBatches(layOut(cycleDocuments(20, 3), "bfd", 32), 32, 2),
     schedule: { type: "cosine", learningRate: 0.1, warmupSteps: 4, totalSteps: 40 },
     outputDir,
     saveSteps: 4,

@@ -7,6 +7,7 @@ import { countTokens, makeBatch, rowLength } from "../../src/train/batch.ts";
 import { DataOrder } from "../../src/train/data-order.ts";
 import type { TrainingDocument } from "../../src/train/documents.ts";
 import { bestFitDecreasing, packings, packRows } from "../../src/train/packing.ts";
+import { commonLength, evaluationBatches, layOut } from "../../src/train/training-data.ts";
 
 const capacity = 12;
 const lengthLists = fc.array(fc.integer({ min: 2, max: capacity + 1 }), { minLength: 1, maxLength: 40 });
@@ -104,9 +105,13 @@ describe("a batch", () => {
     assert.deepEqual([...batch.positions], [0, 1, 2, 0, 1, 0, 0, 0]);
   });
 
-  test("without a length is as long as its longest row, rounded up", () => {
-    const batch = makeBatch(documentsOf([4, 20]), packRows([4, 20], 30, "none"));
-    assert.deepEqual([batch.rows, batch.length, batch.ids.length], [2, 32, 64]);
+  test("has the length that the longest row of the run needs, rounded up, and no more than is allowed", () => {
+    const sets = [[4, 20], [18]].map((lengths) => layOut(documentsOf(lengths), "none", 30));
+    assert.equal(commonLength(sets, 100), 32);
+    assert.equal(commonLength(sets, 19), 19);
+    const [batch] = evaluationBatches(sets[0]!, 32, 8);
+    assert.deepEqual([batch!.rows, batch!.length, batch!.ids.length], [2, 32, 64]);
+    assert.throws(() => makeBatch(documentsOf([20]), packRows([20], 30, "none"), 18), /row 0 is longer than 18/);
   });
 });
 

@@ -11,11 +11,10 @@ import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { checkpointSteps, readCheckpoint } from "../../src/train/checkpoint.ts";
 import { learningRateAt } from "../../src/train/learning-rate.ts";
 import { readMetrics } from "../../src/train/metrics-file.ts";
-import { TrainingData } from "../../src/train/training-data.ts";
 import type { TrainingEvent } from "../../src/train/training-run.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { BigramModel } from "./bigram-model.ts";
-import { bigramRun, cycleDocuments, layout } from "./bigram-run.ts";
+import { bigramRun, cycleData, cycleDocuments } from "./bigram-run.ts";
 
 const root = temporaryFolder();
 const program = fileURLToPath(new URL("bigram-run.ts", import.meta.url));
@@ -78,7 +77,7 @@ describe("a run", () => {
 
   test("counts tokens and epochs as the data have them", () => {
     const documents = cycleDocuments(120, 0);
-    const { stepsPerEpoch } = new TrainingData(documents, layout);
+    const { stepsPerEpoch } = cycleData();
     const perEpoch = documents.reduce((sum, { ids }) => sum + ids.length, 0);
     assert.equal(steps[stepsPerEpoch - 1]!.num_tokens, perEpoch);
     assert.equal(steps[2 * stepsPerEpoch - 1]!.num_tokens, 2 * perEpoch);
@@ -94,14 +93,13 @@ describe("a run", () => {
     );
     assert.deepEqual(readdirSync(join(whole, "checkpoints")).toSorted(), ["step-36", "step-40"]);
     const { progress } = readCheckpoint(join(whole, "checkpoints/step-36"));
-    const { stepsPerEpoch } = new TrainingData(cycleDocuments(120, 0), layout);
+    const { stepsPerEpoch } = cycleData();
     assert.equal(progress.epoch * stepsPerEpoch + progress.stepInEpoch, 36);
   });
 
   test("accumulates: 4 batches of 1 row are the step of 1 batch of 4", async () => {
-    const documents = cycleDocuments(120, 0);
     const states = [[4, 1], [1, 4]].map(async ([batchSize = 1, accumulationSteps = 1]) => {
-      const data = new TrainingData(documents, { ...layout, batchSize, accumulationSteps });
+      const data = cycleData({ batchSize, accumulationSteps });
       const model = new BigramModel(24);
       for (let step = 0; step < 5; step++) await model.step(data.stepAt(step).batches, 0.05);
       return model.state().get("weights")!.data;
