@@ -1,7 +1,8 @@
 /** @file The options in words: --help, docs/CONFIG.md, and the line that a log may carry. */
 
-import { describeValues } from "./load.ts";
-import { optionGroups, options, type Config, type Option } from "./options.ts";
+import { describeValues } from "./command-line.ts";
+import type { Option } from "./option.ts";
+import { optionGroups, options, type Config } from "./options.ts";
 
 /** 268435456 as "256 MiB". */
 export function formatBytes(bytes: number): string {
@@ -37,8 +38,41 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
+/** An entry of --help. */
+function entry(head: string, text: string): string[] {
+  return [`  ${head}`, ...wrap(text, 96).map((line) => `        ${line}`)];
+}
+
+/** The options of --help by group, and the flags that every command has. */
+export function optionLines(
+  groups: readonly string[],
+  listed: readonly Option[],
+  { withVariables, others }: { withVariables: boolean; others: readonly (readonly [head: string, text: string])[] },
+): string[] {
+  const lines: string[] = [];
+  for (const group of groups) {
+    lines.push("", `${group}:`);
+    for (const option of listed.filter((candidate) => candidate.group === group)) {
+      const variable = withVariables ? ` [${option.variable}]` : "";
+      lines.push(...entry(`--${option.flag}${metavar(option)}`, `${option.description}. Default: ${formatDefault(option)}.${variable}`));
+    }
+  }
+  lines.push(
+    "",
+    "Other:",
+    ...[...others, ["--help, -h", "Print this text."], ["--version, -v", "Print the version."]].flatMap(([head = "", text = ""]) =>
+      entry(head, text),
+    ),
+  );
+  return lines;
+}
+
 /** The text of `npm start -- --help`. */
 export function helpText(): string {
+  const config = [
+    "--config FILE",
+    "Config file, a JSON object whose keys are the options' names without dashes in front. [BONSAI_CONFIG]",
+  ] as const;
   const lines = [
     "Serve language models over the OpenAI protocol.",
     "",
@@ -46,20 +80,8 @@ export function helpText(): string {
     "",
     "Each option can also be an environment variable or a key of the config file; the command line wins over",
     "the environment, and the environment over the file. In the environment, commas separate the values of a list.",
+    ...optionLines(optionGroups, options, { withVariables: true, others: [config] }),
   ];
-  const entry = (head: string, text: string): void => {
-    lines.push(`  ${head}`, ...wrap(text, 96).map((line) => `        ${line}`));
-  };
-  for (const group of optionGroups) {
-    lines.push("", `${group}:`);
-    for (const option of options.filter((candidate) => candidate.group === group)) {
-      entry(`--${option.flag}${metavar(option)}`, `${option.description}. Default: ${formatDefault(option)}. [${option.variable}]`);
-    }
-  }
-  lines.push("", "Other:");
-  entry("--config FILE", "Config file, a JSON object whose keys are the options' names without dashes in front. [BONSAI_CONFIG]");
-  entry("--help, -h", "Print this text.");
-  entry("--version, -v", "Print the version.");
   return `${lines.join("\n")}\n`;
 }
 

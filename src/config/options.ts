@@ -1,6 +1,7 @@
 /** @file Every option of the server as one TypeBox schema: types, validation, --help, environment, config file and docs/CONFIG.md come from it. */
 
-import { Type, type Static, type TSchema } from "typebox";
+import { Type, type Static } from "typebox";
+import { annotations, defaultsOf, oneOf, optionsOf, type Option } from "./option.ts";
 
 /** Ways to hold the weights; see docs/BENCHMARKS.md for the quality and speed of each. */
 export const quantizations = ["fp32", "q8", "q4", "w8a8"] as const;
@@ -17,30 +18,8 @@ export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "s
 
 /** The headings under which --help and docs/CONFIG.md list the options, in this order. */
 export const optionGroups = ["Models", "Network", "Access", "Limits", "Operation"] as const;
-export type OptionGroup = (typeof optionGroups)[number];
 
-/** What an option's schema says besides its type. */
-export interface OptionAnnotations {
-  group: OptionGroup;
-  description: string;
-  default: unknown;
-  /** What the value stands for in --help, such as PATH. */
-  metavar?: string;
-  /** Unit of a number. Bytes also take the suffixes KiB, MiB and GiB. */
-  unit?: "bytes" | "seconds" | "milliseconds" | "tokens";
-  /** Command-line spelling, where it is not the property's name in kebab case. */
-  flag?: string;
-  /** How docs name the default when it depends on the machine. */
-  defaultText?: string;
-  /** The value is never shown, in errors and logs neither. */
-  secret?: boolean;
-}
-
-const annotate = <const A extends OptionAnnotations>(annotations: A): A => annotations;
-
-/** One of a list of words, written as JSON Schema's `enum`. */
-const oneOf = <const Words extends readonly string[]>(words: Words, annotations: OptionAnnotations) =>
-  Type.Unsafe<Words[number]>({ type: "string", enum: [...words], ...annotations });
+const annotate = annotations<(typeof optionGroups)[number]>();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -232,43 +211,10 @@ export const ConfigSchema = Type.Object(
 export type Config = Static<typeof ConfigSchema>;
 export type OptionName = keyof Config;
 
-/** One option, as parsers and writers of docs see it. */
-export interface Option extends OptionAnnotations {
-  name: OptionName;
-  schema: TSchema;
-  /** Command-line spelling without the dashes, which is also the key in the config file. */
-  flag: string;
-  /** Environment variable. */
-  variable: string;
-  kind: "string" | "integer" | "boolean" | "list";
-  /** Of an option that takes one of some words. */
-  words: readonly string[] | undefined;
-  minimum: number | undefined;
-  maximum: number | undefined;
-}
-
-const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
-type AnnotatedSchema = TSchema & OptionAnnotations & { type: string; enum?: string[]; minimum?: number; maximum?: number };
-
 /** All options, in the order of the schema. */
-export const options: readonly Option[] = Object.entries(ConfigSchema.properties).map(([name, property]) => {
-  const schema = property as unknown as AnnotatedSchema;
-  const flag = schema.flag ?? kebabCase(name);
-  return {
-    ...schema,
-    name: name as OptionName,
-    schema: property,
-    flag,
-    variable: `BONSAI_${flag.replaceAll("-", "_").toUpperCase()}`,
-    kind: schema.type === "array" ? "list" : (schema.type as "string" | "integer" | "boolean"),
-    words: schema.enum,
-    minimum: schema.minimum,
-    maximum: schema.maximum,
-  };
-});
+export const options: readonly Option<OptionName>[] = optionsOf(ConfigSchema.properties);
 
 /** A fresh configuration in which every option has its default. */
 export function defaultConfig(): Config {
-  return structuredClone(Object.fromEntries(options.map((option) => [option.name, option.default]))) as Config;
+  return defaultsOf(options) as Config;
 }

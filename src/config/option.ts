@@ -1,0 +1,77 @@
+/** @file One option as a TypeBox property with annotations: what parsers, --help and docs are made from. */
+
+import { Type, type TSchema } from "typebox";
+
+/** What an option's schema says besides its type. */
+export interface OptionAnnotations<Group extends string = string> {
+  /** The heading under which --help and docs list it. */
+  group: Group;
+  description: string;
+  default: unknown;
+  /** What the value stands for in --help, such as PATH. */
+  metavar?: string;
+  /** Unit of a number. Bytes also take the suffixes KiB, MiB and GiB. */
+  unit?: "bytes" | "seconds" | "milliseconds" | "tokens" | "steps" | "rows" | "epochs";
+  /** Command-line spelling, where it is not the property's name in kebab case. */
+  flag?: string;
+  /** How docs name the default when it depends on the machine. */
+  defaultText?: string;
+  /** The value is never shown, in errors and logs neither. */
+  secret?: boolean;
+}
+
+/** A function that checks annotations and gives them back, for a schema of these groups. */
+export const annotations =
+  <Group extends string>() =>
+  <const A extends OptionAnnotations<Group>>(given: A): A =>
+    given;
+
+/** One of a list of words, written as JSON Schema's `enum`. */
+export const oneOf = <const Words extends readonly string[]>(words: Words, given: OptionAnnotations) =>
+  Type.Unsafe<Words[number]>({ type: "string", enum: [...words], ...given });
+
+/** One option, as parsers and writers of docs see it. */
+export interface Option<Name extends string = string> extends OptionAnnotations {
+  name: Name;
+  schema: TSchema;
+  /** Command-line spelling without the dashes, which is also the key in a config file. */
+  flag: string;
+  /** Environment variable, where the command reads them. */
+  variable: string;
+  kind: "string" | "integer" | "number" | "boolean" | "list";
+  /** Of an option that takes one of some words. */
+  words: readonly string[] | undefined;
+  minimum: number | undefined;
+  exclusiveMinimum: number | undefined;
+  maximum: number | undefined;
+}
+
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+type AnnotatedSchema = TSchema &
+  OptionAnnotations & { type: string; enum?: string[]; minimum?: number; exclusiveMinimum?: number; maximum?: number };
+
+/** The options of a schema's properties, in their order. */
+export function optionsOf<Name extends string>(properties: Readonly<Record<Name, TSchema>>): Option<Name>[] {
+  return (Object.entries(properties) as [Name, TSchema][]).map(([name, property]) => {
+    const schema = property as unknown as AnnotatedSchema;
+    const flag = schema.flag ?? kebabCase(name);
+    return {
+      ...schema,
+      name,
+      schema: property,
+      flag,
+      variable: `BONSAI_${flag.replaceAll("-", "_").toUpperCase()}`,
+      kind: schema.type === "array" ? "list" : (schema.type as "string" | "integer" | "number" | "boolean"),
+      words: schema.enum,
+      minimum: schema.minimum,
+      exclusiveMinimum: schema.exclusiveMinimum,
+      maximum: schema.maximum,
+    };
+  });
+}
+
+/** A fresh object of all defaults, by name. */
+export function defaultsOf(options: readonly Option[]): Record<string, unknown> {
+  return structuredClone(Object.fromEntries(options.map((option) => [option.name, option.default])));
+}
