@@ -24,7 +24,7 @@ function formatDefault(option: Option): string {
 
 function metavar(option: Option): string {
   if (option.kind === "boolean") return "";
-  return ` ${option.words?.join("|") ?? option.metavar ?? option.unit?.toUpperCase() ?? (option.kind === "integer" ? "N" : "TEXT")}`;
+  return ` ${option.words?.join("|") ?? option.metavar ?? option.unit?.toUpperCase() ?? (option.kind === "integer" || option.kind === "number" ? "N" : "TEXT")}`;
 }
 
 /** Breaks text at spaces into lines of at most `width` characters. */

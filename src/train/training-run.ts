@@ -126,10 +126,11 @@ function advance(progress: RunProgress, stepsPerEpoch: number, tokens: number, s
 function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOptions, checkpoints: string): RunProgress {
   onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
   const newest = checkpointSteps(checkpoints).at(-1);
-  if (!resume && (newest !== undefined || existsSync(join(outputDir, metricsFileName)))) {
+  const isTaken = [metricsFileName, "config.json", "adapter_config.json"].some((name) => existsSync(join(outputDir, name)));
+  if (!resume && (newest !== undefined || isTaken)) {
     throw new BonsaiError(
       "usage",
-      `${outputDir} holds a run already: --resume goes on with it, or name another folder with --output-dir.`,
+      `${outputDir} holds a run or a model already: --resume goes on with a run, or name another folder with --output-dir.`,
       { param: "--output-dir" },
     );
   }

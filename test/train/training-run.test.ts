@@ -146,7 +146,7 @@ describe("a run that was ended", () => {
   });
 
   test("goes on only as the same run, in a folder that is asked to", async () => {
-    await refusal(bigramRun(whole), "usage", /holds a run already: --resume/);
+    await refusal(bigramRun(whole), "usage", /holds a run or a model already: --resume/);
     await refusal(
       bigramRun(whole, { resume: true, identity: { "--learning-rate": 0.2, data: "cycles" } }),
       "usage",

@@ -1,0 +1,63 @@
+/** @file The words of a trainer's command line as its options, checked one by one and then together, and its --help. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { readFlags } from "./command-line.ts";
+import { optionLines } from "./describe.ts";
+import { defaultsOf, optionsOf } from "./option.ts";
+import { supportedDevices } from "./options.ts";
+import { trainingGroups, type TrainingOptions, type TrainingSchema } from "./training-options.ts";
+
+/** What the command line asks for. */
+export type TrainingInvocation = { kind: "help" } | { kind: "version" } | { kind: "run"; options: TrainingOptions };
+
+/** @throws BonsaiError `usage`, naming the flag at fault and what would be right. */
+export function readTrainingOptions(schema: TrainingSchema, args: readonly string[]): TrainingInvocation {
+  const listed = optionsOf(schema.properties);
+  const flags = readFlags(args, listed);
+  if (flags.kind !== "values") return flags;
+  const options = { ...defaultsOf(listed), ...flags.values } as TrainingOptions;
+  const refuse = (flag: string, message: string): never => {
+    throw new BonsaiError("usage", message, { param: flag });
+  };
+  if (options.model === "") refuse("--model", "Name the model to train: --model DIR.");
+  if (options.dataset.length === 0) refuse("--dataset", "Name the data to train on: --dataset FILE.");
+  if (options.outputDir === "") refuse("--output-dir", "Name the folder of what is trained: --output-dir DIR.");
+  if (!supportedDevices.includes(options.device))
+    refuse("--device", `--device ${options.device} is not supported by this version: use ${supportedDevices.join(" or ")}.`);
+  const trainsAdapter = options.loraR > 0 || options.adapter !== "";
+  for (const [flag, name] of [
+    ["--lora-alpha", "loraAlpha"],
+    ["--lora-dropout", "loraDropout"],
+    ["--lora-target-modules", "loraTargetModules"],
+    ["--load-in-8bit", "loadIn8bit"],
+  ] as const) {
+    // prettier-ignore
+    if (!trainsAdapter && name in flags.values) refuse(flag, `${flag} is of an adapter: give --lora-r as well.`);
+  }
+  if (options.adapter !== "") {
+    for (const [flag, name] of [
+      ["--lora-r", "loraR"],
+      ["--lora-alpha", "loraAlpha"],
+      ["--lora-target-modules", "loraTargetModules"],
+    ] as const)
+      // prettier-ignore
+      if (name in flags.values) refuse(flag, `${flag} is what the adapter of --adapter has: give one of the two.`);
+  }
+  return { kind: "run", options };
+}
+
+/** The options by their flags, as a record of a run keeps them. */
+export function trainingFlags(schema: TrainingSchema, options: TrainingOptions): Record<string, unknown> {
+  return Object.fromEntries(optionsOf(schema.properties).map(({ name, flag }) => [`--${flag}`, options[name]]));
+}
+
+/** The text of --help. */
+export function trainingHelp(schema: TrainingSchema, about: readonly string[], command: string): string {
+  const lines = [
+    ...about,
+    "",
+    `Usage: npm run ${command} -- --model DIR --dataset FILE --output-dir DIR [options]`,
+    ...optionLines(trainingGroups, optionsOf(schema.properties), { withVariables: false, others: [] }),
+  ];
+  return `${lines.join("\n")}\n`;
+}

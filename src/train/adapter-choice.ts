@@ -1,0 +1,97 @@
+/** @file The adapter that a run trains: what options or an adapter on disk say of it, and where its factors begin. */
+
+import { createHash } from "node:crypto";
+
+import type { DecoderConfig } from "../architectures/decoder-config.ts";
+import { locateDecoderWeights } from "../architectures/decoder-weights.ts";
+import type { LoraOptions } from "../architectures/training/trained-weights.ts";
+import type { TrainingOptions } from "../config/training-options.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { ModelFile } from "../formats/model-file.ts";
+import { loraScale, peftTensorName, readPeftAdapter, type LoraPair } from "../formats/peft-adapter.ts";
+import type { TrainableModel } from "./trainable-model.ts";
+import type { AdapterSettings } from "./trained-output.ts";
+
+/** The factors that training begins with. */
+export interface AdapterBeginning {
+  pairs: ReadonlyMap<string, LoraPair>;
+  /** Of all values, hex. */
+  hash: string;
+}
+
+export interface ChosenAdapter {
+  lora: LoraOptions;
+  settings: AdapterSettings;
+  /** Undefined for a new adapter. */
+  begin: AdapterBeginning | undefined;
+}
+
+/**
+ * Undefined where all weights are trained.
+ * @throws BonsaiError as `readPeftAdapter`; `invalid_model_file` where an adapter on disk does not fit the model.
+ */
+export function chooseAdapter(options: TrainingOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
+  const dropout = options.loraDropout;
+  if (options.adapter !== "") {
+    const adapter = readPeftAdapter(options.adapter, config.family);
+    const { pairs, ...settings } = adapter;
+    requireFit(pairs, config, model, options.adapter);
+    return {
+      // The graphs know alpha / rank alone.
+      lora: { rank: adapter.rank, alpha: loraScale(adapter) * adapter.rank, dropout, targetModules: [...pairs.keys()] },
+      settings: { ...settings, dropout, baseModel: options.model },
+      begin: { pairs, hash: hashOf(pairs) },
+    };
+  }
+  if (options.loraR === 0) return undefined;
+  const targetModules = options.loraTargetModules.includes("all-linear") ? linearLayers(config, model) : options.loraTargetModules;
+  const { loraR: rank, loraAlpha: alpha } = options;
+  return {
+    lora: { rank, alpha, dropout, targetModules },
+    settings: { rank, alpha, dropout, useRslora: false, baseModel: options.model },
+    begin: undefined,
+  };
+}
+
+/** The full names of the linear layers within the decoder's blocks; PEFT's "all-linear" leaves the head out too. */
+function linearLayers(config: DecoderConfig, model: ModelFile): string[] {
+  const { layers } = locateDecoderWeights(config, model.weights, model.path);
+  const linears = layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+  return linears.flatMap(({ weights }) => weights.map((name) => name.slice(0, -".weight".length)));
+}
+
+function requireFit(pairs: ReadonlyMap<string, LoraPair>, config: DecoderConfig, model: ModelFile, folder: string): void {
+  const known = new Set(linearLayers(config, model));
+  for (const [layer, { outputs, inputs }] of pairs) {
+    if (known.has(layer) && model.weights.infos.get(`${layer}.weight`)?.shape.join() === `${outputs},${inputs}`) continue;
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${folder} changes the layer ${layer} as [${outputs}, ${inputs}], which the model ${model.path} does not have: it is an adapter of another model.`,
+    );
+  }
+}
+
+function hashOf(pairs: ReadonlyMap<string, LoraPair>): string {
+  const hash = createHash("sha256");
+  for (const [layer, { a, b }] of pairs) {
+    hash.update(`${layer}\0${a.length}\0`);
+    for (const values of [a, b]) hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+/** Gives a model that trains an adapter the factors of one, in place of those it was made with. */
+export function beginFromAdapter(model: TrainableModel, { pairs }: AdapterBeginning): void {
+  const state = new Map(model.state());
+  for (const [layer, { a, b }] of pairs) {
+    for (const [factor, data] of [
+      ["A", a],
+      ["B", b],
+    ] as const) {
+      // prettier-ignore
+      const name = peftTensorName(layer, factor);
+      state.set(name, { shape: state.get(name)?.shape ?? [], data });
+    }
+  }
+  model.restore(state);
+}

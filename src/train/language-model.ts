@@ -1,0 +1,197 @@
+/** @file Pre-training and supervised fine-tuning from options to a folder: data, model, loop, and what the run leaves. */
+
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+
+import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
+import type { TrainingOptions } from "../config/training-options.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { openHuggingFaceFolder } from "../formats/hugging-face-folder.ts";
+import type { ModelFile } from "../formats/model-file.ts";
+import { openModel } from "../formats/open-model.ts";
+import { chooseAdapter, beginFromAdapter, type ChosenAdapter } from "./adapter-choice.ts";
+import { createTrainableDecoder } from "./decoder-trainable.ts";
+import { initialDecoderWeights } from "./decoder-initial-weights.ts";
+import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
+import { readMetrics } from "./metrics-file.ts";
+import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
+import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
+import { metricsFileName, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
+import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
+
+export interface LanguageModelTraining extends Pick<TrainingReport, "stage" | "command" | "flags" | "versions"> {
+  /** A GGUF file or a Hugging Face folder. One without weights begins with weights drawn from the seed. */
+  modelPath: string;
+  options: TrainingOptions;
+  /** Ends the run after the step that is being done, with a checkpoint. */
+  stop: AbortSignal;
+  observe: (event: TrainingEvent) => void;
+  /** Takes lines for the person who waits. */
+  log: (line: string) => void;
+}
+
+/** Longest row where neither the option nor the model's context says otherwise; TRL's default. */
+const usualMaxLength = 1024;
+
+/**
+ * Trains a model on rows of text, messages or prompts with completions, and writes it to the output folder once its last step is done.
+ * @throws BonsaiError as `openModel`, `readDocuments`, `createTrainableDecoder` and `runTraining`; `usage` for options that the model does not allow.
+ */
+export async function trainLanguageModel(training: LanguageModelTraining): Promise<RunOutcome> {
+  const { options, modelPath, log } = training;
+  const { model, isFromNothing } = openForTraining(modelPath, options.seed);
+  try {
+    const config = readDecoderConfig(model.config, model.path);
+    const adapter = chooseAdapter(options, config, model);
+    log(
+      `${isFromNothing ? "A new model of the config" : "The model"} ${modelPath}: ${adapter === undefined ? "all weights" : "a LoRA adapter"} will be trained.`,
+    );
+    const data = readData(training, model, config);
+    const decoder = await createTrainableDecoder({
+      config,
+      weights: model.weights,
+      path: model.path,
+      rows: options.batchSize,
+      length: data.length,
+      mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
+      optimizer: {
+        kind: "adamw",
+        beta1: options.adamBeta1,
+        beta2: options.adamBeta2,
+        epsilon: options.adamEpsilon,
+        weightDecay: options.weightDecay,
+      },
+      maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
+      threads: options.threads === 0 ? availableParallelism() : options.threads,
+      recompute: options.gradientCheckpointing,
+      baseBits: options.loadIn8bit ? 8 : 32,
+      seed: options.seed,
+    });
+    try {
+      if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
+      const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * data.training.stepsPerEpoch);
+      const outcome = await runTraining({
+        model: decoder,
+        data: data.training,
+        evaluation: data.heldOut && evaluationBatches(data.heldOut, data.length, options.batchSize),
+        schedule: { type: options.lrSchedulerType, learningRate: options.learningRate, warmupSteps: options.warmupSteps, totalSteps },
+        outputDir: options.outputDir,
+        saveSteps: options.saveSteps,
+        saveTotalLimit: options.saveTotalLimit,
+        evalSteps: options.evalSteps,
+        resume: options.resume,
+        identity: identityOf(training, data, model, adapter, totalSteps),
+        stop: training.stop,
+        observe: training.observe,
+      });
+      if (!outcome.isFinished) return outcome;
+      if (adapter === undefined) writeTrainedModel(options.outputDir, model, decoder.trainedWeights(), options.saveDtype);
+      else writeTrainedAdapter(options.outputDir, model, decoder.trainedWeights(), adapter.settings, options.saveDtype);
+      await writeTrainingReport(options.outputDir, {
+        stage: training.stage,
+        command: training.command,
+        flags: training.flags,
+        versions: training.versions,
+        base: { name: options.model, contentHash: model.contentHash, isFromNothing },
+        trains: adapter === undefined ? "all weights" : "a LoRA adapter",
+        data: data.summary,
+        steps: outcome.step,
+        epochs: outcome.step / data.training.stepsPerEpoch,
+        trainSeconds: outcome.trainSeconds,
+        metrics: readMetrics(join(options.outputDir, metricsFileName)),
+      });
+      return outcome;
+    } finally {
+      await decoder.dispose();
+    }
+  } finally {
+    model.weights.close();
+  }
+}
+
+/** The model at the path; a folder with a config and no weights gets those of the seed. */
+function openForTraining(path: string, seed: number): { model: ModelFile; isFromNothing: boolean } {
+  const isFolder = existsSync(join(path, "config.json")) && statSync(path).isDirectory();
+  const isFromNothing = isFolder && !readdirSync(path).some((name) => /\.(safetensors|safetensors\.index\.json|bin|gguf)$/.test(name));
+  if (!isFromNothing) return { model: openModel(path), isFromNothing };
+  const model = openHuggingFaceFolder(path, (folder, _, config) => ({
+    source: initialDecoderWeights(readDecoderConfig(config, folder), seed),
+    files: [],
+  }));
+  return { model, isFromNothing };
+}
+
+interface RunData {
+  training: TrainingData;
+  heldOut: LaidOutDocuments | undefined;
+  /** Places of every row. */
+  length: number;
+  summary: TrainingReport["data"];
+}
+
+function readData({ options, log }: LanguageModelTraining, model: ModelFile, config: DecoderConfig): RunData {
+  if (options.maxLength > config.contextLength) {
+    throw new BonsaiError(
+      "usage",
+      `--max-length ${options.maxLength} is more than the model's context of ${config.contextLength} tokens.`,
+      {
+        param: "--max-length",
+      },
+    );
+  }
+  const maxLength = options.maxLength === 0 ? Math.min(usualMaxLength, config.contextLength) : options.maxLength;
+  const packing = options.packing ? options.packingStrategy : "none";
+  const encoder = new RowEncoder(model);
+  const read = (paths: readonly string[]): Documents => readDocuments(paths, encoder, packing === "wrapped" ? Infinity : maxLength);
+  const documents = read(options.dataset);
+  tellOf(documents, options.dataset, log);
+  const evaluation = options.evalDataset.length === 0 ? undefined : read(options.evalDataset);
+  if (evaluation !== undefined) tellOf(evaluation, options.evalDataset, log);
+  const laidOut = layOut(documents.documents, packing, maxLength);
+  const heldOut = evaluation && layOut(evaluation.documents, packing, maxLength);
+  const length = commonLength(heldOut === undefined ? [laidOut] : [laidOut, heldOut], maxLength);
+  const training = new TrainingData(laidOut, length, {
+    batchSize: options.batchSize,
+    accumulationSteps: options.gradientAccumulationSteps,
+    seed: options.seed,
+    shuffle: options.shuffle,
+  });
+  const { files, truncatedRows, truncatedTokens, droppedRows } = documents;
+  const counts = { documents: documents.documents.length, rows: laidOut.rows.length, length };
+  log(`${counts.documents} documents in ${counts.rows} rows of ${length} tokens, ${training.stepsPerEpoch} steps an epoch.`);
+  const summary = { files, evaluationFiles: evaluation?.files ?? [], ...counts, truncatedRows, truncatedTokens, droppedRows };
+  return { training, heldOut, length, summary };
+}
+
+function tellOf({ truncatedRows, truncatedTokens, droppedRows }: Documents, paths: readonly string[], log: (line: string) => void): void {
+  if (truncatedRows > 0) log(`Of ${paths.join(", ")}, ${truncatedRows} rows are cut at --max-length, ${truncatedTokens} tokens in all.`);
+  if (droppedRows > 0) log(`Of ${paths.join(", ")}, ${droppedRows} rows are left out: nothing that is trained on is left of them.`);
+}
+
+/** Options that decide how a run goes on; where results lie and how often they are written does not. */
+// prettier-ignore
+const coursing = [
+  "--max-length", "--packing", "--packing-strategy", "--shuffle", "--batch-size", "--gradient-accumulation-steps", "--learning-rate",
+  "--lr-scheduler-type", "--warmup-steps", "--weight-decay", "--adam-beta1", "--adam-beta2", "--adam-epsilon", "--max-grad-norm", "--lora-r",
+  "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--load-in-8bit", "--seed", "--device",
+];
+
+function identityOf(
+  { flags, options }: LanguageModelTraining,
+  { summary }: RunData,
+  model: ModelFile,
+  adapter: ChosenAdapter | undefined,
+  totalSteps: number,
+): Record<string, unknown> {
+  const hashes = (files: TrainingReport["data"]["files"]): string[] => files.map(({ sha256 }) => sha256);
+  return {
+    "the content of --model": model.contentHash,
+    "the content of --dataset": hashes(summary.files),
+    "the content of --eval-dataset": hashes(summary.evaluationFiles),
+    "the content of --adapter": adapter?.begin?.hash ?? null,
+    ...Object.fromEntries(coursing.map((flag) => [flag, flags[flag]])),
+    // A constant rate does not look at the end, so such a run may be made longer.
+    ...(options.lrSchedulerType === "constant" ? {} : { "the number of steps": totalSteps }),
+  };
+}
