@@ -1,0 +1,287 @@
+/** @file Whole trainings of a tiny model: it learns, others load what it leaves, and cutting the work in pieces changes no byte. */
+
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
+import { PretrainSchema, SftSchema } from "../../src/config/training-options.ts";
+import { startEngine } from "../../src/engine/start-engine.ts";
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import type { ErrorCode } from "../../src/errors/registry.ts";
+import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
+import { openModel } from "../../src/formats/open-model.ts";
+import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
+import { readDocuments, RowEncoder } from "../../src/train/documents.ts";
+import { trainLanguageModel } from "../../src/train/language-model.ts";
+import { readMetrics, type EvaluationMetrics } from "../../src/train/metrics-file.ts";
+import type { RunOutcome, TrainingEvent } from "../../src/train/training-run.ts";
+import { goldenPath, largestDifference } from "../architectures/goldens.ts";
+import { NaiveDecoder } from "../architectures/naive-decoder.ts";
+import { AnswerCollector, requestFor, roomyLimits } from "../engine/answers.ts";
+import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { soundRows, writeJsonLines } from "./sound-rows.ts";
+
+const root = temporaryFolder();
+const llama = goldenPath("llama");
+const dataset = writeJsonLines(join(root, "train.jsonl"), soundRows(6));
+const heldOut = writeJsonLines(join(root, "held-out.jsonl"), soundRows(1));
+
+interface Run {
+  stage?: "pretrain" | "sft";
+  /** Default: the rows of sounds. */
+  data?: string;
+  /** Ends the run after this step. */
+  stopAfter?: number;
+}
+
+/** A training by the words of its command line, in the output folder `name`. */
+async function run(
+  name: string,
+  words: string,
+  { stage = "sft", data = dataset, stopAfter }: Run = {},
+): Promise<RunOutcome & { events: TrainingEvent[] }> {
+  const schema = stage === "sft" ? SftSchema : PretrainSchema;
+  const shared = [
+    "--dataset",
+    data,
+    "--eval-dataset",
+    data === dataset ? heldOut : data,
+    "--output-dir",
+    join(root, name),
+    "--eval-steps",
+    "0",
+  ];
+  const invocation = readTrainingOptions(schema, [...shared, ...words.split(" ")]);
+  assert.ok(invocation.kind === "run");
+  const stop = new AbortController();
+  const events: TrainingEvent[] = [];
+  const outcome = await trainLanguageModel({
+    stage,
+    command: "npm run …",
+    flags: trainingFlags(schema, invocation.options),
+    versions: { bonsai: "test" },
+    modelPath: invocation.options.model,
+    options: invocation.options,
+    stop: stop.signal,
+    log: () => {},
+    observe: (event) => {
+      events.push(event);
+      if (event.kind === "step" && event.metrics.step === stopAfter) stop.abort();
+    },
+  });
+  return { ...outcome, events };
+}
+
+function evaluations(name: string): EvaluationMetrics[] {
+  return readMetrics(join(root, name, "metrics.jsonl")).evaluations;
+}
+
+async function refusal(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof BonsaiError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+const rows = "--max-length 64 --packing";
+
+describe("fine-tuning all weights", () => {
+  const lasting = `--model ${llama} ${rows} --learning-rate 3e-3`;
+  const words = `${lasting} --max-steps 30`;
+
+  test("lowers the loss of held-out rows, and the folder is served with what was learnt", async () => {
+    await run("full", words);
+    const [before, after] = evaluations("full");
+    assert.ok(before!.eval_loss > 4 && after!.eval_loss < 0.5, `${before!.eval_loss} to ${after!.eval_loss}`);
+
+    const engine = await startEngine({
+      ...roomyLimits,
+      models: [{ id: "full", path: join(root, "full") }],
+      quantization: "fp32",
+      cacheDir: join(root, "cache"),
+      threads: 2,
+      log: () => {},
+    });
+    try {
+      for (const { messages } of soundRows(1)) {
+        const request = requestFor("full", { prompt: { kind: "messages", messages: messages.slice(0, 1) }, maxTokens: 12 });
+        const collector = new AnswerCollector(1);
+        for await (const event of engine.generate(request)) collector.add(event);
+        const { sequences } = collector.answer;
+        assert.deepEqual([sequences[0]!.text, sequences[0]!.finishReason], [messages[1]!.content, "stop"]);
+      }
+    } finally {
+      await engine.close();
+    }
+  });
+
+  test("leaves a folder that transformers loads, with the same logits", { skip: withoutPyTorch }, () => {
+    const { logits } = runOracle("load-written.py", "model", join(root, "full")) as { logits: number[] };
+    const model = openModel(join(root, "full"));
+    const naive = new NaiveDecoder(readDecoderConfig(model.config, model.path), model.weights).logits([5, 17, 99, 3]);
+    assert.ok(largestDifference(naive.at(-1)!, logits) < 1e-4);
+    model.weights.close();
+  });
+
+  test("leaves the card, the curves and the record of the run", () => {
+    const read = (name: string): string => readFileSync(join(root, "full", name), "utf8");
+    assert.match(
+      read("README.md"),
+      /^---\nlibrary_name: transformers\n[^]*\| held out, after 30 steps \|[^]*\| train\.jsonl \| 108 \| `[0-9a-f]{64}` \|/,
+    );
+    assert.match(read("curves.svg"), /^<svg[^]*held out[^]*<\/svg>\n$/);
+    const record = JSON.parse(read("training.json")) as { flags: Record<string, unknown>; steps: number; data: { files: object[] } };
+    assert.deepEqual([record.flags["--learning-rate"], record.steps, record.data.files.length], [0.003, 30, 1]);
+  });
+
+  test("ends with the same bytes when it is interrupted and goes on", async () => {
+    for (const stopAfter of [4, 5, 19]) {
+      const { step, isFinished } = await run("pieces", `${words} --resume`, { stopAfter });
+      assert.deepEqual([step, isFinished], [stopAfter, false]);
+    }
+    await run("pieces", `${words} --resume`);
+    for (const file of ["model.safetensors", "metrics.jsonl", "config.json", "checkpoints/step-30/state.safetensors"])
+      assert.ok(readFileSync(join(root, "pieces", file)).equals(readFileSync(join(root, "full", file))), file);
+  });
+
+  test("goes on only with what it began with", async () => {
+    await refusal(run("full", `${words} --resume --seed 7`), "usage", /--seed was 42 .* is 7 now/);
+    await refusal(run("full", `${lasting} --resume --max-steps 31`), "usage", /the number of steps was 30 .* 31 now/);
+    await refusal(run("full", words), "usage", /holds a run or a model already/);
+  });
+
+  test("measures held-out rows alike, however they lie in rows and batches", async () => {
+    const at = async (name: string, how: string): Promise<number> => {
+      await run(name, `--model ${llama} --max-steps 1 ${how}`);
+      return evaluations(name)[0]!.eval_loss;
+    };
+    const losses = [await at("one-each", "--batch-size 3"), await at("packed", rows), await at("alone", "--batch-size 1")];
+    for (const loss of losses) assert.ok(Math.abs(loss - losses[0]!) < 1e-5 * losses[0]!, losses.join());
+  });
+});
+
+describe("fine-tuning an adapter", () => {
+  const words = `--model ${llama} ${rows} --learning-rate 1e-2 --lora-r 8 --lora-alpha 16 --lora-dropout 0.1`;
+
+  test("lowers the loss of held-out rows, leaves the base as it is, and merges into it", async () => {
+    await run("lora", `${words} --max-steps 40`);
+    const [before, after] = evaluations("lora");
+    assert.ok(after!.eval_loss < before!.eval_loss / 3, `${before!.eval_loss} to ${after!.eval_loss}`);
+    const adapter = readPeftAdapter(join(root, "lora"), "llama");
+    assert.deepEqual([adapter.rank, adapter.alpha, adapter.dropout, adapter.baseModel, adapter.pairs.size], [8, 16, 0.1, llama, 14]);
+    const base = openModel(llama);
+    const naive = new NaiveDecoder(readDecoderConfig(base.config, base.path), mergeAdapter(base.weights, adapter));
+    assert.ok(meanLoss(naive) < before!.eval_loss / 3);
+    assert.ok(Math.abs(meanLoss(naive) - after!.eval_loss) < 1e-3, `merged ${meanLoss(naive)}, trained ${after!.eval_loss}`);
+    base.weights.close();
+  });
+
+  test("begins as the base", () => {
+    assert.ok(Math.abs(evaluations("lora")[0]!.eval_loss - evaluations("full")[0]!.eval_loss) < 1e-5);
+  });
+
+  test("leaves a folder that peft loads", { skip: withoutPyTorch }, () => {
+    const { parameters, logits } = runOracle("load-written.py", "adapter", llama, join(root, "lora")) as {
+      parameters: Record<string, unknown>;
+      logits: number[];
+    };
+    assert.equal(Object.keys(parameters).length, 28);
+    const base = openModel(llama);
+    const merged = mergeAdapter(base.weights, readPeftAdapter(join(root, "lora"), "llama"));
+    const naive = new NaiveDecoder(readDecoderConfig(base.config, base.path), merged).logits([5, 17, 99, 3]);
+    assert.ok(largestDifference(naive.at(-1)!, logits) < 1e-3);
+    base.weights.close();
+  });
+
+  test("ends with the same bytes when it is interrupted and goes on, dropout included", async () => {
+    await run("lora-pieces", `${words} --max-steps 40`, { stopAfter: 7 });
+    await run("lora-pieces", `${words} --max-steps 40 --resume`);
+    for (const file of ["adapter_model.safetensors", "metrics.jsonl"])
+      assert.ok(readFileSync(join(root, "lora-pieces", file)).equals(readFileSync(join(root, "lora", file))), file);
+  });
+
+  test("begins with an adapter on disk where it left off, also one that peft made", async () => {
+    await run("further", `--model ${llama} --adapter ${join(root, "lora")} --max-steps 1 ${rows}`);
+    assert.ok(Math.abs(evaluations("further")[0]!.eval_loss - evaluations("lora").at(-1)!.eval_loss) < 1e-5);
+
+    const made = join(llama, "../../adapters/llama");
+    await run("from-peft", `--model ${llama} --adapter ${made} --learning-rate 1e-2 --max-steps 20 ${rows}`);
+    const adapter = readPeftAdapter(join(root, "from-peft"), "llama");
+    assert.deepEqual([adapter.rank, adapter.alpha, adapter.useRslora, adapter.pairs.size], [2, 6, true, 6]);
+    const [before, after] = evaluations("from-peft");
+    assert.ok(after!.eval_loss < before!.eval_loss);
+    const base = openModel(llama);
+    const merged = mergeAdapter(base.weights, readPeftAdapter(made, "llama"));
+    assert.ok(Math.abs(meanLoss(new NaiveDecoder(readDecoderConfig(base.config, ""), merged)) - before!.eval_loss) < 1e-3);
+    base.weights.close();
+  });
+
+  test("refuses an adapter of another model and a layer that is none", async () => {
+    const made = join(llama, "../../adapters/llama");
+    await refusal(run("other", `--model ${goldenPath("qwen3")} --adapter ${made}`), "invalid_model_file", /adapter of another model/);
+    await refusal(run("none", `--model ${llama} --lora-r 2 --lora-target-modules c_attn`), "usage", /"c_attn".*q_proj/);
+  });
+
+  /** Mean loss of the held-out answers, by the slow twin. */
+  function meanLoss(naive: NaiveDecoder): number {
+    const base = openModel(llama);
+    base.weights.close();
+    const { documents } = readDocuments([heldOut], new RowEncoder(base), 64);
+    const losses = documents.flatMap(({ ids, trained }) => {
+      const logits = naive.logits([...ids].slice(0, -1));
+      const places = [...ids.keys()].filter((at) => at > 0 && trained[at] === 1);
+      return places.map((at) => {
+        const row = logits[at - 1]!;
+        return Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0)) - row[ids[at]!]!;
+      });
+    });
+    return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  }
+});
+
+describe("pre-training", () => {
+  const bare = join(root, "bare");
+  mkdirSync(bare);
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"]) cpSync(join(llama, name), join(bare, name));
+  const texts = soundRows(6).map(({ messages }) => ({ text: `${messages[0]!.content}: ${messages[1]!.content}.` }));
+  const corpus = writeJsonLines(join(root, "corpus.jsonl"), texts);
+  const words = `--model ${bare} --max-length 32 --max-steps 60 --learning-rate 1e-2`;
+
+  test("begins with the config's own model drawn from the seed, and learns", async () => {
+    await run("base", words, { stage: "pretrain", data: corpus });
+    const { steps } = readMetrics(join(root, "base", "metrics.jsonl"));
+    assert.ok(Math.abs(steps[0]!.loss - Math.log(128)) < 0.3, "at first every token is about as likely as another");
+    assert.ok(steps.at(-1)!.loss < 2);
+    const written = openModel(join(root, "base"));
+    assert.deepEqual([...written.weights.infos.keys()].toSorted(), [...openedNames(llama)]);
+    written.weights.close();
+    assert.match(readFileSync(join(root, "base", "README.md"), "utf8"), /from nothing/);
+  });
+
+  test("gives the same bytes by the same seed, others by another, and goes on from weights that are there", async () => {
+    await run("again", words, { stage: "pretrain", data: corpus });
+    const weights = (name: string): Buffer => readFileSync(join(root, name, "model.safetensors"));
+    assert.ok(weights("again").equals(weights("base")));
+    await run("other-seed", `${words} --seed 1`, { stage: "pretrain", data: corpus });
+    assert.ok(!weights("other-seed").equals(weights("base")));
+    rmSync(join(root, "again", "checkpoints"), { recursive: true });
+    await run("further-base", words.replace(bare, join(root, "again")), { stage: "pretrain", data: corpus });
+    const { steps } = readMetrics(join(root, "further-base", "metrics.jsonl"));
+    assert.ok(steps[0]!.loss < 2);
+  });
+});
+
+test("a row longer than the model's context allows is refused by its flag", async () => {
+  await refusal(run("long", `--model ${llama} --max-length 257`), "usage", /--max-length 257 is more than the model's context of 256/);
+});
+
+function openedNames(path: string): string[] {
+  const model = openModel(path);
+  model.weights.close();
+  return [...model.weights.infos.keys()].toSorted();
+}
