@@ -1,6 +1,6 @@
 /** @file The output projection, and as much of sampling as spares copying a whole vocabulary of logits. */
 
-import type { Value } from "../onnx/graph.ts";
+import type { Graph, Value } from "../onnx/graph.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
 import { emitLinear } from "./linear.ts";
 
@@ -9,10 +9,14 @@ export const topCandidates = 64;
 
 /**
  * From hidden [N * S, H] after the final norm, of which the input head_rows [R] int64 (indices into N * S, at least one: ONNX Runtime's block
- * product divides by the number of rows) says what is wanted, and the input inverse_temperature [R, 1], to the outputs, with K = min(64, V):
+ * product divides by the number of rows) says what is wanted, to the outputs, with K = min(64, V) and weight = exp((logit - largest) *
+ * inverse_temperature):
  * - top_logits [R, K] float32, largest first; top_ids [R, K] int64
- * - mass [R, 1]: sum over the vocabulary of exp((logit - largest) * inverse_temperature)
- * - logits [R, V]: fetched only when a draw may need them
+ * - mass [R, 1]: sum of the weights of the whole vocabulary
+ * - all_wanted [R] bool; logits [W, V]: the whole rows of those, one after the other, since copying every row costs more than most draws need
+ *
+ * The inputs inverse_temperature, wanted_share and wanted_weight, each [R, 1], say which rows those are: a row's logits are all wanted unless
+ * its K largest hold more than wanted_share of the mass, or the last of them weighs less than wanted_weight.
  */
 export function emitHead(context: DecoderContext, hidden: Value): void {
   const { graph, config, weights } = context;
@@ -21,18 +25,36 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   const scheme = context.scheme === "w8a8" ? "blocks8" : context.scheme;
   const headRows = graph.input("head_rows", "int64", ["R"]);
   const inverseTemperature = graph.input("inverse_temperature", "float32", ["R", 1]);
-  const wanted = graph.op("Gather", [hidden, headRows], { axis: { int: 0 } });
-  const logits = emitLinear({ ...context, scheme }, weights.head, wanted);
+  const wantedShare = graph.input("wanted_share", "float32", ["R", 1]);
+  const wantedWeight = graph.input("wanted_weight", "float32", ["R", 1]);
+  const rows = graph.op("Gather", [hidden, headRows], { axis: { int: 0 } });
+  const logits = emitLinear({ ...context, scheme }, weights.head, rows);
   const k = Math.min(topCandidates, vocabSize);
   const [topLogits, topIds] = graph.ops("TopK", [logits, graph.int64s(k)], 2, { axis: { int: -1 } }) as [Value, Value];
-  const largest = graph.op("ReduceMax", [logits, graph.int64s(-1)], { keepdims: { int: 1 } });
-  const exponents = graph.op("Mul", [graph.op("Sub", [logits, largest]), inverseTemperature]);
-  // A product with ones, not ReduceSum, whose order of adding depends on the row's place in the batch unless V is a multiple of 16.
-  const relative = graph.op("Reshape", [graph.op("Exp", [exponents]), graph.int64s(-1, 1, vocabSize)]);
-  const ones = graph.op("Expand", [graph.constant("float32", [1, 1], Float32Array.of(1)), graph.int64s(vocabSize, 1)]);
-  const mass = graph.op("Reshape", [graph.op("MatMul", [relative, ones]), graph.int64s(-1, 1)]);
+  const largest = graph.op("Slice", [topLogits, graph.int64s(0), graph.int64s(1), graph.int64s(1)]);
+  const weigh = (x: Value): Value => graph.op("Exp", [graph.op("Mul", [graph.op("Sub", [x, largest]), inverseTemperature])]);
+  const mass = emitRowSums(graph, weigh(logits), vocabSize);
+  const topWeights = weigh(topLogits);
+  const lastWeight = graph.op("Slice", [topWeights, graph.int64s(k - 1), graph.int64s(k), graph.int64s(1)]);
+  // Both margins are far beyond float32's rounding, so that whoever decides again with the same numbers never lacks a row. A mass that is no
+  // number is below nothing: its row is wanted, and whoever draws from it finds the fault.
+  const holdsShare = graph.op("LessOrEqual", [
+    graph.op("Mul", [wantedShare, mass]),
+    graph.op("Mul", [emitRowSums(graph, topWeights, k), graph.float(0.998)]),
+  ]);
+  const endsBelow = graph.op("Less", [lastWeight, graph.op("Mul", [wantedWeight, graph.float(0.999)])]);
+  const allWanted = graph.op("Reshape", [graph.op("Not", [graph.op("Or", [holdsShare, endsBelow])]), graph.int64s(-1)]);
+  const wantedLogits = graph.op("Compress", [logits, allWanted], { axis: { int: 0 } });
   graph.output("top_logits", topLogits, "float32", ["R", k]);
   graph.output("top_ids", topIds, "int64", ["R", k]);
   graph.output("mass", mass, "float32", ["R", 1]);
-  graph.output("logits", logits, "float32", ["R", vocabSize]);
+  graph.output("all_wanted", allWanted, "bool", ["R"]);
+  graph.output("logits", wantedLogits, "float32", ["W", vocabSize]);
+}
+
+/** A product with ones, not ReduceSum, whose order of adding depends on the row's place in the batch unless its length is a multiple of 16. */
+function emitRowSums(graph: Graph, x: Value, length: number): Value {
+  const ones = graph.op("Expand", [graph.constant("float32", [1, 1], Float32Array.of(1)), graph.int64s(length, 1)]);
+  const sums = graph.op("MatMul", [graph.op("Reshape", [x, graph.int64s(-1, 1, length)]), ones]);
+  return graph.op("Reshape", [sums, graph.int64s(-1, 1)]);
 }

@@ -9,6 +9,7 @@ import { blockSizeFor, fileBlockSize, quantizeBlocks8, quantizeChannels8, type B
 import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
 import { transpose } from "../tensor/transpose.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
+import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
 
 /**
  * fp32: `MatMul`.
@@ -121,23 +122,18 @@ function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, rep
   return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
 }
 
-/** Rows are quantised by a scale each, |q| <= 127 around a zero point of 128, so a row's result does not depend on the others. */
+/** Integer sums are exact, and each row has its own scale, so a row's result does not depend on the others. */
 function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
   const { graph, source } = context;
   const { name, outputs, inputs } = weight;
   const quantized = once(() => quantizeChannels8(loadScaled(source, weight, scaling), outputs, inputs));
   const data = external(context, `${name}.w8`, "int8", [inputs, outputs], () => quantized().data);
-  const scales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
-  const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 0 } });
-  // A row of zeros would divide by zero; the smallest normal scale keeps it zero.
-  const rowScale = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
-  const zeroPoints = graph.once("zero_points", () =>
-    graph.op("Expand", [graph.constant("uint8", [1], Uint8Array.of(128)), graph.op("Shape", [rowScale])]),
-  );
-  const rows = graph.op("QuantizeLinear", [x, rowScale, zeroPoints], { axis: { int: 0 } });
-  const zeroPoint = graph.once("zero_point", () => graph.constant("uint8", [], Uint8Array.of(128)));
-  const product = graph.microsoft("MatMulIntegerToFloat", [rows, data, graph.float(1), scales, zeroPoint]);
-  return graph.op("Mul", [product, graph.op("Reshape", [rowScale, graph.int64s(-1, 1)])]);
+  const channelScales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
+  const { rows, scales } = emitQuantizedRows(graph, x, [0, inputs]);
+  return graph.op("Mul", [
+    graph.microsoft("MatMulIntegerToFloat", [rows, data, graph.float(1), channelScales, zeroPoint128(graph)]),
+    scales,
+  ]);
 }
 
 function loadScaled(source: WeightSource, weight: LinearWeight, scaling: LinearScaling): Float32Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 /** @file From a step's logits to the next token of each row, looking at whole rows of logits only for draws that need them. */
 
-import type { StepResult, TopLogits } from "../runtime/device.ts";
+import { topCandidates } from "../architectures/decoder-head.ts";
+import { alwaysWanted, neverWanted, type LogitsWish, type StepResult, type TopLogits } from "../runtime/device.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { GenerateRequest, SamplingParams, TokenLogprob } from "./request.ts";
 import { inverseTemperature, isGreedy, sampleFromFull, sampleFromTop } from "./sampler.ts";
@@ -30,10 +31,20 @@ export function drawTokens(inputs: readonly DrawInput[], result: StepResult): (D
   );
 }
 
-/** Whether a request's draws may reach beyond the most likely tokens. */
-export function mayNeedLogits({ sampling, logprobs }: GenerateRequest): boolean {
+/**
+ * When a draw looks beyond the most likely tokens. It must say so wherever `sampleFromTop` may not decide, and says so rarely.
+ * @param uniform of the draw
+ */
+export function wantsLogits({ sampling, logprobs }: GenerateRequest, uniform: number, vocabSize: number): LogitsWish {
   const temperatureHides = logprobs !== undefined && inverseTemperature(sampling) !== 1;
-  return needsFullLogits(sampling) || temperatureHides || !isGreedy(sampling);
+  if (needsFullLogits(sampling) || temperatureHides) return alwaysWanted;
+  const { topK, topP, minP } = sampling;
+  if (isGreedy(sampling) || (topK > 0 && topK <= Math.min(topCandidates, vocabSize))) return neverWanted;
+  // Beyond the known tokens the sum of the first top_k is known only roughly, and with it what top_p leaves of them.
+  if (topK > 0) return { share: alwaysWanted.share, weight: topP < 1 ? 0 : minP };
+  // Once the tokens that min_p leaves are known, so is everything; else top_p must find its end, or the draw its token.
+  if (minP > 0) return { share: alwaysWanted.share, weight: minP };
+  return { share: topP < 1 ? topP : uniform, weight: 0 };
 }
 
 /** One row's logits that are no numbers must not end the requests of the other rows. */

@@ -3,7 +3,7 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { DecodeStep, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
-import { describeLogprob, describeToken, drawTokens, mayNeedLogits } from "./draw.ts";
+import { describeLogprob, describeToken, drawTokens, wantsLogits } from "./draw.ts";
 import { Generation } from "./generation.ts";
 import { encodePrompt, type Model } from "./model.ts";
 import { PrefixCache } from "./prefix-cache.ts";
@@ -215,22 +215,20 @@ export class EngineLoop {
 
   async #decodeStep(model: Model, generations: readonly Generation[]): Promise<void> {
     const live = generations.flatMap((generation) =>
-      generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })),
+      generation.sequenceStates
+        .filter(({ row }) => row !== undefined)
+        .map((sequence) => ({ generation, sequence, uniform: sequence.draw() })),
     );
-    const steps = live.map(({ generation, sequence }): DecodeStep => {
+    const steps = live.map(({ generation, sequence, uniform }): DecodeStep => {
       return {
         row: sequence.row as DecodeStep["row"],
         tokenId: sequence.nextToken,
         inverseTemperature: inverseTemperature(generation.request.sampling),
-        mayNeedLogits: mayNeedLogits(generation.request),
+        wantsLogits: wantsLogits(generation.request, uniform, model.info.vocabSize),
       };
     });
     const result = await model.device.decode(steps);
-    const inputs = live.map(({ generation, sequence }) => ({
-      request: generation.request,
-      history: sequence.history,
-      uniform: sequence.draw(),
-    }));
+    const inputs = live.map(({ generation, sequence, uniform }) => ({ request: generation.request, history: sequence.history, uniform }));
     const drawn = drawTokens(inputs, result);
     this.#counters.decodeSteps++;
     this.#counters.decodeRows += live.length;

@@ -9,7 +9,8 @@ import { prepareArtifacts } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
-import { quantizationPlans } from "../runtime/quantization.ts";
+import { integerProductsAreExact } from "../runtime/integer-products.ts";
+import { quantizationPlan } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
 import { encodeChat } from "../text/encode-chat.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
@@ -53,7 +54,11 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     }
     const { chatTemplate, tokenizerConfig } = file.tokenizer;
     const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
-    const plan = quantizationPlans[options.quantization];
+    const exact = await integerProductsAreExact();
+    const plan = quantizationPlan(options.quantization, config.contextLength, exact);
+    if (!exact && options.quantization === "w8a8") {
+      options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
+    }
     const artifacts = await prepareArtifacts(file, config, plan, {
       ...options,
       calibration: () => calibrationPrompts(tokenizer, template),

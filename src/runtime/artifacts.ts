@@ -17,7 +17,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 5;
+const formatVersion = 8;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */

@@ -90,17 +90,18 @@ async function measure(session: Session, config: DecoderConfig, texts: readonly 
     const outputs = await session.run(feeds(config, ids), wanted);
     for (const [output, value] of Object.entries(outputs)) {
       const seen = value.data as Float32Array;
-      if (output === "rows") raiseChannels(cached, seen, headDim, ids.length);
+      if (output === "key_rows") raiseChannels(cached, seen, { tokens: ids.length, channels: 1 });
+      else if (output === "value_rows") raiseChannels(cached.subarray(cached.length / 2), seen, { tokens: ids.length, channels: headDim });
       else raise(activations, output.slice("max:".length), seen);
     }
   }
   return { activations, cached };
 }
 
-/** @param rows [heads, tokens, headDim] */
-function raiseChannels(largest: Float32Array, rows: Float32Array, headDim: number, tokens: number): void {
+/** @param rows [outer, tokens, channels]; `largest` is [outer, channels] */
+function raiseChannels(largest: Float32Array, rows: Float32Array, { tokens, channels }: { tokens: number; channels: number }): void {
   for (let at = 0; at < rows.length; at++) {
-    const channel = Math.floor(at / (headDim * tokens)) * headDim + (at % headDim);
+    const channel = Math.floor(at / (channels * tokens)) * channels + (at % channels);
     const magnitude = Math.abs(rows[at] as number);
     if (magnitude > (largest[channel] as number)) largest[channel] = magnitude;
   }
@@ -121,9 +122,13 @@ function feeds(config: DecoderConfig, ids: readonly number[]): Record<string, Te
     mask: tensor("float32", causalMask(count, group, 0, 0), [1, 1, count * group, count]),
     lengths: int64Tensor([0, 0, count], [3]),
   };
-  const empty = tensor("float32", new Float32Array(0), [1, config.kvHeads, 0, config.headDim]);
+  const emptyKeys = tensor("float32", new Float32Array(0), [1, config.kvHeads, config.headDim, 0]);
+  const emptyValues = tensor("float32", new Float32Array(0), [1, config.kvHeads, 0, config.headDim]);
   for (let layer = 0; layer < config.layers; layer++) {
-    for (const name of ["prompt_key", "prompt_value", "answer_key", "answer_value"]) inputs[`${name}_${layer}`] = empty;
+    for (const cache of ["prompt", "answer"]) {
+      inputs[`${cache}_key_${layer}`] = emptyKeys;
+      inputs[`${cache}_value_${layer}`] = emptyValues;
+    }
   }
   return inputs;
 }

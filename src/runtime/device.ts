@@ -30,9 +30,20 @@ export interface DecodeStep {
   tokenId: number;
   /** 1 / temperature, for the normaliser; 1 where the temperature is 0. */
   inverseTemperature: number;
-  /** Whether all logits of the row may be asked for. */
-  mayNeedLogits: boolean;
+  wantsLogits: LogitsWish;
 }
+
+/**
+ * When all logits of a row are wanted: unless the most likely tokens that a step returns hold more than `share` of the mass of the whole
+ * vocabulary, or the last of them weighs less than `weight` times the first. Weights are exp(logit * inverseTemperature).
+ */
+export interface LogitsWish {
+  share: number;
+  weight: number;
+}
+
+export const neverWanted: LogitsWish = { share: 0, weight: 0 };
+export const alwaysWanted: LogitsWish = { share: 2, weight: 0 };
 
 /** The most likely next tokens of one row. */
 export interface TopLogits {
@@ -48,7 +59,7 @@ export interface StepResult {
   /** One for each step, in order. */
   rows: TopLogits[];
   /**
-   * All logits [V] of a step that said it might need them, until the next `decode`.
+   * All logits [V] of a step that wanted them.
    * @param index of the step
    */
   logits(index: number): Float32Array;

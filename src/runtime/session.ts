@@ -10,10 +10,7 @@ export interface SessionOptions {
   threads: number;
   /** Whether idle threads wait in a loop: faster, at the price of the cores. */
   spinning: boolean;
-  /**
-   * For graphs of one shape that are to run as they are written: memory is planned by shape, weights are not packed anew, and nothing is
-   * rewritten (merging equal nodes would undo the recomputation of activations).
-   */
+  /** Runs the graph as it is written. Rewriting merges equal nodes, which would undo the recomputation of activations in training. */
   asWritten?: boolean;
 }
 
@@ -24,27 +21,23 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
-/** Loads a model file; its external data is mapped, not copied. */
-export async function loadSession(path: string, options: SessionOptions): Promise<Session> {
+/** Loads a model from its file, whose external data is mapped, not copied, or from its bytes. */
+export async function loadSession(model: string | Uint8Array, options: SessionOptions): Promise<Session> {
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(path, {
+    session = await ort.InferenceSession.create(model as string, {
       executionProviders: ["cpu"],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       // Shapes change at every step: planning memory by shape costs more than it saves.
-      enableMemPattern: options.asWritten === true,
+      enableMemPattern: false,
       graphOptimizationLevel: options.asWritten === true ? "disabled" : "all",
       logSeverityLevel: 3,
-      extra: {
-        session: {
-          intra_op: { allow_spinning: options.spinning ? "1" : "0" },
-          disable_prepacking: options.asWritten === true ? "1" : "0",
-        },
-      },
+      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
     });
   } catch (cause) {
-    throw new BonsaiError("invalid_model_file", `${path}: ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause });
+    const name = typeof model === "string" ? model : "A graph in memory";
+    throw new BonsaiError("invalid_model_file", `${name}: ONNX Runtime cannot load the graph: ${(cause as Error).message}`, { cause });
   }
   return {
     outputNames: session.outputNames,

@@ -12,6 +12,7 @@ import { sharedDataPath, withoutSharedData } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { fill, logitsBySteps } from "../runtime/stepwise.ts";
 import { greedySampling, requestFor, roomyLimits, run } from "./answers.ts";
+import { neverWanted } from "../../src/runtime/device.ts";
 import { load } from "./tiny-engine.ts";
 
 interface NumpyGolden {
@@ -94,7 +95,7 @@ describe("stories260K in fp32", { skip }, () => {
       const [row] = model.device.openRows(cache, 1, steps);
       while (ids.length <= steps) {
         const { rows } = await model.device.decode([
-          { row: row!, tokenId: ids.at(-1)!, inverseTemperature: 1 / temperature, mayNeedLogits: false },
+          { row: row!, tokenId: ids.at(-1)!, inverseTemperature: 1 / temperature, wantsLogits: neverWanted },
         ]);
         const drawn = sampleFromTop(rows[0]!, { ...greedySampling, temperature, topP: topP! }, coin());
         // The nucleus of so small a model lies within the largest logits.

@@ -1,6 +1,6 @@
 /** @file Drives a device by hand: a prompt in chunks, then rows that are fed given tokens, with every logit that comes of it. */
 
-import type { DecodeRow, DecoderDevice, PromptCache } from "../../src/runtime/device.ts";
+import { alwaysWanted, type DecodeRow, type DecoderDevice, type PromptCache } from "../../src/runtime/device.ts";
 
 /** Fills a prompt chunk by chunk; the logits after each of its tokens. */
 export async function fill(device: DecoderDevice, ids: readonly number[]): Promise<{ prompt: PromptCache; logits: Float32Array[] }> {
@@ -17,7 +17,9 @@ export async function fill(device: DecoderDevice, ids: readonly number[]): Promi
 
 /** Feeds the rows one token each; all logits that follow, [rows][V]. */
 export async function step(device: DecoderDevice, rows: readonly DecodeRow[], tokenIds: readonly number[]): Promise<Float32Array[]> {
-  const result = await device.decode(rows.map((row, at) => ({ row, tokenId: tokenIds[at]!, inverseTemperature: 1, mayNeedLogits: true })));
+  const result = await device.decode(
+    rows.map((row, at) => ({ row, tokenId: tokenIds[at]!, inverseTemperature: 1, wantsLogits: alwaysWanted })),
+  );
   return rows.map((_, at) => result.logits(at).slice());
 }
 

@@ -3,7 +3,7 @@
 import type { DecodeRow } from "../device.ts";
 import { masked } from "../attention-mask.ts";
 import { int64Tensor, tensor, type Tensor } from "../session.ts";
-import { KvSegment, placeGranularity, roundUpPlaces, type CacheArray, type KvShape } from "./kv-segment.ts";
+import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces, type KvRows, type KvShape } from "./kv-segment.ts";
 import type { CpuPrompt } from "./prompt.ts";
 
 export class CpuRow implements DecodeRow {
@@ -31,7 +31,6 @@ export interface CohortCapacity {
 }
 
 export class Cohort {
-  readonly #shape: KvShape;
   readonly #prompts: KvSegment;
   readonly #answers: KvSegment;
   readonly #shared: boolean;
@@ -41,7 +40,6 @@ export class Cohort {
 
   /** @param sharedPrompt the one prompt of all rows; without it, each row that joins brings its own */
   constructor(shape: KvShape, capacity: CohortCapacity, sharedPrompt?: CpuPrompt) {
-    this.#shape = shape;
     this.#shared = sharedPrompt !== undefined;
     this.#prompts = sharedPrompt?.segment ?? new KvSegment(shape, capacity.promptPlaces);
     this.#answers = new KvSegment(shape, capacity.answerPlaces);
@@ -93,8 +91,8 @@ export class Cohort {
     return this.#inputs;
   }
 
-  /** Appends the rows that a step returned, for every row in slot order: [2 * layers, rows, kvHeads, headDim]. */
-  append(source: CacheArray): void {
+  /** Appends what a step returned, one place for every row in slot order. */
+  append(source: KvRows): void {
     // Only now, when a row that has outgrown its class has had the time to move on.
     if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
     const count = this.#rows.length;
@@ -143,19 +141,10 @@ export class Cohort {
       mask[start + width - 1] = 0;
     }
     this.#mask = mask;
-    const { kvHeads, headDim, layers } = this.#shape;
-    const prompts = this.#prompts.tensors([this.#prompts.rows, kvHeads, promptPlaces, headDim]);
-    const answers = this.#answers.tensors([count, kvHeads, answerPlaces, headDim]);
-    const inputs: Record<string, Tensor> = {
+    return {
       mask: tensor("float32", mask, [count, 1, 1, width]),
       lengths: int64Tensor([promptPlaces, answerPlaces, 1], [3]),
+      ...cacheFeeds(this.#prompts, this.#answers),
     };
-    for (let layer = 0; layer < layers; layer++) {
-      inputs[`prompt_key_${layer}`] = prompts[layer] as Tensor;
-      inputs[`prompt_value_${layer}`] = prompts[layers + layer] as Tensor;
-      inputs[`answer_key_${layer}`] = answers[layer] as Tensor;
-      inputs[`answer_value_${layer}`] = answers[layers + layer] as Tensor;
-    }
-    return inputs;
   }
 }

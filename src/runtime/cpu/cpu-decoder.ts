@@ -2,13 +2,32 @@
 
 import type { DecoderConfig } from "../../architectures/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { CacheType } from "../../architectures/decoder-graph.ts";
-import type { CachePage, DecodeRow, DecodeStep, DecoderDevice, PromptCache, StepResult, TopLogits } from "../device.ts";
+import type { CacheType } from "../../architectures/cached-attention.ts";
+import {
+  alwaysWanted,
+  neverWanted,
+  type CachePage,
+  type DecodeRow,
+  type DecodeStep,
+  type DecoderDevice,
+  type PromptCache,
+  type StepResult,
+  type TopLogits,
+} from "../device.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
 import { causalMask } from "../attention-mask.ts";
 import { Cohort, type CpuRow } from "./cohort.ts";
 import { classBound, cohortClass, sharingRows } from "./grouping.ts";
-import { bytesPerPlace, KvSegment, roundUpPlaces, type CacheArray, type KvShape } from "./kv-segment.ts";
+import {
+  bytesPerPlace,
+  cacheFeeds,
+  KvSegment,
+  placeGranularity,
+  roundUpPlaces,
+  type CacheArray,
+  type KvRows,
+  type KvShape,
+} from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
 
 export interface CpuDecoderOptions extends SessionOptions {
@@ -23,7 +42,7 @@ export interface CpuDecoderOptions extends SessionOptions {
 }
 
 interface CpuPage extends CachePage {
-  data: CacheArray;
+  data: KvRows;
 }
 
 export class CpuDecoder implements DecoderDevice {
@@ -35,11 +54,9 @@ export class CpuDecoder implements DecoderDevice {
   readonly #session: Session;
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
-  /** A prompt has no answer while it is filled. */
-  readonly #noAnswer: Tensor;
+  /** A prompt has no answer while it is filled: places that nothing sees, since ONNX Runtime's integer product over no places at all is undefined. */
+  readonly #noAnswer: KvSegment;
   readonly #limits: { maxRows: number; maxPlaces: number };
-  /** Where runs put whole rows of logits: [maxRows, V], made when the first row needs it. */
-  #logits: Float32Array<ArrayBuffer> | undefined;
   /** The arrays of the last prompt that was copied into a cohort, for the next. */
   #spare: KvSegment | undefined;
 
@@ -53,7 +70,8 @@ export class CpuDecoder implements DecoderDevice {
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
     this.#session = session;
     this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
-    this.#noAnswer = new KvSegment(this.#shape, 0).tensors([1, kvHeads, 0, headDim])[0] as Tensor;
+    this.#noAnswer = new KvSegment(this.#shape, placeGranularity);
+    this.#noAnswer.resize(1, placeGranularity);
     this.bytesPerToken = bytesPerPlace(this.#shape);
   }
 
@@ -70,35 +88,29 @@ export class CpuDecoder implements DecoderDevice {
   async prefill(cache: PromptCache, ids: readonly number[], wantLogits = false): Promise<Float32Array | undefined> {
     const prompt = cache as CpuPrompt;
     const { segment, length: start } = prompt;
-    const { kvHeads, headDim, layers } = this.#shape;
     const { places } = segment;
+    const width = places + placeGranularity;
     const count = ids.length;
-    const group = this.config.heads / kvHeads;
+    const group = this.config.heads / this.config.kvHeads;
     const feeds: Record<string, Tensor> = {
       ids: int64Tensor(ids, [1, count]),
       positions: int64Tensor(
         ids.map((_, index) => start + index),
         [1, count],
       ),
-      mask: tensor("float32", causalMask(count, group, places, start), [1, 1, group * count, places + count]),
-      lengths: int64Tensor([places, 0, count], [3]),
-      ...headInputs(wantLogits ? ids.map(() => 1) : [1]),
+      mask: tensor("float32", causalMask(count, group, width, start), [1, 1, group * count, width + count]),
+      lengths: int64Tensor([places, placeGranularity, count], [3]),
+      ...headInputs(wantLogits ? ids.map(() => ({ inverseTemperature: 1, wantsLogits: alwaysWanted })) : [unread]),
+      ...cacheFeeds(segment, this.#noAnswer),
     };
-    const caches = segment.tensors([1, kvHeads, places, headDim]);
-    for (let layer = 0; layer < layers; layer++) {
-      feeds[`prompt_key_${layer}`] = caches[layer] as Tensor;
-      feeds[`prompt_value_${layer}`] = caches[layers + layer] as Tensor;
-      feeds[`answer_key_${layer}`] = this.#noAnswer;
-      feeds[`answer_value_${layer}`] = this.#noAnswer;
-    }
-    const outputs = await this.#session.run(feeds, wantLogits ? { rows: null, logits: null } : { rows: null });
-    prompt.append(cacheData(outputs["rows"]), count);
+    const outputs = await this.#session.run(feeds, wantLogits ? { ...storedRows, logits: null } : storedRows);
+    prompt.append(kvRows(outputs), count);
     return wantLogits ? floats(outputs["logits"]) : undefined;
   }
 
   readPage(prompt: PromptCache, start: number): CachePage {
     const data = (prompt as CpuPrompt).segment.read(0, start, this.chunkTokens);
-    return { data, byteLength: data.byteLength } as CpuPage;
+    return { data, byteLength: data.keys.byteLength + data.values.byteLength } as CpuPage;
   }
 
   appendPage(prompt: PromptCache, page: CachePage): void {
@@ -149,7 +161,6 @@ export class CpuDecoder implements DecoderDevice {
       const run = await this.#step(
         cohort,
         indexes.map((index) => steps[index] as DecodeStep),
-        results.size,
       );
       indexes.forEach((index, slot) => results.set(index, run[slot] as (typeof run)[number]));
     }
@@ -158,7 +169,7 @@ export class CpuDecoder implements DecoderDevice {
       rows: steps.map((_, index) => results.get(index)?.top as TopLogits),
       logits: (index) => {
         const logits = results.get(index)?.logits;
-        if (logits === undefined) throw new BonsaiError("internal", `Step ${index} did not say that it might need all logits.`);
+        if (logits === undefined) throw new BonsaiError("internal", `Step ${index} did not want all logits.`);
         return logits;
       },
     };
@@ -168,53 +179,55 @@ export class CpuDecoder implements DecoderDevice {
     await this.#session.dispose();
   }
 
-  /** One run for all rows of a cohort, in slot order. @param computed rows that earlier runs of the same decode have put logits for */
-  async #step(
-    cohort: Cohort,
-    steps: readonly DecodeStep[],
-    computed: number,
-  ): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
+  /** One run for all rows of a cohort, in slot order. */
+  async #step(cohort: Cohort, steps: readonly DecodeStep[]): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
     const { vocabSize } = this.config;
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
     const positions = steps.map(({ row }) => row.length);
     const feeds = {
       ...cohort.inputs(),
-      ...headInputs(steps.map(({ inverseTemperature }) => inverseTemperature)),
+      ...headInputs(steps),
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
     };
-    const logits = steps.some(({ mayNeedLogits }) => mayNeedLogits) ? this.#logitsOf(computed, count) : undefined;
-    const wanted = { rows: null, top_logits: null, top_ids: null, mass: null };
-    const outputs = await this.#session.run(
-      feeds,
-      logits === undefined ? wanted : { ...wanted, logits: tensor("float32", logits, [count, vocabSize]) },
-    );
-    cohort.append(cacheData(outputs["rows"]));
+    const outputs = await this.#session.run(feeds, {
+      ...storedRows,
+      top_logits: null,
+      top_ids: null,
+      mass: null,
+      all_wanted: null,
+      logits: null,
+    });
+    cohort.append(kvRows(outputs));
     const values = floats(outputs["top_logits"]);
     const topIds = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
     const mass = floats(outputs["mass"]);
+    const allWanted = outputs["all_wanted"]?.data as Uint8Array;
+    const logits = floats(outputs["logits"]);
     const k = values.length / count;
+    let taken = 0;
     return steps.map((_, at) => ({
       top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
-      logits: logits?.subarray(at * vocabSize, (at + 1) * vocabSize),
+      logits: allWanted[at] === 1 ? logits.subarray(taken * vocabSize, ++taken * vocabSize) : undefined,
     }));
-  }
-
-  #logitsOf(firstRow: number, count: number): Float32Array<ArrayBuffer> {
-    const { vocabSize } = this.config;
-    const needed = Math.max(firstRow + count, this.#limits.maxRows) * vocabSize;
-    if (this.#logits === undefined || this.#logits.length < needed) this.#logits = new Float32Array(needed);
-    return this.#logits.subarray(firstRow * vocabSize, (firstRow + count) * vocabSize);
   }
 }
 
-/** The head for the first rows of a run, one for each inverse temperature. */
-function headInputs(inverseTemperatures: readonly number[]): Record<string, Tensor> {
-  const count = inverseTemperatures.length;
+type HeadRow = Pick<DecodeStep, "inverseTemperature" | "wantsLogits">;
+
+/** A row that the head computes though nobody reads it: it must compute one. */
+const unread: HeadRow = { inverseTemperature: 1, wantsLogits: neverWanted };
+
+/** The head for the first rows of a run. */
+function headInputs(rows: readonly HeadRow[]): Record<string, Tensor> {
+  const count = rows.length;
+  const column = (value: (row: HeadRow) => number): Tensor => tensor("float32", Float32Array.from(rows, value), [count, 1]);
   return {
-    head_rows: int64Tensor([...inverseTemperatures.keys()], [count]),
-    inverse_temperature: tensor("float32", Float32Array.from(inverseTemperatures), [count, 1]),
+    head_rows: int64Tensor([...rows.keys()], [count]),
+    inverse_temperature: column(({ inverseTemperature }) => inverseTemperature),
+    wanted_share: column(({ wantsLogits }) => wantsLogits.share),
+    wanted_weight: column(({ wantsLogits }) => wantsLogits.weight),
   };
 }
 
@@ -233,6 +246,9 @@ function floats(value: Tensor | undefined): Float32Array<ArrayBuffer> {
   return value?.data as Float32Array<ArrayBuffer>;
 }
 
-function cacheData(value: Tensor | undefined): CacheArray {
-  return value?.data as CacheArray;
+/** What every run returns of its new tokens. */
+const storedRows = { key_rows: null, value_rows: null };
+
+function kvRows(outputs: Record<string, Tensor>): KvRows {
+  return { keys: outputs["key_rows"]?.data as CacheArray, values: outputs["value_rows"]?.data as CacheArray };
 }

@@ -1,10 +1,18 @@
 /** @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them. */
 
-import type { CacheType } from "../../architectures/decoder-graph.ts";
+import type { CacheType } from "../../architectures/cached-attention.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
 
 export type CacheArray = Int8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+
+/** Keys and values of some places of some rows, as the graphs return them: of all layers in turn. */
+export interface KvRows {
+  /** [layers, rows, kvHeads, headDim, places]. */
+  keys: CacheArray;
+  /** [layers, rows, kvHeads, places, headDim]. */
+  values: CacheArray;
+}
 
 export interface KvShape {
   layers: number;
@@ -19,12 +27,22 @@ export interface KvShape {
  */
 export const placeGranularity = 64;
 
+/** Values. */
+const longestRunByHand = 64;
+
 export function roundUpPlaces(places: number): number {
   return Math.max(1, Math.ceil(places / placeGranularity)) * placeGranularity;
 }
 
+/** One layer's keys or values, [rows, outer, places, inner]: keys lie channel by channel, as products with queries read them, values place by place. */
+interface LayerArray {
+  data: CacheArray;
+  outer: number;
+  inner: number;
+}
+
 /**
- * Each of 2 x layers arrays (keys of all layers, then values) is [rows, kvHeads, places, headDim]; what lies past a row's length is finite.
+ * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what lies past a row's length is finite.
  *
  * The arrays are made once, at their capacity, and rows and places change within them: the system gives memory only to the part that was
  * written, and nothing is left to the garbage collector while rows come and go.
@@ -33,15 +51,20 @@ export class KvSegment {
   readonly shape: KvShape;
   /** Places of all rows together. */
   readonly capacity: number;
-  readonly #arrays: CacheArray[];
+  readonly #keys: LayerArray[];
+  readonly #values: LayerArray[];
   #rows = 0;
   #places = 0;
-  #tensors: { dims: string; tensors: Tensor[] } | undefined;
+  #tensors: { keys: Tensor[]; values: Tensor[] } | undefined;
 
   constructor(shape: KvShape, capacity: number) {
     this.shape = shape;
     this.capacity = capacity;
-    this.#arrays = Array.from({ length: 2 * shape.layers }, () => allocate(shape.type, capacity * shape.kvHeads * shape.headDim));
+    const { layers, kvHeads, headDim, type } = shape;
+    const arrays = (outer: number, inner: number): LayerArray[] =>
+      Array.from({ length: layers }, () => ({ data: allocate(type, capacity * outer * inner), outer, inner }));
+    this.#keys = arrays(kvHeads * headDim, 1);
+    this.#values = arrays(kvHeads, headDim);
   }
 
   get rows(): number {
@@ -58,75 +81,107 @@ export class KvSegment {
     if (rows * places > this.capacity) {
       throw new BonsaiError("internal", `${rows} rows of ${places} places do not fit a cache segment of ${this.capacity} places.`);
     }
-    const { kvHeads, headDim } = this.shape;
-    const blocks = Math.min(rows, this.#rows) * kvHeads;
-    const kept = Math.min(places, this.#places) * headDim;
-    for (const array of this.#arrays) moveBlocks(array, blocks, this.#places * headDim, places * headDim, kept);
+    for (const { data, outer, inner } of this.#all()) {
+      const kept = Math.min(places, this.#places) * inner;
+      moveBlocks(data, Math.min(rows, this.#rows) * outer, this.#places * inner, places * inner, kept);
+    }
     this.#rows = rows;
     this.#places = places;
     this.#tensors = undefined;
   }
 
-  /** The arrays as tensors of this shape, keys of all layers and then values; made again only when the size changes. */
-  tensors(dims: readonly number[]): readonly Tensor[] {
+  /** The arrays of each layer as tensors, made again only when the size changes. */
+  tensors(): { keys: readonly Tensor[]; values: readonly Tensor[] } {
     const { kvHeads, headDim, type } = this.shape;
     const length = this.#rows * kvHeads * this.#places * headDim;
-    if (this.#tensors?.dims !== dims.join()) {
-      this.#tensors = { dims: dims.join(), tensors: this.#arrays.map((array) => tensor(type, array.subarray(0, length), dims)) };
-    }
-    return this.#tensors.tensors;
+    const tensors = (arrays: readonly LayerArray[], dims: readonly number[]): Tensor[] =>
+      arrays.map(({ data }) => tensor(type, data.subarray(0, length), dims));
+    this.#tensors ??= {
+      keys: tensors(this.#keys, [this.#rows, kvHeads, headDim, this.#places]),
+      values: tensors(this.#values, [this.#rows, kvHeads, this.#places, headDim]),
+    };
+    return this.#tensors;
   }
 
-  /**
-   * Writes the keys and values of new places.
-   * @param source for each array in turn, `sourceRows` rows of [kvHeads, count, headDim]
-   */
-  write(source: CacheArray, sourceRows: number, sourceRow: number, row: number, place: number, count: number): void {
-    const { kvHeads, headDim } = this.shape;
-    const run = count * headDim;
-    this.#arrays.forEach((array, index) => {
-      let from = (index * sourceRows + sourceRow) * kvHeads * run;
-      let to = (row * kvHeads * this.#places + place) * headDim;
-      for (let head = 0; head < kvHeads; head++) {
-        // A run this short is copied faster by hand than through a view.
-        if (count === 1) for (let at = 0; at < headDim; at++) array[to + at] = source[from + at] as number;
-        else array.set(source.subarray(from, from + run), to);
-        from += run;
-        to += this.#places * headDim;
-      }
+  /** Writes the keys and values of `count` new places of one row. @param source of `sourceRows` rows, `sourceRow` of which is written */
+  write(source: KvRows, sourceRows: number, sourceRow: number, row: number, place: number, count: number): void {
+    this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
+      const run = count * inner;
+      const stride = this.#places * inner;
+      copyBlocks(flat, (layer * sourceRows + sourceRow) * outer * run, run, data, row * outer * stride + place * inner, stride, outer, run);
     });
   }
 
-  /** Reads places back, in the order that `write` takes them for one source row. */
-  read(row: number, place: number, count: number): CacheArray {
-    const { kvHeads, headDim, type } = this.shape;
-    const run = count * headDim;
-    const result = allocate(type, this.#arrays.length * kvHeads * run);
-    this.#arrays.forEach((array, index) => {
-      for (let head = 0; head < kvHeads; head++) {
-        const from = ((row * kvHeads + head) * this.#places + place) * headDim;
-        result.set(array.subarray(from, from + run), (index * kvHeads + head) * run);
-      }
+  /** Reads places back, as `write` takes them for one source row. */
+  read(row: number, place: number, count: number): KvRows {
+    const { layers, kvHeads, headDim, type } = this.shape;
+    const length = layers * kvHeads * headDim * count;
+    const result = { keys: allocate(type, length), values: allocate(type, length) };
+    this.#eachLayer(result, (flat, layer, { data, outer, inner }) => {
+      const run = count * inner;
+      const stride = this.#places * inner;
+      copyBlocks(data, row * outer * stride + place * inner, stride, flat, layer * outer * run, run, outer, run);
     });
     return result;
   }
 
   /** Copies the first `count` places of a row of another segment, or of this one. */
   copyRow(source: KvSegment, sourceRow: number, row: number, count: number): void {
-    const { kvHeads, headDim } = this.shape;
-    this.#arrays.forEach((array, index) => {
-      const from = source.#arrays[index] as CacheArray;
-      for (let head = 0; head < kvHeads; head++) {
-        const start = (sourceRow * kvHeads + head) * source.#places * headDim;
-        array.set(from.subarray(start, start + count * headDim), (row * kvHeads + head) * this.#places * headDim);
-      }
+    const from = source.#all();
+    this.#all().forEach(({ data, outer, inner }, index) => {
+      const { data: sourceData } = from[index] as LayerArray;
+      const [stride, sourceStride] = [this.#places * inner, source.#places * inner];
+      copyBlocks(sourceData, sourceRow * outer * sourceStride, sourceStride, data, row * outer * stride, stride, outer, count * inner);
     });
   }
+
+  #all(): LayerArray[] {
+    return [...this.#keys, ...this.#values];
+  }
+
+  #eachLayer({ keys, values }: KvRows, visit: (flat: CacheArray, layer: number, array: LayerArray) => void): void {
+    this.#keys.forEach((array, layer) => visit(keys, layer, array));
+    this.#values.forEach((array, layer) => visit(values, layer, array));
+  }
+}
+
+/** The inputs of the decoder's graph that hold a prompt's places and an answer's. */
+export function cacheFeeds(prompt: KvSegment, answer: KvSegment): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [name, segment] of [
+    ["prompt", prompt],
+    ["answer", answer],
+  ] as const) {
+    const { keys, values } = segment.tensors();
+    keys.forEach((key, layer) => (feeds[`${name}_key_${layer}`] = key));
+    values.forEach((value, layer) => (feeds[`${name}_value_${layer}`] = value));
+  }
+  return feeds;
 }
 
 /** Bytes that the keys and values of one token take. */
 export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): number {
   return 2 * layers * kvHeads * headDim * { int8: 1, float16: 2, float32: 4 }[type];
+}
+
+/** Copies `blocks` runs of values, each so many values after the last. */
+function copyBlocks(
+  source: CacheArray,
+  from: number,
+  fromStride: number,
+  target: CacheArray,
+  to: number,
+  toStride: number,
+  blocks: number,
+  run: number,
+): void {
+  for (let block = 0; block < blocks; block++) {
+    // Short runs are copied faster by hand than through a view.
+    if (run <= longestRunByHand) for (let at = 0; at < run; at++) target[to + at] = source[from + at] as number;
+    else target.set(source.subarray(from, from + run), to);
+    from += fromStride;
+    to += toStride;
+  }
 }
 
 /** Blocks of `kept` values move from stride `from` to stride `to`, in the order that overwrites nothing unread. */

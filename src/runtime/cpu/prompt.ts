@@ -1,10 +1,10 @@
 /** @file The cache of one prompt on the CPU: a segment of one row that grows as chunks are appended. */
 
 import type { PromptCache } from "../device.ts";
-import { KvSegment, roundUpPlaces, type CacheArray, type KvShape } from "./kv-segment.ts";
+import { KvSegment, roundUpPlaces, type KvRows, type KvShape } from "./kv-segment.ts";
 
 /** Long prompts grow by doubling from here: attention reads the places that are not filled yet, too. */
-const firstPlaces = 512;
+const firstPlaces = 128;
 
 export class CpuPrompt implements PromptCache {
   readonly segment: KvSegment;
@@ -24,7 +24,7 @@ export class CpuPrompt implements PromptCache {
   }
 
   /** Appends `count` places, laid out as KvSegment.write takes them for one source row. */
-  append(source: CacheArray, count: number): void {
+  append(source: KvRows, count: number): void {
     const needed = this.#length + count;
     if (needed > this.segment.places) {
       this.segment.resize(1, Math.min(this.#most, Math.max(roundUpPlaces(needed), 2 * this.segment.places)));

@@ -1,6 +1,6 @@
 /** @file Walks a device along answers that are given, token by token, and shows the logits that predict each of their tokens. */
 
-import type { DecodeRow, DecoderDevice } from "../../../src/runtime/device.ts";
+import { alwaysWanted, type DecodeRow, type DecoderDevice } from "../../../src/runtime/device.ts";
 
 /** A prompt and the answer that is forced on the model. */
 export interface Conversation {
@@ -45,7 +45,7 @@ export async function forceByDecoding(device: DecoderDevice, conversations: read
   }
   let running = rows;
   for (let at = 0; running.length > 0; at++) {
-    const steps = running.map(({ row, fed }) => ({ row, tokenId: fed[at] as number, inverseTemperature: 1, mayNeedLogits: true }));
+    const steps = running.map(({ row, fed }) => ({ row, tokenId: fed[at] as number, inverseTemperature: 1, wantsLogits: alwaysWanted }));
     const result = await device.decode(steps);
     running.forEach(({ index }, position) => onLogits(index, at, result.logits(position)));
     const [going, done] = [running.filter(({ fed }) => at + 1 < fed.length), running.filter(({ fed }) => at + 1 >= fed.length)];

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Cohort, type CpuRow } from "../../../src/runtime/cpu/cohort.ts";
-import type { KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+import type { KvRows, KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
 import { CpuPrompt } from "../../../src/runtime/cpu/prompt.ts";
+import { kvRows } from "./kv-rows.ts";
 
 const shape: KvShape = { layers: 1, kvHeads: 2, headDim: 2, type: "float32" };
 const arrays = 2 * shape.layers;
@@ -26,22 +27,18 @@ interface TwinRow {
   answer: Place[];
 }
 
-/** Places as `write` takes them: [arrays, rows, kvHeads, count, headDim] of rows of places. */
-function stacked(rows: readonly (readonly Place[])[]): Float32Array<ArrayBuffer> {
-  const count = rows[0]?.length ?? 0;
-  const flat = new Float32Array(rows.length * count * placeValues);
-  let at = 0;
-  for (let array = 0; array < arrays; array++) {
-    for (const places of rows) {
-      for (let head = 0; head < shape.kvHeads; head++) {
-        for (const place of places) {
-          for (let channel = 0; channel < shape.headDim; channel++)
-            flat[at++] = place[(array * shape.kvHeads + head) * shape.headDim + channel]!;
-        }
-      }
-    }
-  }
-  return flat;
+/** Rows of places as `write` takes them. */
+function stacked(rows: readonly (readonly Place[])[]): KvRows {
+  const channels = (place: Place, array: number, head: number): number[] => {
+    const start = (array * shape.kvHeads + head) * shape.headDim;
+    return place.slice(start, start + shape.headDim);
+  };
+  const heads = [...Array(shape.kvHeads).keys()];
+  return kvRows(
+    [...Array(arrays).keys()].map((array) =>
+      rows.map((places) => heads.map((head) => places.map((place) => channels(place, array, head)))),
+    ),
+  );
 }
 
 function promptOf(length: number): { prompt: CpuPrompt; places: Place[] } {
@@ -76,16 +73,16 @@ function assertFeeds(cohort: Cohort, twins: readonly TwinRow[]): void {
     assert.deepEqual(shown, expected);
     const holds = (name: string, array: number, places: readonly Place[], length: number): void => {
       const tensor = inputs[`${name}_0`]!;
-      assert.deepEqual(tensor.dims.slice(1), [shape.kvHeads, length, shape.headDim]);
+      const isKeys = array === 0;
+      assert.deepEqual(tensor.dims.slice(1), [shape.kvHeads, ...(isKeys ? [shape.headDim, length] : [length, shape.headDim])]);
       const slot = tensor.dims[0] === 1 ? 0 : row.slot;
+      const [ofPlace, ofChannel] = isKeys ? [1, length] : [shape.headDim, 1];
       places.forEach((place, at) => {
         for (let head = 0; head < shape.kvHeads; head++) {
-          const start = ((slot * shape.kvHeads + head) * length + at) * shape.headDim;
+          const start = (slot * shape.kvHeads + head) * length * shape.headDim + at * ofPlace;
           const from = (array * shape.kvHeads + head) * shape.headDim;
-          assert.deepEqual(
-            Array.from((tensor.data as Float32Array).subarray(start, start + shape.headDim)),
-            place.slice(from, from + shape.headDim),
-          );
+          const held = Array.from({ length: shape.headDim }, (_, channel) => (tensor.data as Float32Array)[start + channel * ofChannel]);
+          assert.deepEqual(held, place.slice(from, from + shape.headDim));
         }
       });
     };

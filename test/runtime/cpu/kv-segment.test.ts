@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import { KvSegment, placeGranularity, roundUpPlaces, type KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+import { KvSegment, placeGranularity, roundUpPlaces, type KvRows, type KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+import { flatPlaces, kvRows } from "./kv-rows.ts";
 
 const shape: KvShape = { layers: 2, kvHeads: 3, headDim: 2, type: "float32" };
 const arrays = 2 * shape.layers;
@@ -30,13 +31,9 @@ function resized(twin: Twin, rows: number, places: number): Twin {
 let counter = 1;
 
 /** Fresh values as `write` takes them, and the same by [array][row][head][place][channel]. */
-function source(rows: number, count: number): { flat: Float32Array<ArrayBuffer>; values: Twin } {
-  const flat: number[] = [];
-  const values = nested([arrays, rows, shape.kvHeads, count, shape.headDim], () => {
-    flat.push(counter);
-    return counter++;
-  }) as Twin;
-  return { flat: Float32Array.from(flat), values };
+function source(rows: number, count: number): { flat: KvRows; values: Twin } {
+  const values = nested([arrays, rows, shape.kvHeads, count, shape.headDim], () => counter++) as number[][][][][];
+  return { flat: kvRows(values), values };
 }
 
 type Command =
@@ -61,16 +58,17 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 function assertHolds(segment: KvSegment, twin: Twin, rows: number, places: number): void {
-  const tensors = segment.tensors([rows, shape.kvHeads, places, shape.headDim]);
-  assert.equal(tensors.length, arrays);
+  const { keys, values } = segment.tensors();
+  assert.equal(keys.length + values.length, arrays);
   twin.forEach((ofArray, array) => {
-    const data = tensors[array]!.data as Float32Array;
-    assert.equal(data.length, rows * shape.kvHeads * places * shape.headDim);
-    let at = 0;
-    for (const expected of ofArray.flat(3)) {
-      if (expected !== undefined) assert.equal(data[at], expected);
-      assert.ok(Number.isFinite(data[at]));
-      at++;
+    const isKeys = array < shape.layers;
+    const { data, dims } = (isKeys ? keys[array] : values[array - shape.layers])!;
+    assert.deepEqual(dims, [rows, shape.kvHeads, ...(isKeys ? [shape.headDim, places] : [places, shape.headDim])]);
+    const held = data as Float32Array;
+    assert.equal(held.length, rows * shape.kvHeads * places * shape.headDim);
+    for (const [at, expected] of ofArray.flatMap((row) => flatPlaces(row, isKeys)).entries()) {
+      if (expected !== undefined) assert.equal(held[at], expected);
+      assert.ok(Number.isFinite(held[at]));
     }
   });
 }
@@ -101,10 +99,8 @@ describe("a segment of keys and values", () => {
               twin.forEach((ofArray, array) =>
                 ofArray[row]!.forEach((head, h) => head.splice(place, count, ...values[array]![sourceRow]![h]!)),
               );
-              assert.deepEqual(
-                Array.from(segment.read(row, place, count)),
-                twin.flatMap((ofArray) => ofArray[row]!.flatMap((head) => head.slice(place, place + count).flat())),
-              );
+              const written = twin.map((ofArray) => [ofArray[row]!.map((head) => head.slice(place, place + count))]);
+              assert.deepEqual(segment.read(row, place, count), kvRows(written as number[][][][][]));
             } else if (step.kind === "copyWithin") {
               const [from, to] = [step.from % rows, step.to % rows];
               segment.copyRow(segment, from, to, count);
@@ -135,15 +131,15 @@ describe("a segment of keys and values", () => {
     assert.deepEqual([segment.rows, segment.places], [2, 8]);
   });
 
-  test("makes its tensors again only when its size or their shape changes", () => {
+  test("makes its tensors again only when its size changes", () => {
     const segment = new KvSegment(shape, capacity);
     segment.resize(2, 4);
-    const first = segment.tensors([2, 3, 4, 2]);
+    const first = segment.tensors();
     segment.write(source(1, 1).flat, 1, 0, 0, 0, 1);
-    assert.equal(segment.tensors([2, 3, 4, 2]), first);
-    assert.notEqual(segment.tensors([6, 1, 4, 2]), first);
+    assert.equal(segment.tensors(), first);
     segment.resize(2, 5);
-    assert.deepEqual(segment.tensors([2, 3, 5, 2])[0]!.dims, [2, 3, 5, 2]);
+    assert.deepEqual(segment.tensors().keys[0]!.dims, [2, 3, 2, 5]);
+    assert.deepEqual(segment.tensors().values[0]!.dims, [2, 3, 5, 2]);
   });
 });
 

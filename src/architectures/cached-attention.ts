@@ -1,0 +1,173 @@
+/**
+ * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With int8 caches the products
+ * with the caches are integer products, which are exact, fast and need no widened copy of the cache.
+ */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { ElementType } from "../onnx/data-type.ts";
+import type { Graph, Value } from "../onnx/graph.ts";
+import type { DecoderContext } from "./decoder-layers.ts";
+import { external } from "./linear.ts";
+import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
+
+/**
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. int8 has one scale for each channel of each
+ * key/value head of each layer, measured beforehand: it folds into the query and into the sum of values.
+ */
+export type CacheType = Extract<ElementType, "float32" | "float16" | "int8">;
+
+export interface CacheOptions {
+  cacheType: CacheType;
+  /** What int8 keys and values are multiplied by: keys of all layers, then values, [2 * layers, kvHeads, headDim]. */
+  cacheScales?: Float32Array<ArrayBuffer> | undefined;
+}
+
+/** Places that sums of int8 values times 8-bit digits may run over before they could pass 32 bits: T * 127 * 127 < 2^31. */
+export const longestInt8Cache = 65_536;
+
+interface AttentionInputs {
+  /** [N, kvHeads, R, headDim], R = S * heads / kvHeads. */
+  query: Value;
+  /** Of the new tokens, [N, kvHeads, S, headDim]. */
+  key: Value;
+  value: Value;
+  /** [N, 1, Q, T1 + T2 + S]. */
+  mask: Value;
+  /** [3] int64: T1, T2, S. */
+  lengths: Value;
+}
+
+/** softmax(q kᵀ / √headDim + mask) v over prompt cache, answer cache and new tokens: [N, kvHeads, R, headDim]. */
+export function emitCachedAttention(context: DecoderContext, index: number, inputs: AttentionInputs, options: CacheOptions): Value {
+  const { graph, config } = context;
+  const { query, key, value, mask, lengths } = inputs;
+  const { headDim } = config;
+  const onNewTokens = graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(headDim) } });
+  const caches = cacheInputs(context, index, options.cacheType);
+  const cached =
+    options.cacheType === "int8"
+      ? integerProducts(context, index, query, caches, options.cacheScales)
+      : floatProducts(context, query, caches, options.cacheType);
+  const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
+  const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
+  const [start, end] = [
+    graph.once("cached_length", () => graph.op("ReduceSum", [graph.op("Slice", [lengths, graph.int64s(0), graph.int64s(2)])])),
+    graph.int64s(Number.MAX_SAFE_INTEGER),
+  ];
+  const onNew = graph.op("Slice", [weights, start, end, graph.int64s(-1)]);
+  return graph.op("Add", [cached.sum(weights, lengths), graph.op("MatMul", [onNew, value])]);
+}
+
+/** The caches of one layer as the graph is fed them. */
+interface CacheValues {
+  promptKey: Value;
+  answerKey: Value;
+  promptValue: Value;
+  answerValue: Value;
+}
+
+/** Products with both caches. */
+interface CachedProducts {
+  /** Over the places of the prompt and then of the answer, in one value or in two: [N, kvHeads, R, T]. */
+  scores: Value[];
+  /** Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: [N, kvHeads, R, headDim]. */
+  sum: (weights: Value, lengths: Value) => Value;
+}
+
+function cacheInputs({ graph, config }: DecoderContext, index: number, cacheType: CacheType): CacheValues {
+  const { kvHeads, headDim } = config;
+  return {
+    promptKey: graph.input(`prompt_key_${index}`, cacheType, ["P", kvHeads, headDim, "T1"]),
+    answerKey: graph.input(`answer_key_${index}`, cacheType, ["N", kvHeads, headDim, "T2"]),
+    promptValue: graph.input(`prompt_value_${index}`, cacheType, ["P", kvHeads, "T1", headDim]),
+    answerValue: graph.input(`answer_value_${index}`, cacheType, ["N", kvHeads, "T2", headDim]),
+  };
+}
+
+function floatProducts({ graph, config }: DecoderContext, query: Value, caches: CacheValues, cacheType: CacheType): CachedProducts {
+  const widen = (cache: Value): Value => (cacheType === "float32" ? cache : graph.op("Cast", [cache], { to: { int: 1 } }));
+  const alpha = { float: 1 / Math.sqrt(config.headDim) };
+  const scores = [caches.promptKey, caches.answerKey].map((keys) => graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }));
+  const sum = (weights: Value, lengths: Value): Value => {
+    const [onPrompt, onAnswer] = graph.ops("Split", [weights, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+    const products = [graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), graph.op("MatMul", [onAnswer, widen(caches.answerValue)])];
+    return graph.op("Add", products);
+  };
+  return { scores, sum };
+}
+
+/**
+ * Queries have 8 bits a number with a scale a row; attention weights, which lie between 0 and 1 and of which small ones count, have two digits
+ * of 8 bits. The digits are rows of one product, so the values are read once for both.
+ */
+function integerProducts(
+  context: DecoderContext,
+  index: number,
+  query: Value,
+  caches: CacheValues,
+  cacheScales: Float32Array<ArrayBuffer> | undefined,
+): CachedProducts {
+  const { graph, config } = context;
+  const { kvHeads, headDim, layers } = config;
+  if (cacheScales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
+  const scaled = (x: Value, array: number, name: string, factor: number): Value => {
+    const start = array * kvHeads * headDim;
+    const make = (): Float32Array<ArrayBuffer> => cacheScales.slice(start, start + kvHeads * headDim).map((scale) => scale * factor);
+    return graph.op("Mul", [x, external(context, `cache.${name}_scale_${index}`, "float32", [kvHeads, 1, headDim], make)]);
+  };
+  const product = (rows: Value, cache: Value): Value =>
+    graph.microsoft("MatMulIntegerToFloat", [rows, cache, graph.float(1), graph.float(1), zeroPoint128(graph)]);
+  const { rows, scales } = emitQuantizedRows(graph, scaled(query, index, "key", 1 / Math.sqrt(headDim)), [0, 0, 0, headDim]);
+  const products = [caches.promptKey, caches.answerKey].map((keys) => product(rows, keys));
+  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), scales])];
+  const sum = (weights: Value, lengths: Value): Value => {
+    const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
+    const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+    const both = graph.op("Add", [product(onPrompt, caches.promptValue), product(onAnswer, caches.answerValue)]);
+    const [high, low] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
+    return graph.op("Add", [scaled(high, layers + index, "value_high", highDigit), scaled(low, layers + index, "value_low", lowDigit)]);
+  };
+  return { scores, sum };
+}
+
+/** What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides. */
+const highDigit = 1 / 127;
+const lowDigit = highDigit / 254;
+
+/** x in [0, 1] as two digits around 128: x ≈ highDigit * (high - 128) + lowDigit * (low - 128), each uint8 of x's shape. */
+function emitDigits(graph: Graph, x: Value): [high: Value, low: Value] {
+  const zeroPoint = zeroPoint128(graph);
+  const high = graph.op("QuantizeLinear", [x, graph.float(highDigit), zeroPoint]);
+  const rest = graph.op("Sub", [x, graph.op("DequantizeLinear", [high, graph.float(highDigit), zeroPoint])]);
+  return [high, graph.op("QuantizeLinear", [rest, graph.float(lowDigit), zeroPoint])];
+}
+
+/**
+ * New keys or values of all layers, each [N, kvHeads, S, headDim], as they are stored: [layers * N, kvHeads, S, headDim], with the last two
+ * swapped for keys.
+ */
+export function emitStored(context: DecoderContext, layers: readonly Value[], kind: "key" | "value", options: CacheOptions): Value {
+  const { graph } = context;
+  const rows = graph.op("Concat", layers, { axis: { int: 0 } });
+  const narrow = emitNarrowed(context, rows, kind, options);
+  return kind === "key" ? graph.op("Transpose", [narrow], { perm: { ints: [0, 1, 3, 2] } }) : narrow;
+}
+
+function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, cacheScales }: CacheOptions): Value {
+  const { graph, config } = context;
+  const { layers, kvHeads, headDim } = config;
+  if (cacheType === "float32") return rows;
+  if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
+  if (cacheScales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
+  const start = kind === "key" ? 0 : cacheScales.length / 2;
+  const reciprocals = external(context, `cache.${kind}_reciprocals`, "float32", [layers, 1, kvHeads, 1, headDim], () =>
+    cacheScales.slice(start, start + cacheScales.length / 2).map((scale) => 1 / scale),
+  );
+  const tokens = graph.once("tokens", () => graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } }));
+  const shape = graph.once("rows_by_layer", () =>
+    graph.op("Concat", [graph.int64s(layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } }),
+  );
+  const scaled = graph.op("Mul", [graph.op("Reshape", [rows, shape]), reciprocals]);
+  const clipped = graph.op("Clip", [graph.op("Round", [scaled]), graph.float(-127), graph.float(127)]);
+  return graph.op("Cast", [graph.op("Reshape", [clipped, graph.op("Shape", [rows])])], { to: { int: 3 } });
+}

@@ -1,0 +1,31 @@
+/** @file Activations as 8-bit integers: one scale a row, so that a row's numbers do not depend on the rows beside it. */
+
+import type { Graph, Value } from "../onnx/graph.ts";
+
+/**
+ * Rows along the last axis: x ≈ scales * (rows - 128), |rows - 128| <= 127.
+ * @param shape of x; only its rank and its last dimension are read
+ * @returns rows uint8 of x's shape; scales float32, of that shape with a last dimension of 1
+ */
+export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number[]): { rows: Value; scales: Value } {
+  const rank = shape.length;
+  const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 1 } });
+  // A row of zeros would divide by zero; a tiny scale keeps it zero.
+  const scales = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
+  const zeroPoints = graph.once(`zero_points_${rank}`, () => {
+    const one = graph.constant(
+      "uint8",
+      shape.map(() => 1),
+      Uint8Array.of(128),
+    );
+    return graph.op("Expand", [one, graph.op("Shape", [scales])]);
+  });
+  // A block as long as the row takes scales of the row's rank, which multiply the product as they are.
+  const blocks = { axis: { int: rank - 1 }, block_size: { int: shape[rank - 1] as number } };
+  return { rows: graph.op("QuantizeLinear", [x, scales, zeroPoints], blocks), scales };
+}
+
+/** The zero point of such rows in a product. */
+export function zeroPoint128(graph: Graph): Value {
+  return graph.once("zero_point_128", () => graph.constant("uint8", [], Uint8Array.of(128)));
+}
