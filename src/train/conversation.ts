@@ -60,10 +60,12 @@ export class ConversationEncoder {
     const trained = Array.from<boolean>({ length: ids.length }).fill(false);
     const text = this.#template.render(messages, { now, addGenerationPrompt: false });
     const spans = this.#spansByMarks(messages, firstTrained, ids, text) ?? this.#spansByPrefix(messages, firstTrained, ids, text);
-    for (const { start, end } of spans) {
-      let last = end;
+    for (const { start, end, message } of spans) {
+      let last: number | undefined;
       for (let at = start; at < end; at++) if (isEnd(ids[at]!)) last = at + 1;
-      trained.fill(true, start, last);
+      // What a rendering has in common with that of the whole may hold the beginning of the next turn, which only an end tells apart.
+      if (message !== undefined && last === undefined) throw turnsDiffer(message, "once others follow");
+      trained.fill(true, start, last ?? end);
     }
     return { ids, trained };
   }
@@ -79,14 +81,12 @@ export class ConversationEncoder {
       const through = messages.slice(0, index + 1);
       const opened = this.#template.render(before, { now, addGenerationPrompt: true });
       const closed = this.#template.render(through, { now, addGenerationPrompt: false });
-      if (!closed.startsWith(opened) || !text.startsWith(closed)) {
-        throw new BonsaiError(
-          "invalid_dataset",
-          `the model's chat template renders message ${index} differently ${closed.startsWith(opened) ? "once others follow" : "than it opens an answer"}, so its tokens cannot be told apart: mark them in the template with {% generation %}, or end the conversation there`,
-        );
-      }
+      if (!closed.startsWith(opened)) throw turnsDiffer(index, "than it opens an answer");
+      const shared = commonPrefix(closed, text);
+      if (!closed.slice(opened.length, shared).includes(message.content.trim())) throw turnsDiffer(index, "once others follow");
       // A token across the border counts as the answer's.
-      return [{ start: commonPrefix(ids, this.#ids(before, true)), end: commonPrefix(ids, this.#ids(through, false)) }];
+      const span = { start: commonPrefix(ids, this.#ids(before, true)), end: commonPrefix(ids, this.#ids(through, false)) };
+      return [shared === closed.length ? span : { ...span, message: index }];
     });
   }
 
@@ -121,10 +121,19 @@ export class ConversationEncoder {
 interface Span {
   start: number;
   end: number;
+  /** Set where the turn of this message may end before `end`: at its last token that ends an answer. */
+  message?: number;
 }
 
-/** How many ids two lists begin with in common. */
-export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+function turnsDiffer(message: number, how: string): BonsaiError {
+  return new BonsaiError(
+    "invalid_dataset",
+    `the model's chat template renders message ${message} differently ${how}, so its tokens cannot be told apart: mark them in the template with {% generation %}, or end the conversation there`,
+  );
+}
+
+/** How many elements two lists (or characters two texts) begin with in common. */
+export function commonPrefix<Sequence extends readonly number[] | string>(a: Sequence, b: Sequence): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;
   return length;

@@ -1,13 +1,15 @@
 /** @file Which tokens of a conversation are trained on: those that transformers says the assistant wrote. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { ConversationEncoder } from "../../src/train/conversation.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { goldenPath } from "../architectures/goldens.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { sharedDataPath, smolLM2Path, withoutSharedData, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { specialTokens, tinyTokenizer } from "../fixtures/tiny-tokenizer.ts";
 import { assertRefused } from "../formats/expect-error.ts";
 import { trainingGoldens } from "./training-goldens.ts";
@@ -63,6 +65,44 @@ describe("the assistant's tokens", () => {
     const messages = golden.conversations[1]!.messages;
     const { trained } = encoderOf(golden.template).encode(messages, 2, isEnd);
     assert.equal(trained.indexOf(true), golden.conversations[1]!.mask.lastIndexOf(1) - 1);
+  });
+
+  test("are found where a template always opens an answer at its end", () => {
+    const eager = golden.template.replaceAll(/\{% (end)?generation %\}/g, "").replace("{% if add_generation_prompt %}", "{% if true %}");
+    const encoder = encoderOf(eager);
+    for (const { messages, ids, mask } of golden.conversations) {
+      const encoded = encoder.encode(messages, 0, isEnd);
+      assert.deepEqual(encoded.trained.map(Number).slice(0, ids.length), mask, JSON.stringify(messages));
+      assert.ok(!encoded.trained.includes(true, ids.length));
+    }
+    assertRefused(
+      () => encoder.encode(golden.conversations[1]!.messages, 0, () => false),
+      "invalid_dataset",
+      /message 1 differently once others/,
+    );
+  });
+
+  const vectors = "vectors/chat-templates/vectors.json";
+  test("hold the answers, and no question, by every real template that takes them", { skip: withoutSharedData(vectors) }, () => {
+    type Vector = { chat_template: string };
+    const templates = (JSON.parse(readFileSync(sharedDataPath(vectors)!, "utf8")) as Vector[]).map((vector) => vector.chat_template);
+    const questions = ["Kwestion", "Querry"];
+    const answers = ["Anser", "Reply"];
+    const messages = questions.flatMap((content, at) => [{ role: "user", content }, { role: "assistant", content: answers[at]! }]); // prettier-ignore
+    const decoder = new Tokenizer(tiny);
+    let understood = 0;
+    for (const chatTemplate of new Set(templates)) {
+      const encoder = new ConversationEncoder(decoder, { ...tiny, chatTemplate });
+      try {
+        const { ids, trained } = encoder.encode(messages, 0, (id) => id === endOfTurn);
+        const learnt = decoder.decode(ids.filter((_, at) => trained[at]), { skipSpecialTokens: false }); // prettier-ignore
+        assert.ok(answers.every((answer) => learnt.includes(answer)) && !questions.some((question) => learnt.includes(question)), learnt);
+        understood++;
+      } catch (error) {
+        assert.ok(error instanceof BonsaiError && ["invalid_dataset", "invalid_request"].includes(error.code), String(error));
+      }
+    }
+    assert.ok(understood >= 30, `${understood} templates were understood`);
   });
 
   test("are found in SmolLM2's own template", { skip: withoutSmolLM2 }, () => {
