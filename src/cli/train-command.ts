@@ -91,7 +91,11 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
     console.log(`The trained model is in ${options.outputDir}.`);
     return 0;
   }
-  console.error(`Stopped after step ${outcome.step}, which has a checkpoint: the same command with --resume goes on from there.`);
+  console.error(
+    outcome.step === 0
+      ? "Stopped before the first step: the same command with --resume begins it."
+      : `Stopped after step ${outcome.step}, which has a checkpoint: the same command with --resume goes on from there.`,
+  );
   return 130;
 }
 

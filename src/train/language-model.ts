@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
 import type { TrainingOptions } from "../config/training-options.ts";
@@ -13,6 +13,7 @@ import { openModel } from "../formats/open-model.ts";
 import { chooseAdapter, beginFromAdapter, type ChosenAdapter } from "./adapter-choice.ts";
 import { createTrainableDecoder } from "./decoder-trainable.ts";
 import { initialDecoderWeights } from "./decoder-initial-weights.ts";
+import { rowLength } from "./batch.ts";
 import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
@@ -40,6 +41,11 @@ const usualMaxLength = 1024;
  */
 export async function trainLanguageModel(training: LanguageModelTraining): Promise<RunOutcome> {
   const { options, modelPath, log } = training;
+  if (resolve(options.outputDir) === resolve(modelPath)) {
+    throw new BonsaiError("usage", `--output-dir ${options.outputDir} is the folder of the model that is trained: name another.`, {
+      param: "--output-dir",
+    });
+  }
   const { model, isFromNothing } = openForTraining(modelPath, options.seed);
   try {
     const config = readDecoderConfig(model.config, model.path);
@@ -160,6 +166,9 @@ function readData({ options, log }: LanguageModelTraining, model: ModelFile, con
   const { files, truncatedRows, truncatedTokens, droppedRows } = documents;
   const counts = { documents: documents.documents.length, rows: laidOut.rows.length, length };
   log(`${counts.documents} documents in ${counts.rows} rows of ${length} tokens, ${training.stepsPerEpoch} steps an epoch.`);
+  const filled = laidOut.rows.reduce((sum, row) => sum + rowLength(row), 0) / (counts.rows * length);
+  if (packing === "none" && filled < 0.7)
+    log(`The rows are filled to ${Math.round(100 * filled)}%: --packing trains on more tokens in the same time.`);
   const summary = { files, evaluationFiles: evaluation?.files ?? [], ...counts, truncatedRows, truncatedTokens, droppedRows };
   return { training, heldOut, length, summary };
 }

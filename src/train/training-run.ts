@@ -72,7 +72,10 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
   };
   const evaluateNow = async (): Promise<void> => {
     if (options.evaluation === undefined) return;
-    const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...(await evaluate(model, options.evaluation)) };
+    // Before the first step nothing is lost by stopping: a run that goes on evaluates anew.
+    const found = await evaluate(model, options.evaluation, progress.step === 0 ? options.stop : undefined);
+    if (found === undefined) return;
+    const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...found };
     metrics.append(evaluated);
     options.observe({ kind: "evaluation", metrics: evaluated });
   };
@@ -101,8 +104,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
       const isLast = progress.step === schedule.totalSteps;
       if (isLast || isDue(progress.step, options.evalSteps)) await evaluateNow();
       if (isLast || isDue(progress.step, options.saveSteps)) save();
-      // A signal is heard only between turns of the event loop, and a step may be one turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      await hearSignals();
     }
     if (savedStep < progress.step) save();
     metrics.sync();
@@ -165,17 +167,25 @@ function requireFinite(loss: number, gradNorm: number, step: number, savedStep: 
   );
 }
 
-/** Mean loss and accuracy over all trained tokens of some batches. */
-export async function evaluate(
+/** A signal is heard only between turns of the event loop, and a step may be one turn. */
+async function hearSignals(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Mean loss and accuracy over all trained tokens of some batches; undefined where `stop` came before the end. */
+async function evaluate(
   model: TrainableModel,
   batches: readonly TokenBatch[],
-): Promise<Pick<EvaluationMetrics, "eval_loss" | "eval_mean_token_accuracy" | "eval_num_tokens">> {
+  stop: AbortSignal | undefined,
+): Promise<Pick<EvaluationMetrics, "eval_loss" | "eval_mean_token_accuracy" | "eval_num_tokens"> | undefined> {
   let [loss, correct, trainedTokens] = [0, 0, 0];
   for (const batch of batches) {
+    if (stop?.aborted === true) return undefined;
     const sums = await model.evaluate(batch);
     loss += sums.loss;
     correct += sums.correct;
     trainedTokens += sums.trainedTokens;
+    await hearSignals();
   }
   return { eval_loss: loss / trainedTokens, eval_mean_token_accuracy: correct / trainedTokens, eval_num_tokens: trainedTokens };
 }

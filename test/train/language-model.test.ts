@@ -22,6 +22,7 @@ import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { AnswerCollector, requestFor, roomyLimits } from "../engine/answers.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import { soundRows, writeJsonLines } from "./sound-rows.ts";
 
 const root = temporaryFolder();
@@ -274,6 +275,71 @@ describe("pre-training", () => {
     const { steps } = readMetrics(join(root, "further-base", "metrics.jsonl"));
     assert.ok(steps[0]!.loss < 2);
   });
+});
+
+describe("every architecture and format", () => {
+  const rowsOfText = writeJsonLines(join(root, "text.jsonl"), [{ text: "say cat: meow" }, { text: "say dog: woof" }]);
+  const still = "--max-steps 1 --learning-rate 1e-9 --max-length 32";
+
+  for (const name of ["llama3-rope", "qwen2", "qwen3", "gpt2"] as const) {
+    test(`${name} keeps its weights' names and shapes through a step that hardly moves them`, async () => {
+      await run(`still-${name}`, `--model ${goldenPath(name)} ${still}`, { data: rowsOfText });
+      const [before, after] = [openModel(goldenPath(name)), openModel(join(root, `still-${name}`))];
+      assert.deepEqual([...after.weights.infos.keys()].toSorted(), [...before.weights.infos.keys()].toSorted());
+      for (const weight of before.weights.infos.keys())
+        assert.ok(largestDifference(after.weights.readFloat32(weight), before.weights.readFloat32(weight)) < 1e-6, weight);
+      before.weights.close();
+      after.weights.close();
+    });
+  }
+
+  test("a GGUF file becomes a folder with its tokenizer and weights", async () => {
+    const path = join(root, "tiny.gguf");
+    writeTinyGguf(path, { type: "Q8_0" });
+    await run("from-gguf", `--model ${path} ${still} --save-dtype bfloat16`, { data: rowsOfText });
+    const [before, after] = [openModel(path), openModel(join(root, "from-gguf"))];
+    assert.equal(after.tokenizer.chatTemplate, before.tokenizer.chatTemplate);
+    const name = "model.layers.1.mlp.down_proj.weight";
+    assert.equal(after.weights.infos.get(name)!.dtype, "BF16");
+    assert.ok(largestDifference(after.weights.readFloat32(name), before.weights.readFloat32(name)) < 0.01);
+    before.weights.close();
+    after.weights.close();
+  });
+
+  test("an adapter of GPT-2 is loaded by peft", { skip: withoutPyTorch }, async () => {
+    const gpt2 = goldenPath("gpt2");
+    await run("lora-gpt2", `--model ${gpt2} --lora-r 2 --lora-target-modules c_attn --max-steps 4 --learning-rate 1e-1 --max-length 32`, {
+      data: rowsOfText,
+    });
+    const { logits } = runOracle("load-written.py", "adapter", gpt2, join(root, "lora-gpt2")) as { logits: number[] };
+    const base = openModel(gpt2);
+    const merged = mergeAdapter(base.weights, readPeftAdapter(join(root, "lora-gpt2"), "gpt2"));
+    const decoder = (weights: typeof merged): NaiveDecoder => new NaiveDecoder(readDecoderConfig(base.config, ""), weights);
+    assert.ok(largestDifference(decoder(merged).logits([5, 17, 99, 3]).at(-1)!, logits) < 1e-3);
+    assert.ok(largestDifference(decoder(base.weights).logits([5, 17, 99, 3]).at(-1)!, logits) > 1e-2, "the adapter changes something");
+    base.weights.close();
+  });
+
+  test("an adapter over 8-bit blocks learns, and recomputed activations change nothing", async () => {
+    const words = `--model ${llama} ${rows} --learning-rate 1e-2 --lora-r 8 --max-steps 20 --lora-dropout 0`;
+    const losses = async (name: string, more: string): Promise<number[]> => {
+      await run(name, `${words}${more}`);
+      return readMetrics(join(root, name, "metrics.jsonl")).steps.map(({ loss }) => loss);
+    };
+    const [plain, blocks, twice] = [
+      await losses("b32", ""),
+      await losses("b8", " --load-in-8bit"),
+      await losses("re", " --gradient-checkpointing"),
+    ];
+    assert.ok(Math.abs(blocks[0]! - plain[0]!) < 0.05 * plain[0]! && blocks[0] !== plain[0], "blocks round");
+    assert.ok(blocks.at(-1)! < blocks[0]! / 2);
+    twice.forEach((loss, step) => assert.ok(Math.abs(loss - plain[step]!) < 1e-4, `step ${step}`));
+  });
+});
+
+test("the folder of the model itself is no output", async () => {
+  const output = join(root, "full");
+  await refusal(run("full", `--model ${output} --resume`), "usage", /is the folder of the model that is trained/);
 });
 
 test("a row longer than the model's context allows is refused by its flag", async () => {

@@ -136,6 +136,14 @@ describe("a run that was ended", () => {
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
   });
 
+  test("before its first step has nothing but an evaluation to do again", async () => {
+    const folder = join(root, "at once");
+    const outcome = await bigramRun(folder, { stop: AbortSignal.abort() });
+    assert.deepEqual([outcome.step, outcome.isFinished, readFileSync(join(folder, "metrics.jsonl"), "utf8")], [0, false, ""]);
+    await bigramRun(folder, { resume: true });
+    assert.deepEqual(bytesOf(folder), bytesOf(whole));
+  });
+
   test("after its last step has nothing left to do", async () => {
     const folder = join(root, "again");
     cpSync(whole, folder, { recursive: true });
