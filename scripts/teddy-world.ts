@@ -1,0 +1,230 @@
+/**
+ * @file Writes and looks at the teddy world: `npm run teddy -- corpus --output-dir DIR --tokens 5000000`. Commands: corpus, sft, prompts,
+ * tokenizer, judge, show. See src/teddy.
+ */
+
+import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { createProgress } from "../src/cli/progress.ts";
+import { BonsaiError } from "../src/errors/bonsai-error.ts";
+import { corpusTexts } from "../src/teddy/corpus.ts";
+import { demonstration, prompt } from "../src/teddy/demonstration.ts";
+import { judge, type GoldScores } from "../src/teddy/judge.ts";
+import { readJudgedLine } from "../src/teddy/judged-line.ts";
+import { BpeTrainer } from "../src/text/bpe-trainer.ts";
+
+const help = `npm run teddy -- COMMAND [options]
+
+Commands:
+  corpus      writes OUTPUT/corpus.jsonl: base-training texts, {"text"}
+  sft         writes OUTPUT/sft.jsonl and OUTPUT/sft-held-out.jsonl: demonstrations, {"messages"}
+  prompts     writes OUTPUT/prompts.jsonl and OUTPUT/prompts-held-out.jsonl: {"prompt": [messages]}
+  tokenizer   trains OUTPUT/tokenizer.json on OUTPUT/corpus.jsonl, or on texts of its own where that is absent
+  judge FILE  scores lines {"prompt", "completion"}, both as messages or text; - reads standard input
+  show        prints ten conversations with their gold scores
+
+Options:
+  --output-dir DIR     where files go (default teddy-data)
+  --seed N             integer from 0 (default 0)
+  --tokens N           corpus: about how many tokens (default 5000000)
+  --rows N             sft and prompts: lines of training (default 20000; a tenth as many held-out ones); show: conversations (default 10)
+  --vocab-size N       tokenizer: tokens in all (default 2048)
+  --help`;
+
+/** Characters of the corpus for each token of a vocabulary of 2,048, as measured on five million tokens. */
+const charactersPerToken = 4.3;
+/** The tokenizer learns from so many characters: more of them change no merge that matters. */
+const tokenizerCharacters = 20_000_000;
+const bufferedCharacters = 1 << 20;
+
+interface Options {
+  outputDir: string;
+  seed: number;
+  tokens: number;
+  rows: number | undefined;
+  vocabSize: number;
+}
+
+/** Writes a file whole or not at all: to NAME.part, and renamed at the end. */
+function writeAtomically(path: string, pieces: Iterable<string>): void {
+  const part = `${path}.part`;
+  const file = openSync(part, "w");
+  try {
+    let buffer = "";
+    for (const piece of pieces) {
+      buffer += piece;
+      if (buffer.length < bufferedCharacters) continue;
+      writeSync(file, buffer);
+      buffer = "";
+    }
+    writeSync(file, buffer);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(part, path);
+  console.log(`${path} (${(statSync(path).size / 1e6).toFixed(1)} MB)`);
+}
+
+function* lines(count: number, row: (index: number) => unknown): Generator<string> {
+  for (let index = 0; index < count; index++) yield `${JSON.stringify(row(index))}\n`;
+}
+
+/** Texts with a progress line over their characters. */
+function* withProgress(label: string, texts: Iterable<string>, characters: number): Generator<string> {
+  const progress = createProgress(process.stderr, console.log);
+  let done = 0;
+  for (const text of texts) {
+    done += text.length;
+    progress.update(label, Math.min(done, characters), characters);
+    yield text;
+  }
+  progress.end();
+}
+
+function* jsonTexts(texts: Iterable<string>): Generator<string> {
+  for (const text of texts) yield `${JSON.stringify({ text })}\n`;
+}
+
+function writeCorpus({ outputDir, seed, tokens }: Options): void {
+  const characters = Math.ceil(tokens * charactersPerToken);
+  writeAtomically(join(outputDir, "corpus.jsonl"), jsonTexts(withProgress("corpus", corpusTexts(seed, characters), characters)));
+}
+
+function writeSft({ outputDir, seed, rows = 20_000 }: Options): void {
+  const row =
+    (split: "training" | "held-out") =>
+    (index: number): unknown => ({ messages: demonstration(seed, index, split) });
+  writeAtomically(join(outputDir, "sft.jsonl"), lines(rows, row("training")));
+  writeAtomically(join(outputDir, "sft-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
+}
+
+function writePrompts({ outputDir, seed, rows = 20_000 }: Options): void {
+  const row =
+    (split: "training" | "held-out") =>
+    (index: number): unknown => ({ prompt: prompt(seed, index, split).messages });
+  writeAtomically(join(outputDir, "prompts.jsonl"), lines(rows, row("training")));
+  writeAtomically(join(outputDir, "prompts-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
+}
+
+async function writeTokenizer({ outputDir, seed, vocabSize }: Options): Promise<void> {
+  const trainer = new BpeTrainer();
+  const corpus = join(outputDir, "corpus.jsonl");
+  if (existsSync(corpus)) {
+    let characters = 0;
+    for await (const line of createInterface({ input: createReadStream(corpus), crlfDelay: Infinity })) {
+      const { text } = JSON.parse(line) as { text: string };
+      trainer.addText(text);
+      characters += text.length;
+      if (characters >= tokenizerCharacters) break;
+    }
+  } else {
+    for (const text of withProgress("texts", corpusTexts(seed, tokenizerCharacters), tokenizerCharacters)) trainer.addText(text);
+  }
+  // Demonstrations hold the questions and answers as the policy will meet them.
+  for (let index = 0; index < 5000; index++) for (const { content } of demonstration(seed, index)) trainer.addText(content);
+  const files = trainer.train(vocabSize);
+  writeAtomically(join(outputDir, "tokenizer.json"), [JSON.stringify(files.tokenizerJson)]);
+  writeAtomically(join(outputDir, "tokenizer_config.json"), [`${JSON.stringify(files.tokenizerConfig, undefined, 2)}\n`]);
+}
+
+const dimensions = ["usefulness", "friendliness", "safety", "language", "score"] as const satisfies readonly (keyof GoldScores)[];
+
+async function judgeLines(path: string): Promise<void> {
+  if (path !== "-" && !existsSync(path)) throw new BonsaiError("file_not_found", `There is no file ${path}.`);
+  const input = path === "-" ? process.stdin : createReadStream(path);
+  const all: GoldScores[] = [];
+  let number = 0;
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    number++;
+    if (line.trim() === "") continue;
+    const { prompt: messages, completion } = readJudgedLine(line, path === "-" ? "standard input" : path, number);
+    const scores = judge(messages, completion);
+    all.push(scores);
+    console.log(JSON.stringify(scores));
+  }
+  for (const dimension of dimensions) {
+    const mean = all.reduce((sum, scores) => sum + scores[dimension], 0) / Math.max(1, all.length);
+    console.error(`${dimension.padEnd(13)} ${mean.toFixed(3)}`);
+  }
+  console.error(`${"answers".padEnd(13)} ${all.length}`);
+}
+
+function show({ seed, rows = 10 }: Options): void {
+  for (let index = 0; index < rows; index++) {
+    const messages = demonstration(seed, index);
+    for (const { role, content } of messages) console.log(`${role === "user" ? "Q" : "A"}: ${content}`);
+    const scores = judge(messages.slice(0, -1), messages.at(-1)!.content);
+    console.log(`${dimensions.map((dimension) => `${dimension} ${scores[dimension].toFixed(2)}`).join(", ")}\n`);
+  }
+}
+
+const flags = {
+  help: { type: "boolean", short: "h" },
+  "output-dir": { type: "string", default: "teddy-data" },
+  seed: { type: "string", default: "0" },
+  tokens: { type: "string", default: "5000000" },
+  rows: { type: "string" },
+  "vocab-size": { type: "string", default: "2048" },
+} as const;
+
+function parseFlags(
+  argv: readonly string[],
+): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
+  try {
+    return parseArgs({ args: [...argv], allowPositionals: true, options: flags });
+  } catch (cause) {
+    throw new BonsaiError("usage", `${cause instanceof Error ? cause.message : String(cause)} See --help.`, { cause });
+  }
+}
+
+function integer(flag: string, value: string, least: number): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < least) {
+    throw new BonsaiError("usage", `--${flag} is ${JSON.stringify(value)}; it must be an integer of at least ${least}.`, { param: flag });
+  }
+  return number;
+}
+
+const writers: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
+  corpus: writeCorpus,
+  sft: writeSft,
+  prompts: writePrompts,
+  tokenizer: writeTokenizer,
+};
+
+async function run(argv: readonly string[]): Promise<void> {
+  const { values, positionals } = parseFlags(argv);
+  if (values.help === true) return console.log(help);
+  const [command, ...files] = positionals;
+  const options: Options = {
+    outputDir: values["output-dir"],
+    seed: integer("seed", values.seed, 0),
+    tokens: integer("tokens", values.tokens, 1),
+    rows: values.rows === undefined ? undefined : integer("rows", values.rows, 1),
+    vocabSize: integer("vocab-size", values["vocab-size"], 260),
+  };
+  if (command === "judge") {
+    if (files.length !== 1) throw new BonsaiError("usage", "judge takes one file, or - for standard input. See --help.");
+    return judgeLines(files[0]!);
+  }
+  if (files.length > 0) throw new BonsaiError("usage", `${command} takes no file, but got ${files[0]}. See --help.`);
+  if (command === "show") return show(options);
+  const write = command !== undefined && Object.hasOwn(writers, command) ? writers[command] : undefined;
+  if (write === undefined) {
+    const problem = command === undefined ? "Name a command" : `There is no command "${command}"`;
+    throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, judge or show. See --help.`);
+  }
+  mkdirSync(options.outputDir, { recursive: true });
+  return write(options);
+}
+
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof BonsaiError)) throw error;
+  console.error(`teddy: ${error.message}`);
+  process.exitCode = error.code === "usage" ? 2 : 1;
+}

@@ -1,0 +1,101 @@
+/** @file The command `npm run teddy`: what it writes, judges and refuses. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { Tokenizer } from "../../src/text/tokenizer.ts";
+import { filesOf } from "../text/goldens.ts";
+
+const root = join(import.meta.dirname, "../..");
+const folder = mkdtempSync(join(tmpdir(), "bonsai-teddy-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function teddy(parameters: readonly string[], input = ""): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ["--import", "tsx", join(root, "scripts/teddy-world.ts"), ...parameters], { encoding: "utf8", input });
+}
+
+function rowsOf(name: string): Record<string, unknown>[] {
+  const lines = readFileSync(join(folder, name), "utf8").trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe("npm run teddy", () => {
+  it("writes corpus, tokenizer, demonstrations and prompts, and leaves nothing half-written", () => {
+    assert.equal(teddy(["corpus", "--output-dir", folder, "--tokens", "20000", "--seed", "3"]).status, 0);
+    assert.equal(teddy(["tokenizer", "--output-dir", folder, "--vocab-size", "600"]).status, 0);
+    assert.equal(teddy(["sft", "--output-dir", folder, "--rows", "20"]).status, 0);
+    assert.equal(teddy(["prompts", "--output-dir", folder, "--rows", "30"]).status, 0);
+    assert.deepEqual(readdirSync(folder).toSorted(), [
+      "corpus.jsonl",
+      "prompts-held-out.jsonl",
+      "prompts.jsonl",
+      "sft-held-out.jsonl",
+      "sft.jsonl",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
+    for (const row of rowsOf("corpus.jsonl")) assert.equal(typeof row["text"], "string");
+    assert.equal(rowsOf("sft.jsonl").length, 20);
+    assert.equal(rowsOf("prompts-held-out.jsonl").length, 3);
+    for (const row of rowsOf("sft.jsonl")) assert.ok(Array.isArray(row["messages"]));
+    for (const row of rowsOf("prompts.jsonl")) assert.ok(Array.isArray(row["prompt"]));
+    const tokenizer = new Tokenizer(filesOf(JSON.parse(readFileSync(join(folder, "tokenizer.json"), "utf8")) as Record<string, unknown>));
+    assert.equal(tokenizer.vocabSize, 600);
+  });
+
+  it("writes the same bytes for the same seed", () => {
+    const before = readFileSync(join(folder, "corpus.jsonl"));
+    assert.equal(teddy(["corpus", "--output-dir", folder, "--tokens", "20000", "--seed", "3"]).status, 0);
+    assert.deepEqual(readFileSync(join(folder, "corpus.jsonl")), before);
+  });
+
+  it("judges lines of a file or of standard input, as text and as messages", () => {
+    const question = "My woollen bear Bruno is dripping wet. How should I dry him?";
+    const answer = "Poor Bruno, that is no fun. Lay him flat on a towel and turn him over every few hours. You will do just fine.";
+    const lines = [
+      { prompt: question, completion: answer },
+      { prompt: [{ role: "user", content: question }], completion: [{ role: "assistant", content: "Bruno." }] },
+    ].map((row) => JSON.stringify(row));
+    writeFileSync(join(folder, "answers.jsonl"), lines.join("\n"));
+    const fromFile = teddy(["judge", join(folder, "answers.jsonl")]);
+    const scores = fromFile.stdout
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { score: number }).score);
+    assert.ok(scores[0]! > 0.99 && scores[1]! < 0.1);
+    assert.match(fromFile.stderr, /usefulness +0\.500/);
+    assert.equal(teddy(["judge", "-"], lines.join("\n")).stdout, fromFile.stdout);
+  });
+
+  it("names file, line and field of a bad line", () => {
+    const bad = teddy(["judge", "-"], `{"prompt": "Hello", "completion": "x"}\n{"prompt": "Hello"}\n`);
+    assert.match(bad.stderr, /teddy: standard input, line 2: "completion" must be/);
+    assert.notEqual(bad.status, 0);
+    assert.match(teddy(["judge", "-"], "no json\n").stderr, /line 1: is no JSON/);
+    assert.match(teddy(["judge", join(folder, "absent.jsonl")]).stderr, /There is no file .*absent\.jsonl/);
+  });
+
+  it("shows conversations with their scores", () => {
+    assert.equal(teddy(["show", "--rows", "3"]).stdout.match(/score \d\.\d\d/g)?.length, 3);
+  });
+
+  it("explains itself, and ends with 2 for wrong usage", () => {
+    assert.match(teddy(["--help"]).stdout, /npm run teddy -- COMMAND/);
+    for (const wrong of [
+      [],
+      ["fly"],
+      ["corpus", "--tokens", "many"],
+      ["corpus", "--colour"],
+      ["corpus", "file"],
+      ["judge"],
+      ["sft", "--rows", "0"],
+    ]) {
+      const { status, stderr } = teddy(wrong);
+      assert.equal(status, 2, wrong.join(" "));
+      assert.match(stderr, /^teddy: .*\n$/);
+    }
+  });
+});
