@@ -90,7 +90,7 @@ export function progressLine(
 ): string {
   const percent = `${Math.floor((done * 100) / total)}%`.padStart(4);
   const secondsLeft = perSecond > 0 ? Math.ceil((total - done) / perSecond) : undefined;
-  const left = secondsLeft === undefined || secondsLeft > 359_999 ? "" : ` ${clock(secondsLeft)}`;
+  const left = secondsLeft === undefined || secondsLeft > 359_999 ? "" : ` ${timeLeft(secondsLeft)}`;
   const tail = `${percent} ${scale.amount(done, total)} ${scale.speed(perSecond)}${left}`;
   const barWidth = Math.min(30, columns - label.length - tail.length - 5);
   if (barWidth < 5) return `${label} ${percent}`.slice(0, Math.max(0, columns - 1));
@@ -102,6 +102,7 @@ function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(1);
 }
 
-function clock(seconds: number): string {
+/** Whole seconds as "1:05 left". */
+export function timeLeft(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
 }

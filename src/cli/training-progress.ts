@@ -1,7 +1,7 @@
 /** @file What a person sees of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and what evaluations find. */
 
 import type { TrainingEvent } from "../train/training-run.ts";
-import { createProgress, type ProgressStream } from "./progress.ts";
+import { createProgress, timeLeft, type ProgressStream } from "./progress.ts";
 
 /** Steps over which the speed is averaged. */
 const speedSteps = 20;
@@ -12,15 +12,17 @@ export function trainingProgress(
   log: (line: string) => void,
 ): { observe: (event: TrainingEvent) => void; end: () => void } {
   const recent: { tokens: number; seconds: number }[] = [];
-  let loss = Number.NaN;
+  let [step, loss] = [0, Number.NaN];
+  const seconds = (): number => recent.reduce((sum, one) => sum + one.seconds, 0);
   const speed = (): string => {
-    const [tokens, seconds] = recent.reduce(([sum, time], step) => [sum + step.tokens, time + step.seconds], [0, 0]) as [number, number];
-    return `${Math.round(tokens / Math.max(seconds, 1e-9))} tokens/s`;
+    const tokens = recent.reduce((sum, one) => sum + one.tokens, 0);
+    return `${Math.round(tokens / Math.max(seconds(), 1e-9))} tokens/s`;
   };
+  const left = (total: number): string => timeLeft(Math.ceil(((total - step) * seconds()) / recent.length));
   const progress = createProgress(stream, log, {
     amount: (done, total) => `${done}/${total} loss ${loss.toFixed(3)}`,
     speed,
-    whole: (total) => `${total} steps: loss ${loss.toFixed(3)}, ${speed()}`,
+    whole: (total) => `${total} steps: loss ${loss.toFixed(3)}, ${speed()}, ${left(total)}`,
   });
   const say = (line: string): void => {
     if (stream.isTTY === true) progress.end();
@@ -29,13 +31,13 @@ export function trainingProgress(
   return {
     observe(event): void {
       if (event.kind === "step") {
-        loss = event.metrics.loss;
+        ({ step, loss } = event.metrics);
         recent.push(event);
         if (recent.length > speedSteps) recent.shift();
-        progress.update("train", event.metrics.step, event.totalSteps);
+        progress.update("train", step, event.totalSteps);
       } else if (event.kind === "evaluation") {
-        const { step, eval_loss: held, eval_mean_token_accuracy: accuracy } = event.metrics;
-        say(`After ${step} steps: held-out loss ${held.toFixed(4)}, token accuracy ${accuracy.toFixed(4)}.`);
+        const { step: done, eval_loss: held, eval_mean_token_accuracy: accuracy } = event.metrics;
+        say(`After ${done} steps: held-out loss ${held.toFixed(4)}, token accuracy ${accuracy.toFixed(4)}.`);
       } else if (event.kind === "resumed") {
         say(`Going on from the checkpoint of step ${event.step}.`);
       }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "../formats/bounded-file.ts";
-import { readJsonObject, type JsonObject } from "../formats/json-file.ts";
+import { isJsonObject, readJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { readSafetensorsHeader } from "../formats/safetensors.ts";
 import { onDisk, syncFolder, writeJsonFile } from "../formats/written-file.ts";
@@ -91,10 +91,14 @@ export function removeIncompleteCheckpoints(folder: string): void {
 export function readCheckpoint(path: string): { progress: RunProgress; state: Map<string, StateTensor> } {
   const progressPath = join(path, PROGRESS);
   const progress = readJsonObject(progressPath, LARGEST_PROGRESS_BYTES);
+  const fail = (key: string, right: string): never => {
+    throw new BonsaiError("invalid_model_file", `${progressPath}: ${key} must be ${right}.`, { param: key });
+  };
   for (const key of ["step", "epoch", "stepInEpoch", "numTokens", "metricsBytes"]) {
-    if (!Number.isSafeInteger(progress[key]) || (progress[key] as number) < 0)
-      throw new BonsaiError("invalid_model_file", `${progressPath}: ${key} must be a whole number from 0.`, { param: key });
+    if (!Number.isSafeInteger(progress[key]) || (progress[key] as number) < 0) fail(key, "a whole number from 0");
   }
+  if (typeof progress["trainSeconds"] !== "number") fail("trainSeconds", "a number");
+  if (!isJsonObject(progress["identity"])) fail("identity", "an object");
   const file = new BoundedFile(join(path, STATE));
   try {
     const state = new Map<string, StateTensor>();

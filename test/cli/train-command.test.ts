@@ -58,7 +58,7 @@ describe("npm run train:sft", () => {
     assert.deepEqual([status, stderr], [0, ""]);
     assert.match(
       stdout,
-      /108 documents in \d+ rows of 64 tokens[^]*train: 50% of 120 steps: loss \d[^]*The trained model is in .*whole\.\n$/,
+      /108 documents in \d+ rows of 64 tokens[^]*train: 50% of 120 steps: loss \d\.\d+, \d+ tokens\/s, \d+:\d\d left\n[^]*The trained model is in .*whole\.\n$/,
     );
     assert.ok(existsSync(join(root, "whole", "model.safetensors")));
   });
