@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { BoundedFile } from "../../src/formats/bounded-file.ts";
 import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../../src/formats/safetensors.ts";
+import { runOracle, withoutSafetensors } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";
 
@@ -66,6 +67,27 @@ test("tensors that are made when their turn comes are asked for one after the ot
   const content = readFileSync(path);
   for (const { name, offset, byteLength } of readHeader().entries.values())
     assert.ok(content.subarray(offset, offset + byteLength).every((byte) => byte === name.charCodeAt(0)));
+});
+
+test("the reference library reads what was written", { skip: withoutSafetensors }, () => {
+  const values = {
+    F64: Float64Array.of(1 / 3, -2),
+    F32: Float32Array.of(0.5, 1e-30, -7),
+    F16: Uint16Array.of(0x3c00),
+    BF16: Uint16Array.of(1, 2),
+  };
+  const tensors = Object.entries(values).map(([dtype, array]): TensorToWrite => ({
+    name: `the "${dtype}" tensor é`,
+    dtype: dtype as keyof typeof values,
+    shape: [1, array.length],
+    bytes: new Uint8Array(array.buffer),
+  }));
+  writeSafetensors(path, tensors, { format: "pt", note: "ü" });
+  const read = runOracle("load-safetensors.py", path) as { metadata: object; tensors: Record<string, object> };
+  assert.deepEqual(read.metadata, { format: "pt", note: "ü" });
+  const expected = { F64: [1 / 3, -2], F32: [...values.F32], F16: [1], BF16: null };
+  for (const { name, dtype, shape } of tensors) assert.deepEqual(read.tensors[name], { dtype, shape, values: expected[dtype] });
+  assert.equal(Object.keys(read.tensors).length, tensors.length);
 });
 
 test("a write that fails half way leaves the old file whole and nothing beside it", () => {
