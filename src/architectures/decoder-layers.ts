@@ -29,6 +29,7 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
     outputs: vocabSize,
     inputs: hiddenSize,
     weights: [weights.embedding],
+    partOutputs: [vocabSize],
     biases: [],
   };
   let embedded: Value;

@@ -4,12 +4,14 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { WeightSource } from "../formats/model-file.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 
-/** y = x Wᵀ + b. The tensors of `weights`, each [outputs_i, inputs], are stacked along their outputs. */
+/** y = x Wᵀ + b. The tensors of `weights`, each [partOutputs_i, inputs], are stacked along their outputs. */
 export interface LinearWeight {
   name: string;
   outputs: number;
   inputs: number;
   weights: readonly string[];
+  /** Of each of `weights`. */
+  partOutputs: readonly number[];
   biases: readonly string[];
 }
 
@@ -72,9 +74,8 @@ export function decoderWeightShapes(config: DecoderConfig): Map<string, readonly
     if (norm.bias !== undefined) shapes.set(norm.bias, [hiddenSize]);
   };
   const addLinear = (linear: LinearWeight): void => {
-    const sizes = partSizes(linear, config);
-    linear.weights.forEach((name, part) => shapes.set(name, [sizes[part] as number, linear.inputs]));
-    linear.biases.forEach((name, part) => shapes.set(name, [sizes[part] as number]));
+    linear.weights.forEach((name, part) => shapes.set(name, [linear.partOutputs[part] as number, linear.inputs]));
+    linear.biases.forEach((name, part) => shapes.set(name, [linear.partOutputs[part] as number]));
   };
   shapes.set(weights.embedding, [vocabSize, hiddenSize]);
   if (weights.positions !== undefined) shapes.set(weights.positions, [config.contextLength, hiddenSize]);
@@ -113,20 +114,15 @@ function stack(source: WeightSource, names: readonly string[], length: number): 
   return stacked;
 }
 
-function partSizes(linear: LinearWeight, config: DecoderConfig): number[] {
-  if (linear.weights.length === 1) return [linear.outputs];
-  if (linear.weights.length === 2) return [linear.outputs / 2, linear.outputs / 2];
-  return [config.heads * config.headDim, config.kvHeads * config.headDim, config.kvHeads * config.headDim];
-}
-
 function llamaNames(config: DecoderConfig): DecoderWeights {
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, biases } = config;
   const norm = (name: string): NormWeight => ({ weight: `${name}.weight`, bias: undefined });
-  const linear = (name: string, parts: readonly string[], outputs: number, inputs: number, bias: boolean): LinearWeight => ({
+  const linear = (name: string, parts: readonly string[], partOutputs: readonly number[], inputs: number, bias: boolean): LinearWeight => ({
     name,
-    outputs,
+    outputs: partOutputs.reduce((sum, outputs) => sum + outputs, 0),
     inputs,
     weights: parts.map((part) => `${part}.weight`),
+    partOutputs,
     biases: bias ? parts.map((part) => `${part}.bias`) : [],
   });
   return {
@@ -139,17 +135,23 @@ function llamaNames(config: DecoderConfig): DecoderWeights {
       const gateUp = ["gate_proj", "up_proj"].map((part) => `${layer}.mlp.${part}`);
       return {
         inputNorm: norm(`${layer}.input_layernorm`),
-        queryKeyValue: linear(`${attention}.qkv`, projections, (heads + 2 * kvHeads) * headDim, hiddenSize, biases.qkv),
+        queryKeyValue: linear(
+          `${attention}.qkv`,
+          projections,
+          [heads, kvHeads, kvHeads].map((count) => count * headDim),
+          hiddenSize,
+          biases.qkv,
+        ),
         queryNorm: config.queryKeyNorm ? `${attention}.q_norm.weight` : undefined,
         keyNorm: config.queryKeyNorm ? `${attention}.k_norm.weight` : undefined,
-        output: linear(`${attention}.o_proj`, [`${attention}.o_proj`], hiddenSize, heads * headDim, biases.output),
+        output: linear(`${attention}.o_proj`, [`${attention}.o_proj`], [hiddenSize], heads * headDim, biases.output),
         mlpNorm: norm(`${layer}.post_attention_layernorm`),
-        up: linear(`${layer}.mlp.gate_up`, gateUp, 2 * intermediateSize, hiddenSize, biases.mlp),
-        down: linear(`${layer}.mlp.down_proj`, [`${layer}.mlp.down_proj`], hiddenSize, intermediateSize, biases.mlp),
+        up: linear(`${layer}.mlp.gate_up`, gateUp, [intermediateSize, intermediateSize], hiddenSize, biases.mlp),
+        down: linear(`${layer}.mlp.down_proj`, [`${layer}.mlp.down_proj`], [hiddenSize], intermediateSize, biases.mlp),
       };
     }),
     finalNorm: norm("model.norm"),
-    head: linear("lm_head", [config.tiedEmbeddings ? "model.embed_tokens" : "lm_head"], vocabSize, hiddenSize, false),
+    head: linear("lm_head", [config.tiedEmbeddings ? "model.embed_tokens" : "lm_head"], [vocabSize], hiddenSize, false),
   };
 }
 
@@ -161,6 +163,7 @@ function gpt2Names(config: DecoderConfig): DecoderWeights {
     outputs,
     inputs,
     weights: [`${name}.weight`],
+    partOutputs: [outputs],
     biases: [`${name}.bias`],
   });
   const headName = config.tiedEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
@@ -181,6 +184,6 @@ function gpt2Names(config: DecoderConfig): DecoderWeights {
       };
     }),
     finalNorm: norm("transformer.ln_f"),
-    head: { name: "lm_head", outputs: vocabSize, inputs: hiddenSize, weights: [headName], biases: [] },
+    head: { name: "lm_head", outputs: vocabSize, inputs: hiddenSize, weights: [headName], partOutputs: [vocabSize], biases: [] },
   };
 }

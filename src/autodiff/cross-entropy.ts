@@ -23,8 +23,8 @@ import {
 } from "./operations.ts";
 import type { Node } from "./program.ts";
 
-/** Logits of one chunk: 64 MiB of float32. */
-const defaultChunkElements = 2 ** 24;
+/** Logits of one chunk: 128 MiB of float32. */
+const defaultChunkElements = 2 ** 25;
 
 export interface CrossEntropyInputs {
   /** [N, H]. */

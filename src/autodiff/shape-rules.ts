@@ -235,7 +235,7 @@ function reduced(primitive: string, x: Typed | undefined, axes: readonly number[
 }
 
 function lastBecomes(shape: Shape, size: number): Shape {
-  return shape.with(-1, size);
+  return shape.with(shape.length - 1, size);
 }
 
 function attentionWeights(query: Typed | undefined, key: Typed | undefined, mask: Typed | undefined): Typed {

@@ -55,7 +55,7 @@ export class FrozenWeights {
 
   #linear(module: string): LinearWeight {
     const weight = `${module}.weight`;
-    const [outputs, inputs] = this.#source.infos.get(weight)?.shape as [number, number];
-    return { name: module, outputs, inputs, weights: [weight], biases: [] };
+    const [outputs, inputs] = this.#source.infos.get(weight)!.shape as [number, number];
+    return { name: module, outputs, inputs, weights: [weight], partOutputs: [outputs], biases: [] };
   }
 }

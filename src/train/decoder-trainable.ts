@@ -41,6 +41,8 @@ export interface TrainableDecoderOptions {
   baseBits?: BaseBits;
   /** Of LoRA's first weights and of dropout; default 0. */
   seed?: number;
+  /** Where the folder of graphs and frozen weights is made; default: the system's own. */
+  temporaryFolder?: string;
 }
 
 const defaultOptimizer: OptimizerOptions = { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
@@ -50,7 +52,7 @@ const defaultOptimizer: OptimizerOptions = { kind: "adamw", beta1: 0.9, beta2: 0
  * lie in a temporary folder until `dispose`.
  */
 export async function createTrainableDecoder(options: TrainableDecoderOptions): Promise<TrainableModel> {
-  const folder = mkdtempSync(join(tmpdir(), "bonsai-training-"));
+  const folder = mkdtempSync(join(options.temporaryFolder ?? tmpdir(), "bonsai-training-"));
   try {
     return await TrainableDecoder.open(options, folder);
   } catch (error) {

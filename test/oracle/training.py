@@ -1,6 +1,6 @@
 """What PyTorch computes in training: derivatives of each primitive, and steps of AdamW on tiny decoders, whole and with LoRA.
 
-Writes `training/primitives.json` and `training/<model>.json` next to this file, from the models of `models/` and, where it lies
+Writes `training/primitives.json`, `training/optimizers.json` and `training/<model>.json` next to this file, from the models of `models/` and, where it lies
 beside the project, stories260K. Everything is computed in float64; numbers are kept with seven digits.
 
     python3 -m venv venv && venv/bin/pip install torch==2.13.0 transformers==5.23.0 peft==0.21.2
@@ -130,6 +130,33 @@ def write_primitives():
     (OUT / "primitives.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
+# --- optimisers -------------------------------------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "adamw": (torch.optim.AdamW, dict(lr=0.01, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.1)),
+    "sgd": (torch.optim.SGD, dict(lr=0.01, momentum=0.0, weight_decay=0.1)),
+    "sgd with momentum": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, weight_decay=0.1)),
+}
+
+
+def optimize(kind, options):
+    """Four clipped steps of one vector of 20, along given gradients."""
+    start, gradients = torch.tensor(rounded(torch.randn(20))).double(), [torch.tensor(rounded(torch.randn(20))).double() for _ in range(4)]
+    weight = start.clone().requires_grad_()
+    optimizer = kind([weight], **options)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_([weight], 4.0)
+        optimizer.step()
+    return dict(start=rounded(start), gradients=[rounded(g) for g in gradients], end=rounded(weight.detach()))
+
+
+def write_optimizers():
+    torch.manual_seed(2)
+    cases = {name: optimize(*case) for name, case in OPTIMIZERS.items()}
+    (OUT / "optimizers.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
+
+
 # --- decoders ---------------------------------------------------------------------------------------------------------
 
 STORIES = FOLDER.parents[2] / "shared/data/models/stories260K"
@@ -249,6 +276,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     OUT.mkdir(exist_ok=True)
     write_primitives()
+    write_optimizers()
     for model_name in ("llama", "llama3-rope", "qwen2", "qwen3", "gpt2"):
         write_decoder(model_name, FOLDER / "models" / model_name)
     if STORIES.exists():

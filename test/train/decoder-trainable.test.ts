@@ -1,12 +1,20 @@
 /** @file A decoder under training takes PyTorch's steps, and gives the same whatever way the same work is cut. */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig, type DecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { decoderWeightShapes } from "../../src/architectures/decoder-weights.ts";
+import type { TrainingMode } from "../../src/architectures/training/trained-weights.ts";
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import type { WeightSource } from "../../src/formats/model-file.ts";
 import { openModel } from "../../src/formats/open-model.ts";
+import { quantizeBlocks8 } from "../../src/tensor/quantize.ts";
+import { initialDecoderWeights } from "../../src/train/decoder-initial-weights.ts";
 import { createTrainableDecoder, type TrainableDecoderOptions } from "../../src/train/decoder-trainable.ts";
-import type { TrainableModel } from "../../src/train/trainable-model.ts";
+import type { EvaluationSums, TokenBatch, TrainableModel, TrainStep } from "../../src/train/trainable-model.ts";
 import { assertClose } from "../autodiff/assert-close.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import {
   goldenBatch,
   goldenFactors,
@@ -26,12 +34,13 @@ import {
 
 type Changes = Partial<Omit<TrainableDecoderOptions, "config" | "weights" | "path">>;
 
-async function create(name: TrainingModel, golden: TrainingGolden, changes: Changes = {}): Promise<TrainableModel> {
+/** As the golden says, but for `changes`, and for the model's own weights where others are given. */
+async function create(name: TrainingModel, golden: TrainingGolden, changes: Changes = {}, weights?: WeightSource): Promise<TrainableModel> {
   const file = openModel(modelPath(name));
   const { targets } = golden;
   const model = await createTrainableDecoder({
     config: readDecoderConfig(file.config, file.path),
-    weights: file.weights,
+    weights: weights ?? file.weights,
     path: file.path,
     rows: golden.rows,
     length: golden.length,
@@ -42,7 +51,7 @@ async function create(name: TrainingModel, golden: TrainingGolden, changes: Chan
     ...changes,
   });
   file.weights.close();
-  if (targets !== undefined) goldenFactors(model.trainedWeights());
+  if (targets !== undefined && changes.mode?.kind !== "full") goldenFactors(model.trainedWeights());
   return model;
 }
 
@@ -71,4 +80,208 @@ describe("a decoder under training", () => {
     const { lora } = trainingGolden(name);
     if (lora !== undefined) test(`takes peft's steps of LoRA on ${name}`, async () => takesPyTorchsSteps(name, lora));
   }
+
+  test("takes the same step whether the batch comes at once, row by row, or short of rows", async () => {
+    const golden = trainingGolden("llama").full;
+    const whole = await create("llama", golden);
+    const byRow = await create("llama", golden, { rows: 1 });
+    const roomy = await create("llama", golden, { rows: 3 });
+    for (const step of golden.batches.keys()) {
+      const batch = goldenBatch(golden, step);
+      const results = [
+        await whole.step([batch], goldenLearningRate),
+        await byRow.step(rowsOf(batch), goldenLearningRate),
+        await roomy.step([batch], goldenLearningRate),
+      ];
+      for (const part of Object.keys(results[0]!) as (keyof TrainStep)[]) {
+        for (const result of results) assertClose([result[part]], [results[0]![part]], 3e-6, part);
+      }
+    }
+    for (const [name, { data }] of whole.trainedWeights()) {
+      assertClose(byRow.trainedWeights().get(name)!.data, data, 3e-6, name);
+      assertClose(roomy.trainedWeights().get(name)!.data, data, 3e-6, name);
+    }
+    for (const model of [whole, byRow, roomy]) await model.dispose();
+  });
+
+  test("sees documents that are packed in one row as it sees each alone", async () => {
+    const golden = trainingGolden("qwen3").full;
+    const model = await create("qwen3", golden);
+    const batch = goldenBatch(golden, 0);
+    const packed = await model.evaluate(batch);
+    const alone = { loss: 0, correct: 0, trainedTokens: 0 };
+    for (const document of documentsOf(batch)) {
+      const sums = await model.evaluate(document);
+      for (const part of Object.keys(alone) as (keyof EvaluationSums)[]) alone[part] += sums[part];
+    }
+    await model.dispose();
+    assert.equal(packed.trainedTokens, alone.trainedTokens);
+    assert.equal(packed.correct, alone.correct);
+    assertClose([packed.loss], [alone.loss], 1e-6, "loss");
+  });
+
+  test("begins LoRA as the base, to the bit", async () => {
+    const golden = trainingGolden("llama").full;
+    const base = await create("llama", golden);
+    const lora = await create("llama", golden, { mode: { kind: "lora", lora: { ...goldenLora, targetModules: ["q_proj", "down_proj"] } } });
+    const batch = goldenBatch(golden, 0);
+    assert.deepEqual(await lora.evaluate(batch), await base.evaluate(batch));
+    const names = [...lora.trainedWeights().keys()];
+    assert.ok(names.includes("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"));
+    const factor = lora.trainedWeights().get("base_model.model.model.layers.1.mlp.down_proj.lora_A.weight")!;
+    assert.deepEqual(factor.shape, [4, 64]);
+    const bound = 1 / Math.sqrt(64);
+    const deviation = Math.sqrt(factor.data.reduce((sum, value) => sum + value ** 2, 0) / factor.data.length);
+    assert.ok(
+      factor.data.every((value) => Math.abs(value) <= bound),
+      "Kaiming's bound",
+    );
+    assertClose([deviation], [bound / Math.sqrt(3)], 0.1, "deviation of the uniform distribution");
+    await base.dispose();
+    await lora.dispose();
+  });
+
+  test("goes on from its state bit for bit, dropout included", async () => {
+    const golden = trainingGolden("llama").lora!;
+    const mode: TrainingMode = { kind: "lora", lora: { ...goldenLora, dropout: 0.3, targetModules: golden.targets! } };
+    const first = await create("llama", golden, { mode, seed: 7 });
+    const steps = async (model: TrainableModel, from: number, to: number): Promise<TrainStep[]> => {
+      const taken: TrainStep[] = [];
+      for (let step = from; step < to; step++) taken.push(await model.step(rowsTwice(goldenBatch(golden, step)), goldenLearningRate));
+      return taken;
+    };
+    await steps(first, 0, 2);
+    const state = new Map([...first.state()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+    const expected = await steps(first, 2, 5);
+    const second = await create("llama", golden, { mode, seed: 7 });
+    second.restore(state);
+    assert.deepEqual(await steps(second, 2, 5), expected);
+    assert.deepEqual(second.state(), first.state());
+    const other = await create("llama", golden, { mode, seed: 8 });
+    other.restore(state);
+    assert.notDeepEqual(await steps(other, 2, 3), expected.slice(0, 1), "another seed drops others");
+    for (const model of [first, second, other]) await model.dispose();
+  });
+
+  test("refuses a state that is not its own, and changes nothing", async () => {
+    const golden = trainingGolden("llama").full;
+    const model = await create("llama", golden);
+    const before = new Map([...model.state()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+    const without = new Map(before);
+    without.delete("exp_avg.model.norm.weight");
+    const reshaped = new Map(before).set("model.norm.weight", { shape: [1, 32], data: new Float32Array(32) });
+    const names = (state: typeof before, pattern: RegExp): void =>
+      assert.throws(
+        () => model.restore(state),
+        (error: unknown) => error instanceof BonsaiError && error.code === "invalid_model_file" && pattern.test(error.message),
+      );
+    names(without, /"exp_avg\.model\.norm\.weight" is missing/);
+    names(reshaped, /"model\.norm\.weight" has the shape \[1, 32\], not \[32\]/);
+    assert.deepEqual(model.state(), before);
+    await model.dispose();
+  });
+
+  test("trains LoRA over a base in 8-bit blocks as over the numbers that these blocks stand for", async () => {
+    const golden = trainingGolden("llama").lora!;
+    const file = openModel(modelPath("llama"));
+    const rounded = roundedToBlocks(file.weights, readDecoderConfig(file.config, file.path));
+    const inBlocks = await create("llama", golden, { baseBits: 8 });
+    const inFloats = await create("llama", golden, {}, rounded);
+    for (const step of golden.batches.keys()) {
+      const batch = goldenBatch(golden, step);
+      const [blocks, floats] = [await inBlocks.step([batch], goldenLearningRate), await inFloats.step([batch], goldenLearningRate)];
+      assertClose([blocks.loss], [floats.loss], 1e-5, "loss");
+      assertClose([blocks.gradNorm], [floats.gradNorm], 1e-5, "gradient norm");
+      assert.notEqual(blocks.loss, golden.losses[step], "blocks are not the model's own numbers");
+    }
+    file.weights.close();
+    await inBlocks.dispose();
+    await inFloats.dispose();
+  });
+
+  test("drops the share of LoRA's inputs that it is told to, anew at every step, and none in evaluation", async () => {
+    const golden = trainingGolden("llama").lora!;
+    const dropping = await create("llama", golden, {
+      mode: { kind: "lora", lora: { ...goldenLora, dropout: 0.5, targetModules: golden.targets! } },
+    });
+    const plain = await create("llama", golden);
+    const batch = goldenBatch(golden, 0);
+    assert.deepEqual(await dropping.evaluate(batch), await plain.evaluate(batch));
+    const losses: number[] = [];
+    for (let step = 0; step < 3; step++) losses.push((await dropping.step([batch], 0)).loss);
+    assert.equal(new Set([...losses, (await plain.step([batch], 0)).loss]).size, 4);
+    await dropping.dispose();
+    await plain.dispose();
+  });
+
+  test("learns a batch by heart from weights of its own drawing", async () => {
+    const golden = trainingGolden("gpt2").full;
+    const file = openModel(modelPath("gpt2"));
+    const config = readDecoderConfig(file.config, file.path);
+    file.weights.close();
+    const model = await create("gpt2", golden, { maxGradNorm: 1 }, initialDecoderWeights(config, 3));
+    const batch = goldenBatch(golden, 0);
+    const first = await model.step([batch], 1e-2);
+    assertClose([first.loss], [Math.log(config.vocabSize)], 0.02, "the loss of knowing nothing");
+    assertClose([first.entropy], [Math.log(config.vocabSize)], 0.02, "the entropy of knowing nothing");
+    for (let step = 0; step < 60; step++) await model.step([batch], 1e-2);
+    const last = await model.evaluate(batch);
+    assert.equal(last.correct, last.trainedTokens);
+    await model.dispose();
+  });
+
+  test("leaves no file behind, and none when it cannot be made", async () => {
+    const golden = trainingGolden("llama").full;
+    const folder = temporaryFolder();
+    const model = await create("llama", golden, { temporaryFolder: folder });
+    assert.equal(readdirSync(folder).length, 1);
+    await model.dispose();
+    assert.deepEqual(readdirSync(folder), []);
+    const mode: TrainingMode = { kind: "lora", lora: { ...goldenLora, targetModules: ["c_attn"] } };
+    await assert.rejects(
+      async () => create("llama", golden, { temporaryFolder: folder, mode }),
+      (error: unknown) => error instanceof BonsaiError && error.code === "usage" && /c_attn.*q_proj, k_proj/.test(error.message),
+    );
+    assert.deepEqual(readdirSync(folder), []);
+  });
 });
+
+/** Each row as a batch of its own. */
+function rowsOf(batch: TokenBatch): TokenBatch[] {
+  const { rows, length } = batch;
+  return Array.from({ length: rows }, (_, row) => partOf(batch, row * length, (row + 1) * length));
+}
+
+/** The batch, and then it again: a step of two batches. */
+function rowsTwice(batch: TokenBatch): TokenBatch[] {
+  return [batch, batch];
+}
+
+/** Each document at the beginning of a row of its own. */
+function documentsOf(batch: TokenBatch): TokenBatch[] {
+  const starts = [...batch.positions.keys()].filter((at) => batch.positions[at] === 0);
+  return starts.map((start, index) => partOf(batch, start, starts[index + 1] ?? batch.ids.length));
+}
+
+function partOf({ length, ids, targets, segments, positions }: TokenBatch, start: number, end: number): TokenBatch {
+  const part = (values: Int32Array, padding: number): Int32Array => {
+    const row = new Int32Array(length).fill(padding);
+    row.set(values.subarray(start, end));
+    return row;
+  };
+  return { rows: 1, length, ids: part(ids, 0), targets: part(targets, -1), segments: part(segments, -1), positions: part(positions, 0) };
+}
+
+/** The model with its layers' matrices as 8-bit blocks give them back. */
+function roundedToBlocks(source: WeightSource, config: DecoderConfig): WeightSource {
+  const inLayers = /^model\.layers\..*_proj\.weight$/;
+  const readFloat32 = (name: string): Float32Array<ArrayBuffer> => {
+    const values = source.readFloat32(name);
+    if (!inLayers.test(name)) return values;
+    const [outputs, inputs] = decoderWeightShapes(config).get(name) as [number, number];
+    const { data, scales } = quantizeBlocks8(values, outputs, inputs);
+    const blockSize = (outputs * inputs) / scales.length;
+    return values.map((_, at) => (data[at]! - 128) * scales[Math.floor(at / blockSize)]!);
+  };
+  return { ...source, infos: source.infos, readRaw: (name) => source.readRaw(name), readFloat32, close: () => {} };
+}

@@ -25,11 +25,11 @@ export interface LinearModule {
   bias: string | undefined;
 }
 
-/** The modules that are stacked in one weight of the serving graphs. @param sizes outputs of each */
-export function modulesOf(linear: LinearWeight, sizes: readonly number[]): LinearModule[] {
+/** The modules that are stacked in one weight of the serving graphs. */
+export function modulesOf(linear: LinearWeight): LinearModule[] {
   return linear.weights.map((weight, part) => ({
     name: weight.replace(/\.weight$/, ""),
-    outputs: sizes[part] as number,
+    outputs: linear.partOutputs[part] as number,
     inputs: linear.inputs,
     bias: linear.biases[part],
   }));

@@ -88,7 +88,7 @@ function embed(context: TrainingContext, { rows, length, ids, positions }: Seque
 /** x [B * T, H] -> [B * T, H]. */
 function attention(context: TrainingContext, layer: LayerWeights, x: Node, inputs: SequenceInputs): Node {
   const { config } = context;
-  const { heads, kvHeads, headDim, hiddenSize } = config;
+  const { heads, kvHeads, headDim } = config;
   const { rows, length, mask } = inputs;
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim];
   const [query, key, value] = projections(context, layer, x, sizes) as [Node, Node, Node];
@@ -99,15 +99,15 @@ function attention(context: TrainingContext, layer: LayerWeights, x: Node, input
   const grouped = o.reshape(queries, [rows, kvHeads, (heads / kvHeads) * length, headDim]);
   const attended = o.attention(grouped, keys, byHead(value, kvHeads), mask, 1 / Math.sqrt(headDim));
   const byToken = o.transpose(o.reshape(attended, [rows, heads, length, headDim]), [0, 2, 1, 3]);
-  const [output] = modulesOf(layer.output, [hiddenSize]);
+  const [output] = modulesOf(layer.output);
   return linear(context, output!, o.reshape(byToken, [rows * length, heads * headDim]));
 }
 
 /** Query, key and value, each [B * T, heads * D]; GPT-2 has them in one matrix. */
 function projections(context: TrainingContext, layer: LayerWeights, x: Node, sizes: readonly number[]): Node[] {
   const { queryKeyValue } = layer;
-  if (queryKeyValue.weights.length === sizes.length) return modulesOf(queryKeyValue, sizes).map((module) => linear(context, module, x));
-  const [module] = modulesOf(queryKeyValue, [queryKeyValue.outputs]);
+  if (queryKeyValue.weights.length === sizes.length) return modulesOf(queryKeyValue).map((module) => linear(context, module, x));
+  const [module] = modulesOf(queryKeyValue);
   const all = linear(context, module!, x);
   return sizes.map((size, part) => {
     const start = sizes.slice(0, part).reduce((sum, before) => sum + before, 0);
@@ -136,9 +136,8 @@ function placed(context: TrainingContext, x: Node, headNorm: string | undefined,
 
 /** x [B * T, H] -> [B * T, H]. */
 function mlp(context: TrainingContext, layer: LayerWeights, x: Node): Node {
-  const { intermediateSize, hiddenSize } = context.config;
-  const inner = modulesOf(layer.up, [intermediateSize, intermediateSize]).map((module) => linear(context, module, x));
-  const [down] = modulesOf(layer.down, [hiddenSize]);
+  const inner = modulesOf(layer.up).map((module) => linear(context, module, x));
+  const [down] = modulesOf(layer.down);
   const [first, up] = inner as [Node, Node | undefined];
   return linear(context, down!, up === undefined ? o.gelu(first) : o.mul(o.silu(first), up));
 }
