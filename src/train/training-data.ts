@@ -3,7 +3,7 @@
 import { countTokens, makeBatch, rowLength } from "./batch.ts";
 import { DataOrder, type DataOrderOptions } from "./data-order.ts";
 import type { TrainingDocument } from "./documents.ts";
-import { packRows, type Packing, type Row } from "./packing.ts";
+import { packRows, type Packing, type Piece, type Row } from "./packing.ts";
 import type { TokenBatch } from "./trainable-model.ts";
 
 /** Lengths of rows are multiples of this, which matrix products like. */
@@ -15,10 +15,14 @@ export interface LaidOutDocuments {
   rows: readonly Row[];
 }
 
-/** @param maxLength places of a row at most; the documents have at most one token more where they are not wrapped. */
+/**
+ * Rows in which nothing is trained on, which only wrapping makes (the middle of a long prompt), are left out.
+ * @param maxLength places of a row at most; the documents have at most one token more where they are not wrapped.
+ */
 export function layOut(documents: readonly TrainingDocument[], packing: Packing, maxLength: number): LaidOutDocuments {
   const lengths = documents.map(({ ids }) => ids.length);
-  return { documents, rows: packRows(lengths, maxLength, packing) };
+  const trains = ({ document, start, end }: Piece): boolean => documents[document]!.trained.subarray(start + 1, end + 1).includes(1);
+  return { documents, rows: packRows(lengths, maxLength, packing).filter((row) => row.some(trains)) };
 }
 
 /** The length to which all rows of a run are padded: that of the longest, rounded up. One shape serves the whole run. */

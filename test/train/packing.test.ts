@@ -105,6 +105,25 @@ describe("a batch", () => {
     assert.deepEqual([...batch.positions], [0, 1, 2, 0, 1, 0, 0, 0]);
   });
 
+  test("always trains on something: what wrapping cuts off without a trained token is left out", () => {
+    const prompts = fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 60 }), answer: fc.integer({ min: 1, max: 5 }) }), {
+      minLength: 1,
+      maxLength: 9,
+    });
+    fc.assert(
+      fc.property(prompts, (lengths) => {
+        const documents = lengths.map(({ prompt, answer }) => ({
+          ids: new Int32Array(prompt + answer),
+          trained: Uint8Array.from({ length: prompt + answer }, (_, at) => Number(at >= prompt)),
+        }));
+        const batches = evaluationBatches(layOut(documents, "wrapped", capacity), capacity, 1);
+        const trained = batches.map(({ targets }) => targets.filter((target) => target !== -1).length);
+        assert.ok(trained.every((count) => count > 0));
+        assert.equal(trained.reduce((sum, count) => sum + count, 0), lengths.reduce((sum, { answer }) => sum + answer, 0)); // prettier-ignore
+      }),
+    );
+  });
+
   test("has the length that the longest row of the run needs, rounded up, and no more than is allowed", () => {
     const sets = [[4, 20], [18]].map((lengths) => layOut(documentsOf(lengths), "none", 30));
     assert.equal(commonLength(sets, 100), 32);
