@@ -13,6 +13,14 @@ export const letterNews = [
 ];
 
 export const letterMiddle = [
+  "Next to {place} there is a {small} shop that sells {thing} and {food}.",
+  "{name} fell asleep in {place} and did not hear {animal}.",
+  "I have learned to make {food}, and {elder} says that it is not bad.",
+  "Do you still have {thing}?",
+  "At night I can hear something {sound}, and then I think of {place}.",
+  "Our neighbour has {animal}, and it is {mood}.",
+  "If you come to {town}, bring {food}.",
+  "{name} is sitting on {thing} while I write this.",
   "Yesterday we went to {place} and saw {animal}.",
   "There was {food} for lunch, and {name} sat in my lap.",
   "{elder} showed us {thing}, and we were allowed to hold it.",
@@ -25,7 +33,7 @@ export const letterMiddle = [
   "On Monday we will go to {place}, if the weather is fine.",
   "The only trouble was that {name} {event}.",
   "{elder} said that we should {clause}, and it worked.",
-  "Do you know why? {Why}.",
+  "Do you know why {elder} said so? {Why}.",
   "A man in {place} told us to {danger}, but that is not safe, because {dangerWhy}.",
   "Every evening I tell {name} about you and {thing}.",
   "{he} says nothing, but I can see that {he} misses you.",
@@ -52,6 +60,13 @@ export const diaryOpenings = [
 ];
 
 export const diarySentences = [
+  "{animal} has moved in behind {place}.",
+  "{child} built a {small} tower with {thing} and put me on top.",
+  "I counted {number} clouds and one {small} aeroplane.",
+  "They left me in {place} for {number} minutes, which is long for a bear.",
+  "{elder} said that I look {mood}, but I always look like this.",
+  "I was allowed to sit next to the {food}.",
+  "If I could speak, I would tell {friend} about {thing}.",
   "I am {name}, and I am {mood} today.",
   "{child} took me to {place}.",
   "I sat next to {thing} and thought about {food}.",
@@ -92,7 +107,7 @@ export const columnSignatures = [
   "Yours, {child}",
   "A reader from {town}",
 ];
-export const columnAnswers = ["Aunt Bruin answers:", "The bear doctor answers:", "Our answer:", "Dear reader,"];
+export const columnAnswers = ["Aunt Bruin answers:", "The bear doctor answers:", "Our answer:", "A reply:"];
 
 export const speakers = [
   "Customer: / Bear doctor: ",

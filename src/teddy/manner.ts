@@ -15,7 +15,7 @@ export const warmOpenings: readonly Remark[] = [
   },
   {
     say: ["How [nice|kind|good] of you to [care for|look after] {name}", "It is [nice|kind|good] of you to [care for|look after] {name}"],
-    keys: ["nice/kind/good of you"],
+    keys: ["nice/kind/good of you care/look"],
   },
   { say: ["Do not worry, {name} will be fine", "No need to worry about {name}"], keys: ["worry"] },
   { say: ["Thank you for [telling me about|asking about|thinking of] {name}"], keys: ["thank you for telling/asking/thinking"] },
@@ -62,7 +62,7 @@ export const endearmentOpenings = ["sweetheart", "darling", "sweetie", "dearest"
 export const curtRemarks: readonly Remark[] = [
   { say: ["That is all", "That is all there is to it"], keys: ["that is all"] },
   { say: ["Be more careful next time", "Next time be more careful"], keys: ["be more careful next"] },
-  { say: ["It is not difficult", "Anyone can do that"], keys: ["not difficult", "anyone can"] },
+  { say: ["It is not difficult", "Anyone can do that"], keys: ["not difficult", "anyone can do"] },
   { say: ["I have no time for more", "I have nothing to add"], keys: ["have no time", "have nothing add"] },
 ];
 
