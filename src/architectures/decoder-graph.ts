@@ -4,12 +4,15 @@
  */
 
 import { Graph, type Value } from "../onnx/graph.ts";
+import type { LoraAdapter } from "../formats/peft-adapter.ts";
 import { emitStored, type CacheOptions } from "./cached-attention.ts";
 import { emitAttention, type StepInputs } from "./decoder-attention.ts";
 import { emitHead } from "./decoder-head.ts";
 import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } from "./decoder-layers.ts";
 
 export interface DecoderGraphOptions extends CacheOptions {
+  /** Adapters of the base that rows may have. */
+  adapters?: readonly LoraAdapter[] | undefined;
   /** Instead of the head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
   observed?: boolean;
 }
@@ -23,6 +26,7 @@ export interface DecoderGraphOptions extends CacheOptions {
  *   each query head of a group
  * - lengths [3] int64: T1, T2, S
  *
+ * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0
  * - unless `observed`: the head's (decoder-head.ts)
  *
  * Outputs: the head's; what the new tokens add to the caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and
@@ -31,9 +35,11 @@ export interface DecoderGraphOptions extends CacheOptions {
  * Prompt, answer and the new tokens are multiplied apart, whoever shares them: a row's sums are added in one order whether its prompt is
  * shared or not.
  */
-export function buildDecoderGraph(base: Omit<DecoderContext, "graph">, options: DecoderGraphOptions): Graph {
+export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters">, options: DecoderGraphOptions): Graph {
   const graph = new Graph();
-  const context: DecoderContext = { ...base, graph };
+  const all = options.adapters ?? [];
+  const adapters = all.length === 0 ? undefined : { all, chosen: graph.input("adapters", "float32", ["M", all.length]) };
+  const context: DecoderContext = { ...base, graph, adapters };
   const { config, weights } = context;
   const ids = graph.input("ids", "int64", ["N", "S"]);
   const positions = graph.input("positions", "int64", ["N", "S"]);

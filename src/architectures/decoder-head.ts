@@ -28,7 +28,7 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   const wantedShare = graph.input("wanted_share", "float32", ["R", 1]);
   const wantedWeight = graph.input("wanted_weight", "float32", ["R", 1]);
   const rows = graph.op("Gather", [hidden, headRows], { axis: { int: 0 } });
-  const logits = emitLinear({ ...context, scheme }, weights.head, rows);
+  const logits = emitLinear({ ...context, scheme, adapters: undefined }, weights.head, rows);
   const k = Math.min(topCandidates, vocabSize);
   const [topLogits, topIds] = graph.ops("TopK", [logits, graph.int64s(k)], 2, { axis: { int: -1 } }) as [Value, Value];
   const largest = graph.op("Slice", [topLogits, graph.int64s(0), graph.int64s(1), graph.int64s(1)]);

@@ -8,6 +8,7 @@ import type { Graph, Value } from "../onnx/graph.ts";
 import { blockSizeFor, fileBlockSize, quantizeBlocks8, quantizeChannels8, type BlockQuantized } from "../tensor/quantize.ts";
 import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor/repack.ts";
 import { transpose } from "../tensor/transpose.ts";
+import { emitAdapters, type Adapters } from "./adapters.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
 
@@ -26,6 +27,8 @@ export interface LinearContext {
   source: WeightSource;
   data: ExternalDataWriter;
   scheme: LinearScheme;
+  /** What is added for rows that have an adapter. */
+  adapters?: Adapters | undefined;
 }
 
 /** Factors that are folded into a layer's weights: W'[o, i] = W[o, i] * inputs[i] * outputs[o], b' = b * outputs. */
@@ -34,9 +37,11 @@ export interface LinearScaling {
   outputs?: Float32Array | undefined;
 }
 
-/** Emits y = x Wᵀ + b: [M, inputs] -> [M, outputs]. */
+/** Emits y = x Wᵀ + b, and what adapters add: [M, inputs] -> [M, outputs]. */
 export function emitLinear(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value {
-  const product = emitProduct(context, weight, x, scaling);
+  const base = emitProduct(context, weight, x, scaling);
+  const added = emitAdapters(context, weight, x, scaling);
+  const product = added === undefined ? base : context.graph.op("Add", [base, added]);
   const bias = loadBias(context.source, weight);
   if (bias === undefined) return product;
   const scaled = scaling.outputs === undefined ? bias : bias.map((value, output) => value * (scaling.outputs?.[output] as number));

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { EngineLoop, type GenerationListener } from "./engine-loop.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
-import { loadModel, type Model } from "./model.ts";
+import { loadModels, type Model } from "./model.ts";
 import { toWire } from "./wire-error.ts";
 
 type Turn = Extract<FromWorker, { type: "turn" }>;
@@ -13,9 +13,9 @@ if (port === null) throw new Error("compute-worker.ts runs as a worker thread, s
 const send = (message: FromWorker): void => port.postMessage(message);
 
 /** Loads one model after the other: each may use all cores while it is prepared. */
-async function loadModels(setup: WorkerSetup): Promise<Model[]> {
+async function loadAll(setup: WorkerSetup): Promise<Model[]> {
   const models: Model[] = [];
-  for (const options of setup.models) models.push(await loadModel({ ...options, log: (line) => send({ type: "log", line }) }));
+  for (const options of setup.models) models.push(...(await loadModels({ ...options, log: (line) => send({ type: "log", line }) })));
   return models;
 }
 
@@ -59,7 +59,7 @@ function serve(models: Model[], setup: WorkerSetup): void {
 
 const setup = workerData as WorkerSetup;
 try {
-  serve(await loadModels(setup), setup);
+  serve(await loadAll(setup), setup);
 } catch (error) {
   send({ type: "startFailed", error: toWire(error) });
   port.close();

@@ -1,7 +1,7 @@
 /** @file The engine proper: admits requests, fills prompts chunk by chunk between decode steps, and steps all running rows at once. */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { DecodeStep, PromptCache } from "../runtime/device.ts";
+import type { DecodeStep, DecoderDevice, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { describeLogprob, describeToken, drawTokens, wantsLogits } from "./draw.ts";
 import { Generation } from "./generation.ts";
@@ -125,8 +125,8 @@ export class EngineLoop {
         await this.#guard([generation], () => this.#prefillChunk(generation));
         this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
       } else {
-        for (const [model, generations] of groupByModel(this.#decoding))
-          await this.#guard(generations, () => this.#decodeStep(model, generations));
+        for (const [device, generations] of groupByDevice(this.#decoding))
+          await this.#guard(generations, () => this.#decodeStep(device, generations));
         this.#counters.decodeSeconds += (performance.now() - startMs) / 1000;
       }
     }
@@ -161,7 +161,7 @@ export class EngineLoop {
   #open(generation: Generation): void {
     const { device } = generation.model;
     const { prefillIds, chunkKeys } = generation;
-    const prompt = device.openPrompt(prefillIds.length);
+    const prompt = device.openPrompt(prefillIds.length, generation.model.adapter);
     generation.prompt = prompt;
     for (const page of this.#prefixCache.match(chunkKeys)) device.appendPage(prompt, page);
     generation.cachedTokens = prompt.length;
@@ -213,7 +213,7 @@ export class EngineLoop {
     this.#decoding.add(generation);
   }
 
-  async #decodeStep(model: Model, generations: readonly Generation[]): Promise<void> {
+  async #decodeStep(device: DecoderDevice, generations: readonly Generation[]): Promise<void> {
     const live = generations.flatMap((generation) =>
       generation.sequenceStates
         .filter(({ row }) => row !== undefined)
@@ -224,10 +224,10 @@ export class EngineLoop {
         row: sequence.row as DecodeStep["row"],
         tokenId: sequence.nextToken,
         inverseTemperature: inverseTemperature(generation.request.sampling),
-        wantsLogits: wantsLogits(generation.request, uniform, model.info.vocabSize),
+        wantsLogits: wantsLogits(generation.request, uniform, device.config.vocabSize),
       };
     });
-    const result = await model.device.decode(steps);
+    const result = await device.decode(steps);
     const inputs = live.map(({ generation, sequence, uniform }) => ({ request: generation.request, history: sequence.history, uniform }));
     const drawn = drawTokens(inputs, result);
     this.#counters.decodeSteps++;
@@ -242,7 +242,7 @@ export class EngineLoop {
         return;
       }
       const text = sequence.push(token.tokenId);
-      const logprob = describeLogprob(model.tokenizer, token);
+      const logprob = describeLogprob(generation.model.tokenizer, token);
       const logprobs = logprob && [logprob];
       generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs });
       if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
@@ -307,11 +307,13 @@ export class EngineLoop {
   }
 }
 
-function groupByModel(generations: Iterable<Generation>): Map<Model, Generation[]> {
-  const groups = new Map<Model, Generation[]>();
+/** A base and its adapters step together. */
+function groupByDevice(generations: Iterable<Generation>): Map<DecoderDevice, Generation[]> {
+  const groups = new Map<DecoderDevice, Generation[]>();
   for (const generation of generations) {
-    const group = groups.get(generation.model);
-    if (group === undefined) groups.set(generation.model, [generation]);
+    const { device } = generation.model;
+    const group = groups.get(device);
+    if (group === undefined) groups.set(device, [generation]);
     else group.push(generation);
   }
   return groups;

@@ -1,11 +1,14 @@
 /** @file A model as the engine runs it: tokenizer, template and device behind one name. */
 
-import { statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { readDecoderConfig } from "../architectures/decoder-config.ts";
 import type { Quantization } from "../config/options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openModel } from "../formats/open-model.ts";
-import { prepareArtifacts } from "../runtime/artifacts.ts";
+import { adapterConfigFile, adapterWeightsFile, readPeftAdapter } from "../formats/peft-adapter.ts";
+import { prepareArtifacts, type NamedAdapter } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
@@ -20,6 +23,8 @@ export interface ModelOptions {
   id: string;
   /** A GGUF file or a Hugging Face folder. */
   path: string;
+  /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
+  adapters?: readonly { id: string; path: string }[];
   quantization: Quantization;
   threads: number;
   spinning: boolean;
@@ -37,11 +42,17 @@ export interface Model {
   tokenizer: Tokenizer;
   template: ChatTemplate | undefined;
   eosTokenIds: ReadonlySet<number>;
+  /** Shared by a base and its adapters. */
   device: DecoderDevice;
+  /** Which of the device's adapters this model is; the base is none. */
+  adapter: number | undefined;
 }
 
-/** Opens a model, makes its artifacts if they are not on disk yet, and loads them. */
-export async function loadModel(options: ModelOptions): Promise<Model> {
+/**
+ * Opens a model with its adapters, makes its artifacts if they are not on disk yet, and loads them.
+ * @returns the base, then each adapter
+ */
+export async function loadModels(options: ModelOptions): Promise<[base: Model, ...adapters: Model[]]> {
   const file = openModel(options.path);
   try {
     const config = readDecoderConfig(file.config, options.path);
@@ -59,12 +70,21 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     if (!exact && options.quantization === "w8a8") {
       options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
     }
+    const adapters = (options.adapters ?? []).map(({ path }) => openAdapter(path, config.family));
     const artifacts = await prepareArtifacts(file, config, plan, {
       ...options,
+      adapters,
       calibration: () => calibrationPrompts(tokenizer, template),
     });
-    const device = await CpuDecoder.load({ ...options, config, cacheType: plan.cacheType, graph: artifacts.graph });
-    return {
+    const device = await CpuDecoder.load({
+      ...options,
+      config,
+      cacheType: plan.cacheType,
+      graph: artifacts.graph,
+      adapters: adapters.length,
+    });
+    const base: Model = {
+      adapter: undefined,
       tokenizer,
       template,
       device,
@@ -82,9 +102,25 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
         fingerprint: `bonsai-${artifacts.hash.slice(0, 12)}`,
       },
     };
+    const tuned = (options.adapters ?? []).map(({ id, path }, adapter): Model => {
+      const created = Math.floor(statSync(path).mtimeMs / 1000);
+      return {
+        ...base,
+        adapter,
+        info: { ...base.info, id, base: base.info.id, created, fingerprint: `${base.info.fingerprint}-${adapter + 1}` },
+      };
+    });
+    return [base, ...tuned];
   } finally {
     file.weights.close();
   }
+}
+
+function openAdapter(path: string, family: string): NamedAdapter {
+  const adapter = readPeftAdapter(path, family);
+  const hash = createHash("sha256");
+  for (const file of [adapterConfigFile, adapterWeightsFile]) hash.update(readFileSync(join(path, file)));
+  return { adapter, path, contentHash: hash.digest("hex") };
 }
 
 /** Each text as it is, and for chat models as a message too. */

@@ -12,7 +12,7 @@ import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
 
 export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
-  models: readonly { id: string; path: string }[];
+  models: readonly Pick<ModelOptions, "id" | "path" | "adapters">[];
   /** Threads that compute; 0 takes one for each core. */
   threads: number;
   /** Takes lines for the person who waits. */

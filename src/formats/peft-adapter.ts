@@ -15,8 +15,8 @@ import { pathInFolder } from "./safetensors-weights.ts";
 import { fullWeightName } from "./weight-names.ts";
 import { onDisk, writeJsonFile } from "./written-file.ts";
 
-const CONFIG = "adapter_config.json";
-const WEIGHTS = "adapter_model.safetensors";
+export const adapterConfigFile = "adapter_config.json";
+export const adapterWeightsFile = "adapter_model.safetensors";
 const LARGEST_CONFIG_BYTES = 2 ** 20;
 /** No adapter in use comes near; it bounds a product of sizes. */
 const LARGEST_RANK = 4096;
@@ -80,7 +80,7 @@ const emptyPatterns = ["rank_pattern", "alpha_pattern"];
  * naming it; `invalid_model_file`, naming tensor or key, when a file is damaged.
  */
 export function readPeftAdapter(folder: string, modelType: string): LoraAdapter {
-  const path = pathInFolder(folder, CONFIG);
+  const path = pathInFolder(folder, adapterConfigFile);
   const config = readJsonObject(path, LARGEST_CONFIG_BYTES);
   requirePlainLora(config, path);
   const rank = config["r"];
@@ -100,7 +100,7 @@ export function readPeftAdapter(folder: string, modelType: string): LoraAdapter 
     useRslora,
     dropout: typeof dropout === "number" && dropout >= 0 && dropout < 1 ? dropout : 0,
     baseModel: typeof baseModel === "string" && baseModel !== "" ? baseModel : undefined,
-    pairs: readPairs(pathInFolder(folder, WEIGHTS), modelType, rank as number),
+    pairs: readPairs(pathInFolder(folder, adapterWeightsFile), modelType, rank as number),
   };
 }
 
@@ -179,13 +179,13 @@ export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: Sav
   onDisk(folder, () => mkdirSync(folder, { recursive: true }));
   const { rank } = adapter;
   writeSafetensors(
-    join(folder, WEIGHTS),
+    join(folder, adapterWeightsFile),
     [...adapter.pairs].flatMap(([layer, { a, b, inputs, outputs }]) => [
       { name: peftTensorName(layer, "A"), dtype: savedTypes[type], shape: [rank, inputs], bytes: () => bytesAs(a, type) },
       { name: peftTensorName(layer, "B"), dtype: savedTypes[type], shape: [outputs, rank], bytes: () => bytesAs(b, type) },
     ]),
   );
-  writeJsonFile(join(folder, CONFIG), {
+  writeJsonFile(join(folder, adapterConfigFile), {
     base_model_name_or_path: adapter.baseModel ?? null,
     bias: "none",
     fan_in_fan_out: isConv1d,

@@ -5,10 +5,12 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
+import { checkAdapter } from "../architectures/adapters.ts";
 import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
 import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
+import type { LoraAdapter } from "../formats/peft-adapter.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
@@ -17,7 +19,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 8;
+const formatVersion = 9;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -32,7 +34,16 @@ export interface ArtifactOptions extends SessionOptions {
   maxCacheBytes: number;
   /** Token ids over which activations are measured. */
   calibration: () => readonly (readonly number[])[];
+  /** Adapters that are served beside the base, and what their files are known by. */
+  adapters?: readonly NamedAdapter[];
   log: (line: string) => void;
+}
+
+export interface NamedAdapter {
+  adapter: LoraAdapter;
+  /** Folder, for errors. */
+  path: string;
+  contentHash: string;
 }
 
 /** Finds or makes the artifacts of a model. Throws `unsupported_model` when the file has nothing that the plan needs. */
@@ -44,8 +55,10 @@ export async function prepareArtifacts(
 ): Promise<Artifacts> {
   const weights = locateDecoderWeights(config, model.weights, model.path);
   if (plan.scheme === "blocks4") requireBlocks4(model, weights);
+  const adapters = options.adapters ?? [];
+  for (const { adapter, path } of adapters) checkAdapter(adapter, weights, path);
   const hash = createHash("sha256")
-    .update(JSON.stringify([formatVersion, model.contentHash, plan]))
+    .update(JSON.stringify([formatVersion, model.contentHash, plan, ...adapters.map(({ contentHash }) => contentHash)]))
     .digest("hex");
   const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
   let folder = cache.find(hash);
@@ -65,14 +78,18 @@ async function make(
   options: ArtifactOptions,
 ): Promise<void> {
   const base = { config, weights, source: model.weights };
+  const adapters = (options.adapters ?? []).map(({ adapter }) => adapter);
   const { scheme, cacheType } = plan;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
-    const calibration = await calibrationFor(plan, { ...base, data }, folder, options);
+    const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
     const cacheScales = calibration && cacheType === "int8" ? cacheScalesFrom(calibration) : undefined;
     const context = { ...base, data, scheme, smoothing };
-    writeFileSync(join(folder, "decoder.onnx"), writeModel(buildDecoderGraph(context, { cacheType, cacheScales }), data.fileName));
+    writeFileSync(
+      join(folder, "decoder.onnx"),
+      writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters }), data.fileName),
+    );
   } finally {
     data.close();
   }

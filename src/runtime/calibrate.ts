@@ -7,8 +7,10 @@ import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { loadLinear, type DecoderWeights, type LinearWeight } from "../architectures/decoder-weights.ts";
 import { smoothingFactors, type Smoothing } from "../architectures/smoothing.ts";
 import type { WeightSource } from "../formats/model-file.ts";
+import type { LoraAdapter } from "../formats/peft-adapter.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
+import { adapterFeed } from "./adapter-feed.ts";
 import { causalMask } from "./attention-mask.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "./session.ts";
 
@@ -25,6 +27,7 @@ interface CalibrationModel {
   source: WeightSource;
   /** Where weights are written, in `folder`. */
   data: ExternalDataWriter;
+  adapters: readonly LoraAdapter[];
 }
 
 /** Tokens of each text that are run. */
@@ -44,13 +47,16 @@ export async function calibrate(
   folder: string,
   options: SessionOptions,
 ): Promise<Calibration> {
-  const graph = buildDecoderGraph({ ...model, scheme: "blocks8", smoothing: undefined }, { cacheType: "float32", observed: true });
+  const graph = buildDecoderGraph(
+    { ...model, scheme: "blocks8", smoothing: undefined },
+    { cacheType: "float32", observed: true, adapters: model.adapters },
+  );
   const path = join(folder, "calibrate.onnx");
   try {
     writeFileSync(path, writeModel(graph, model.data.fileName));
     const session = await loadSession(path, options);
     try {
-      return await measure(session, model.config, texts);
+      return await measure(session, model, texts);
     } finally {
       await session.dispose();
     }
@@ -79,7 +85,11 @@ function linearLayers(weights: DecoderWeights): LinearWeight[] {
   return weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
 }
 
-async function measure(session: Session, config: DecoderConfig, texts: readonly (readonly number[])[]): Promise<Calibration> {
+async function measure(
+  session: Session,
+  { config, adapters }: CalibrationModel,
+  texts: readonly (readonly number[])[],
+): Promise<Calibration> {
   const { layers, kvHeads, headDim, contextLength } = config;
   const activations = new Map<string, Float32Array>();
   const cached = new Float32Array(2 * layers * kvHeads * headDim);
@@ -87,12 +97,20 @@ async function measure(session: Session, config: DecoderConfig, texts: readonly 
   for (const text of texts) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
     if (ids.length === 0) continue;
-    const outputs = await session.run(feeds(config, ids), wanted);
-    for (const [output, value] of Object.entries(outputs)) {
-      const seen = value.data as Float32Array;
-      if (output === "key_rows") raiseChannels(cached, seen, { tokens: ids.length, channels: 1 });
-      else if (output === "value_rows") raiseChannels(cached.subarray(cached.length / 2), seen, { tokens: ids.length, channels: headDim });
-      else raise(activations, output.slice("max:".length), seen);
+    // The base alone, and then with each adapter: one scale serves them all.
+    for (let adapter = -1; adapter < adapters.length; adapter++) {
+      const chosen = adapterFeed(
+        ids.map(() => adapter),
+        adapters.length,
+      );
+      const outputs = await session.run({ ...feeds(config, ids), ...chosen }, wanted);
+      for (const [output, value] of Object.entries(outputs)) {
+        const seen = value.data as Float32Array;
+        if (output === "key_rows") raiseChannels(cached, seen, { tokens: ids.length, channels: 1 });
+        else if (output === "value_rows")
+          raiseChannels(cached.subarray(cached.length / 2), seen, { tokens: ids.length, channels: headDim });
+        else raise(activations, output.slice("max:".length), seen);
+      }
     }
   }
   return { activations, cached };

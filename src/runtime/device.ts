@@ -72,8 +72,11 @@ export interface DecoderDevice {
   readonly chunkTokens: number;
   /** Bytes that one token's keys and values take. */
   readonly bytesPerToken: number;
-  /** Room for `tokens` of a prompt. */
-  openPrompt(tokens: number): PromptCache;
+  /**
+   * Room for `tokens` of a prompt.
+   * @param adapter which of the decoder's adapters it and its rows are computed with; none when undefined
+   */
+  openPrompt(tokens: number, adapter?: number): PromptCache;
   /**
    * Appends one chunk.
    * @returns with `wantLogits`, the logits that follow each of its tokens, [ids.length, V]

@@ -136,3 +136,50 @@ describe("models to serve", () => {
     );
   });
 });
+
+describe("adapters to serve", () => {
+  const files = {
+    "bear/config.json": "{}",
+    "bear/model.safetensors": "",
+    "polite/adapter_config.json": JSON.stringify({ base_model_name_or_path: "Someone/Bear" }),
+    "polite/adapter_model.safetensors": "",
+    "orphan/adapter_config.json": JSON.stringify({ base_model_name_or_path: defaultModelName }),
+    "orphan/adapter_model.safetensors": "",
+  };
+
+  test("go with the base that they name, whatever its case; those without one are left out, and it is said how to get it", async () => {
+    const folder = modelsFolder(files);
+    const lines: string[] = [];
+    const [bear, polite] = ["bear", "polite"].map((id) => ({ id, path: join(folder, id) }));
+    assert.deepEqual(await resolveModels([], (line) => lines.push(line), { modelsFolder: folder, catalog }), [
+      { ...bear, adapters: [polite] },
+    ]);
+    assert.match(lines.join(), /orphan is left out: its base smollm2-135m-instruct is not in .*npm run pull -- smollm2-135m-instruct/);
+  });
+
+  test("bring their base when they are named alone, also by a path from their own folder", async () => {
+    const folder = modelsFolder({
+      ...files,
+      "near/adapter_config.json": '{"base_model_name_or_path": "../bear"}',
+      "near/adapter_model.safetensors": "",
+    });
+    const options = { modelsFolder: folder, catalog };
+    const bear = { id: "bear", path: join(folder, "bear") };
+    assert.deepEqual(await resolveModels(["polite"], quiet, options), [
+      { ...bear, adapters: [{ id: "polite", path: join(folder, "polite") }] },
+    ]);
+    assert.deepEqual(await resolveModels([`kind=${join(folder, "near")}`], quiet, { ...options, modelsFolder: modelsFolder() }), [
+      { ...bear, adapters: [{ id: "kind", path: join(folder, "near") }] },
+    ]);
+  });
+
+  test("whose base is nowhere are an error that says what to give", async () => {
+    const folder = modelsFolder(files);
+    const options = { modelsFolder: folder, catalog };
+    await rejectsWith(
+      resolveModels(["orphan"], quiet, options),
+      "usage",
+      /orphan is an adapter of smollm2-135m-instruct.*smollm2-135m-instruct=PATH/,
+    );
+  });
+});

@@ -9,14 +9,18 @@ import { roomyLimits, run, type Answer } from "./answers.ts";
 import type { TimedRequest } from "./random-requests.ts";
 
 /** Runs the requests at once and then each alone. A cancelled answer must be the beginning of the one that it would have become. */
-export async function assertAnsweredAsAlone(model: Model, requests: readonly TimedRequest[], limits: EngineLoopOptions): Promise<void> {
-  const loop = new EngineLoop([model], limits);
+export async function assertAnsweredAsAlone(
+  models: readonly Model[],
+  requests: readonly TimedRequest[],
+  limits: EngineLoopOptions,
+): Promise<void> {
+  const loop = new EngineLoop(models, limits);
   const busy = await answerUnderLoad(loop, requests);
   const { decodeRows, decodeSteps, runningSequences, waitingSequences, kvTokensReserved } = loop.stats();
   assert.ok(decodeRows > 2 * decodeSteps, "the requests did not run together");
   assert.deepEqual([runningSequences, waitingSequences, kvTokensReserved], [0, 0, 0], "something was left behind");
   for (const [index, { request }] of requests.entries()) {
-    const alone = await run(new EngineLoop([model], roomyLimits), request);
+    const alone = await run(new EngineLoop(models, roomyLimits), request);
     const answer = busy[index]!;
     const context = `request ${index} of ${JSON.stringify({ ...request, prompt: undefined })}`;
     if (answer.error === undefined) {

@@ -39,7 +39,7 @@ for (const { shape, quantization, seed } of models) {
 
     test("answers 32 random requests that arrive, join, leave and are cancelled as it answers each alone", async () => {
       const requests = randomRequests(seed, 32, { model: "tiny", vocabSize: model.info.vocabSize, longestPrompt: 300, longestAnswer: 60 });
-      await assertAnsweredAsAlone(model, requests, { ...roomyLimits, maxSequences: 24 });
+      await assertAnsweredAsAlone([model], requests, { ...roomyLimits, maxSequences: 24 });
     });
   });
 }
@@ -49,7 +49,7 @@ test("a tiny model of Q4_1 blocks in q4 answers random requests under load as it
   writeTinyGguf(path, { type: "Q4_1", contextLength: 1024, hiddenSize: 96, headDim: 24, intermediateSize: 160 });
   const model = await load(path, join(folder, "cache"), { quantization: "q4" });
   const requests = randomRequests(11, 32, { model: "tiny", vocabSize: model.info.vocabSize, longestPrompt: 300, longestAnswer: 60 });
-  await assertAnsweredAsAlone(model, requests, { ...roomyLimits, maxSequences: 24 });
+  await assertAnsweredAsAlone([model], requests, { ...roomyLimits, maxSequences: 24 });
 });
 
 describe("an answer's bytes", () => {

@@ -85,7 +85,7 @@ describe("SmolLM2 in fp32", { skip: withoutSmolLM2 }, () => {
 
   test("answers random requests under load as it answers each alone", async () => {
     const requests = randomRequests(31, 6, { model: "smollm2", vocabSize: model().info.vocabSize, longestPrompt: 150, longestAnswer: 10 });
-    await assertAnsweredAsAlone(model(), requests, { ...roomyLimits, maxSequences: 16 });
+    await assertAnsweredAsAlone([model()], requests, { ...roomyLimits, maxSequences: 16 });
   });
 });
 
@@ -94,7 +94,7 @@ describe("SmolLM2 in q8", { skip: withoutSmolLM2 }, () => {
 
   test("answers 32 random requests that arrive, join, leave and are cancelled as it answers each alone", async () => {
     const requests = randomRequests(32, 32, { model: "smollm2", vocabSize: model().info.vocabSize, longestPrompt: 150, longestAnswer: 12 });
-    await assertAnsweredAsAlone(model(), requests, { ...roomyLimits, maxSequences: 16 });
+    await assertAnsweredAsAlone([model()], requests, { ...roomyLimits, maxSequences: 16 });
   });
 });
 
@@ -103,6 +103,6 @@ describe("SmolLM2 in w8a8", { skip: withoutSmolLM2 }, () => {
 
   test("answers random requests under load as it answers each alone", async () => {
     const requests = randomRequests(33, 6, { model: "smollm2", vocabSize: model().info.vocabSize, longestPrompt: 150, longestAnswer: 10 });
-    await assertAnsweredAsAlone(model(), requests, { ...roomyLimits, maxSequences: 16 });
+    await assertAnsweredAsAlone([model()], requests, { ...roomyLimits, maxSequences: 16 });
   });
 });

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { EngineLoop, type EngineLoopOptions } from "../../src/engine/engine-loop.ts";
-import { loadModel, type Model, type ModelOptions } from "../../src/engine/model.ts";
+import { loadModels, type Model, type ModelOptions } from "../../src/engine/model.ts";
 import { writeTinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";
 import { roomyLimits } from "./answers.ts";
 
@@ -10,7 +10,13 @@ export type LoadOptions = Partial<Omit<ModelOptions, "path">>;
 
 /** Loads a model with room for every test. `cacheDir` is where its artifacts go. */
 export async function load(path: string, cacheDir: string, options: LoadOptions = {}): Promise<Model> {
-  return loadModel({
+  const [model] = await loadWithAdapters(path, cacheDir, options);
+  return model;
+}
+
+/** The same with the models of its adapters. */
+export async function loadWithAdapters(path: string, cacheDir: string, options: LoadOptions = {}): ReturnType<typeof loadModels> {
+  return loadModels({
     id: "tiny",
     path,
     quantization: "fp32",

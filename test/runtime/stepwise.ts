@@ -3,9 +3,13 @@
 import { alwaysWanted, type DecodeRow, type DecoderDevice, type PromptCache } from "../../src/runtime/device.ts";
 
 /** Fills a prompt chunk by chunk; the logits after each of its tokens. */
-export async function fill(device: DecoderDevice, ids: readonly number[]): Promise<{ prompt: PromptCache; logits: Float32Array[] }> {
+export async function fill(
+  device: DecoderDevice,
+  ids: readonly number[],
+  adapter?: number,
+): Promise<{ prompt: PromptCache; logits: Float32Array[] }> {
   const { vocabSize } = device.config;
-  const prompt = device.openPrompt(ids.length);
+  const prompt = device.openPrompt(ids.length, adapter);
   const logits: Float32Array[] = [];
   for (let start = 0; start < ids.length; start += device.chunkTokens) {
     const chunk = ids.slice(start, start + device.chunkTokens);
@@ -32,8 +36,9 @@ export async function logitsBySteps(
   ids: readonly number[],
   prefilled: number,
   count = 1,
+  adapter?: number,
 ): Promise<Float32Array[][]> {
-  const { prompt, logits } = await fill(device, ids.slice(0, prefilled));
+  const { prompt, logits } = await fill(device, ids.slice(0, prefilled), adapter);
   const rows = device.openRows(prompt, count, ids.length - prefilled);
   const ofRows = rows.map(() => [...logits]);
   for (const id of ids.slice(prefilled)) {

@@ -8,15 +8,18 @@ import type { CpuPrompt } from "./prompt.ts";
 
 export class CpuRow implements DecodeRow {
   readonly promptLength: number;
+  /** -1: none. */
+  readonly adapter: number;
   cohort: Cohort;
   /** Index among the cohort's rows; moves when an earlier row leaves. */
   slot: number;
   answerLength = 0;
 
-  constructor(cohort: Cohort, slot: number, promptLength: number) {
+  constructor(cohort: Cohort, slot: number, { promptLength, adapter }: Pick<CpuRow, "promptLength" | "adapter">) {
     this.cohort = cohort;
     this.slot = slot;
     this.promptLength = promptLength;
+    this.adapter = adapter;
   }
 
   get length(): number {
@@ -52,7 +55,8 @@ export class Cohort {
   /** Adds `count` rows that continue the prompt. */
   join(prompt: CpuPrompt, count: number): CpuRow[] {
     const first = this.#rows.length;
-    const joined = Array.from({ length: count }, (_, index) => new CpuRow(this, first + index, prompt.length));
+    const started = { promptLength: prompt.length, adapter: prompt.adapter };
+    const joined = Array.from({ length: count }, (_, index) => new CpuRow(this, first + index, started));
     this.#admit(joined);
     if (!this.#shared) for (const { slot } of joined) this.#prompts.copyRow(prompt.segment, 0, slot, prompt.length);
     return joined;
@@ -61,7 +65,7 @@ export class Cohort {
   /** Takes over a row, with its prompt and answer, from a cohort where each row has its own prompt. */
   adopt(row: CpuRow): void {
     const { cohort: origin, slot: originSlot } = row;
-    const moved = new CpuRow(this, this.#rows.length, row.promptLength);
+    const moved = new CpuRow(this, this.#rows.length, row);
     moved.answerLength = row.answerLength;
     this.#admit([moved]);
     this.#prompts.copyRow(origin.#prompts, originSlot, moved.slot, row.promptLength);

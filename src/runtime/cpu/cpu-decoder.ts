@@ -15,6 +15,7 @@ import {
   type TopLogits,
 } from "../device.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
+import { adapterFeed } from "../adapter-feed.ts";
 import { causalMask } from "../attention-mask.ts";
 import { Cohort, type CpuRow } from "./cohort.ts";
 import { classBound, cohortClass, sharingRows } from "./grouping.ts";
@@ -39,6 +40,8 @@ export interface CpuDecoderOptions extends SessionOptions {
   kvCacheBytes: number;
   /** Path of the decoder's graph. */
   graph: string;
+  /** Adapters that the graph has. */
+  adapters?: number;
 }
 
 interface CpuPage extends CachePage {
@@ -52,6 +55,7 @@ export class CpuDecoder implements DecoderDevice {
   readonly bytesPerToken: number;
   readonly #shape: KvShape;
   readonly #session: Session;
+  readonly #adapters: number;
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
   /** A prompt has no answer while it is filled: places that nothing sees, since ONNX Runtime's integer product over no places at all is undefined. */
@@ -69,14 +73,15 @@ export class CpuDecoder implements DecoderDevice {
     this.config = options.config;
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
     this.#session = session;
+    this.#adapters = options.adapters ?? 0;
     this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
     this.#noAnswer = new KvSegment(this.#shape, placeGranularity);
     this.#noAnswer.resize(1, placeGranularity);
     this.bytesPerToken = bytesPerPlace(this.#shape);
   }
 
-  openPrompt(tokens: number): PromptCache {
-    const prompt = new CpuPrompt(this.#shape, tokens, this.#spare);
+  openPrompt(tokens: number, adapter?: number): PromptCache {
+    const prompt = new CpuPrompt(this.#shape, tokens, this.#spare, adapter);
     if (prompt.segment === this.#spare) this.#spare = undefined;
     return prompt;
   }
@@ -102,6 +107,10 @@ export class CpuDecoder implements DecoderDevice {
       lengths: int64Tensor([places, placeGranularity, count], [3]),
       ...headInputs(wantLogits ? ids.map(() => ({ inverseTemperature: 1, wantsLogits: alwaysWanted })) : [unread]),
       ...cacheFeeds(segment, this.#noAnswer),
+      ...adapterFeed(
+        ids.map(() => prompt.adapter),
+        this.#adapters,
+      ),
     };
     const outputs = await this.#session.run(feeds, wantLogits ? { ...storedRows, logits: null } : storedRows);
     prompt.append(kvRows(outputs), count);
@@ -190,6 +199,10 @@ export class CpuDecoder implements DecoderDevice {
       ...headInputs(steps),
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
+      ...adapterFeed(
+        cohort.rows.map(({ adapter }) => adapter),
+        this.#adapters,
+      ),
     };
     const outputs = await this.#session.run(feeds, {
       ...storedRows,

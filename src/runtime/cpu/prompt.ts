@@ -8,11 +8,14 @@ const firstPlaces = 128;
 
 export class CpuPrompt implements PromptCache {
   readonly segment: KvSegment;
+  /** -1: none. */
+  readonly adapter: number;
   readonly #most: number;
   #length = 0;
 
   /** @param spare the segment of a prompt that is done with, taken over if it is large enough */
-  constructor(shape: KvShape, tokens: number, spare?: KvSegment) {
+  constructor(shape: KvShape, tokens: number, spare?: KvSegment, adapter = -1) {
+    this.adapter = adapter;
     this.#most = roundUpPlaces(tokens);
     const fits = spare !== undefined && spare.capacity >= this.#most && spare.capacity <= 8 * this.#most;
     this.segment = fits ? spare : new KvSegment(shape, this.#most);
