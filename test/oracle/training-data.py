@@ -1,6 +1,6 @@
-"""What transformers makes of conversations (which tokens are the assistant's) and of learning-rate schedules.
+"""What transformers makes of conversations (which tokens are the assistant's, and the loss of them) and of learning-rate schedules.
 
-Writes `training-data.json` next to this file. The tokenizer is that of models/llama.
+Writes `training-data.json` next to this file. Tokenizer and model are those of models/llama; the loss is in float64.
 
     python3 -m venv venv && venv/bin/pip install torch==2.13.0 transformers==5.24.0
     venv/bin/python test/oracle/training-data.py
@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.pop(0)  # else tokenizers.py beside this file hides the package
 
 import torch  # noqa: E402
-from transformers import AutoTokenizer, get_scheduler  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer, get_scheduler  # noqa: E402
 
 HERE = Path(__file__).parent
 
@@ -45,6 +45,22 @@ def schedule(kind: str, warmup: int, total: int) -> dict:
     return dict(type=kind, learningRate=0.003, warmupSteps=warmup, totalSteps=total, rates=rates)
 
 
+def evaluation(conversations: list) -> dict:
+    """Mean loss and accuracy over the assistant's tokens, each conversation by itself."""
+    model = AutoModelForCausalLM.from_pretrained(HERE / "models" / "llama", dtype=torch.float64).eval()
+    loss = correct = tokens = 0
+    for conversation in conversations:
+        ids = torch.tensor(conversation["ids"])
+        trained = torch.tensor(conversation["mask"])[1:].bool()
+        with torch.no_grad():
+            logits = model(ids[None]).logits[0, :-1][trained]
+        targets = ids[1:][trained]
+        loss += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+        correct += (logits.argmax(-1) == targets).sum().item()
+        tokens += len(targets)
+    return dict(loss=loss / tokens, accuracy=correct / tokens, tokens=tokens)
+
+
 if __name__ == "__main__":
     tokenizer = AutoTokenizer.from_pretrained(HERE / "models" / "llama")
     conversations = []
@@ -55,5 +71,7 @@ if __name__ == "__main__":
         )
         conversations.append(dict(messages=messages, ids=encoded["input_ids"], mask=encoded["assistant_masks"]))
     schedules = [schedule(kind, warmup, 12) for kind in ("constant", "linear", "cosine") for warmup in (0, 4)]
-    golden = dict(template=TEMPLATE, conversations=conversations, schedules=schedules)
+    golden = dict(
+        template=TEMPLATE, conversations=conversations, evaluation=evaluation(conversations), schedules=schedules
+    )
     (HERE / "training-data.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")

@@ -1,7 +1,7 @@
 /** @file Whole trainings of a tiny model: it learns, others load what it leaves, and cutting the work in pieces changes no byte. */
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
@@ -24,6 +24,7 @@ import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import { soundRows, writeJsonLines } from "./sound-rows.ts";
+import { trainingGoldens } from "./training-goldens.ts";
 
 const root = temporaryFolder();
 const llama = goldenPath("llama");
@@ -164,6 +165,24 @@ describe("fine-tuning all weights", () => {
     const losses = [await at("one-each", "--batch-size 3"), await at("packed", rows), await at("alone", "--batch-size 1")];
     for (const loss of losses) assert.ok(Math.abs(loss - losses[0]!) < 1e-5 * losses[0]!, losses.join());
   });
+});
+
+test("the loss of held-out conversations is the one that transformers computes", async () => {
+  const { template, conversations, evaluation } = trainingGoldens();
+  const folder = join(root, "templated");
+  cpSync(llama, folder, { recursive: true });
+  writeFileSync(join(folder, "chat_template.jinja"), template);
+  const data = writeJsonLines(join(root, "conversations.jsonl"), conversations.map(({ messages }) => ({ messages }))); // prettier-ignore
+  for (const [name, how] of [
+    ["unpacked", ""],
+    ["bfd", " --packing"],
+  ] as const) {
+    // prettier-ignore
+    await run(`loss-${name}`, `--model ${folder} --max-steps 1 --max-length 128 --batch-size 2${how}`, { data });
+    const [before] = evaluations(`loss-${name}`);
+    assert.ok(Math.abs(before!.eval_loss - evaluation.loss) < 1e-5 * evaluation.loss, `${before!.eval_loss}, not ${evaluation.loss}`);
+    assert.deepEqual([before!.eval_num_tokens, before!.eval_mean_token_accuracy], [evaluation.tokens, evaluation.accuracy]);
+  }
 });
 
 describe("fine-tuning an adapter", () => {

@@ -7,6 +7,8 @@ import type { ConversationMessage } from "../../src/text/encode-chat.ts";
 export interface TrainingGoldens {
   template: string;
   conversations: { messages: ConversationMessage[]; ids: number[]; mask: number[] }[];
+  /** Over the assistant's tokens of all conversations, by models/llama. */
+  evaluation: { loss: number; accuracy: number; tokens: number };
   schedules: (Schedule & { rates: number[] })[];
 }
 
