@@ -5,12 +5,12 @@ import { derivativeRules } from "./derivative-rules.ts";
 import { add, scatterAddRows } from "./operations.ts";
 import type { Primitive } from "./primitive.ts";
 import { isPrimitive, type Node, type Program } from "./program.ts";
-import { Recomputation } from "./recomputation.ts";
+import { Recomputation, type RecomputationKind } from "./recomputation.ts";
 import { sameShape } from "./shape-rules.ts";
 
 export interface GradientOptions {
-  /** Compute the inner values of segments anew instead of keeping them from the forward pass: less memory, a third more time. */
-  recompute?: boolean;
+  /** Which inner values of segments are computed anew instead of being kept from the forward pass; by default none. */
+  recompute?: RecomputationKind | undefined;
 }
 
 /**
@@ -21,7 +21,7 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
   if (loss.shape.length > 0) throw new BonsaiError("internal", `Only a scalar has a gradient, not [${loss.shape.join(", ")}].`);
   const wanted = new Set(wrt);
   const reaching = dependents(program, wrt);
-  const kept = options.recompute === true ? new Recomputation(program) : undefined;
+  const kept = options.recompute === undefined ? undefined : new Recomputation(program, options.recompute);
   const cotangents = new Map<Node, Node>();
   cotangents.set(loss, program.full(1));
   // The tape grows while it is walked back: only nodes up to the loss are visited.

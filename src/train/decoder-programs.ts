@@ -5,6 +5,7 @@ import { crossEntropy, type CrossEntropy } from "../autodiff/cross-entropy.ts";
 import { gradients } from "../autodiff/gradients.ts";
 import { add } from "../autodiff/operations.ts";
 import type { Node, Program } from "../autodiff/program.ts";
+import type { RecomputationKind } from "../autodiff/recomputation.ts";
 
 /** What both take beside the decoder's inputs: targets int32 [B * T], and scale, what the losses of the tokens are multiplied by. */
 export type DecoderProgramOptions = Omit<TrainingDecoderOptions, "dropout">;
@@ -18,7 +19,7 @@ export const gradientPrefix = { output: "gradient:", sofar: "sofar:" } as const;
  */
 export function gradientProgram(
   options: DecoderProgramOptions,
-  { recompute, accumulate }: { recompute: boolean; accumulate: boolean },
+  { recompute, accumulate }: { recompute: RecomputationKind; accumulate: boolean },
 ): Program {
   const { program, parameters, sums } = withLoss({ ...options, dropout: true });
   const found = gradients(program, sums.loss, [...parameters.values()], { recompute });

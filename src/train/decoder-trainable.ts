@@ -35,7 +35,10 @@ export interface TrainableDecoderOptions {
   /** Largest global norm of a step's gradient; by default it is not clipped. */
   maxGradNorm?: number | undefined;
   threads: number;
-  /** Compute activations anew in the backward pass instead of keeping them: less memory, about a third more time. Default false. */
+  /**
+   * Compute all activations of a layer anew in the backward pass: less memory, about a third more time. By default, false, only those that cost
+   * next to nothing are.
+   */
   recompute?: boolean;
   /** Bits of the frozen linear layers under LoRA; default 32. */
   baseBits?: BaseBits;
@@ -176,7 +179,7 @@ class TrainableDecoder implements TrainableModel {
     const opened = this.#open(name, () =>
       name === "evaluation"
         ? evaluationProgram(this.#programs)
-        : gradientProgram(this.#programs, { recompute, accumulate: name === "more-gradients" }),
+        : gradientProgram(this.#programs, { recompute: recompute ? "all" : "cheap", accumulate: name === "more-gradients" }),
     );
     this.#sessions.set(name, opened);
     return opened;

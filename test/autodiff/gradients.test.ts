@@ -7,6 +7,7 @@ import { lowerProgram } from "../../src/autodiff/lower-program.ts";
 import * as o from "../../src/autodiff/operations.ts";
 import { printProgram } from "../../src/autodiff/print-program.ts";
 import { Program, type Node } from "../../src/autodiff/program.ts";
+import type { RecomputationKind } from "../../src/autodiff/recomputation.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { print } from "../../src/onnx/print.ts";
 import { runProgram } from "./run-program.ts";
@@ -89,11 +90,11 @@ d1 = %12
   });
 
   test("computes a segment's inner values anew when asked, to the same bits, and keeps what crosses segments", async () => {
-    const build = (recompute: boolean): Program => {
+    const build = (recompute: RecomputationKind | undefined): Program => {
       const program = new Program();
       const w = program.parameter("w", [3, 3]);
       let x: Node = program.input("x", "float32", [2, 3]);
-      for (let layer = 0; layer < 2; layer++) x = program.segment(() => o.add(x, o.tanh(o.exp(o.matmul(x, w)))));
+      for (let layer = 0; layer < 2; layer++) x = program.segment(() => o.add(x, o.tanh(o.exp(o.silu(o.matmul(x, w))))));
       const loss = o.sumAll(x);
       program.output("loss", loss);
       program.output("d", gradients(program, loss, [w], { recompute })[0]!);
@@ -103,13 +104,18 @@ d1 = %12
       w: Float32Array.from({ length: 9 }, (_, at) => Math.sin(at)),
       x: Float32Array.from({ length: 6 }, (_, at) => Math.cos(at)),
     };
-    assert.deepEqual(await runProgram(build(true), feeds), await runProgram(build(false), feeds));
-    const count = (program: Program): number =>
-      printProgram(program)
-        .split("\n")
-        .filter((line) => line.includes("= exp(")).length;
-    assert.equal(count(build(false)), 2);
-    assert.equal(count(build(true)), 4);
+    const kept = await runProgram(build(undefined), feeds);
+    assert.deepEqual(await runProgram(build("all"), feeds), kept);
+    assert.deepEqual(await runProgram(build("cheap"), feeds), kept);
+    const counts = (recompute: RecomputationKind | undefined): number[] => {
+      const lines = printProgram(build(recompute)).split("\n");
+      return ["matmul", "silu", "exp"].map((primitive) => lines.filter((line) => line.includes(`= ${primitive}(`)).length);
+    };
+    // Products of the backward pass: two for the last layer, and one for the first, whose input needs none.
+    const backward = 3;
+    assert.deepEqual(counts(undefined), [2 + backward, 2, 2]);
+    assert.deepEqual(counts("cheap"), [2 + backward, 4, 2]);
+    assert.deepEqual(counts("all"), [4 + backward, 4, 4]);
   });
 });
 

@@ -1,0 +1,99 @@
+/** @file Tokens a second and peak memory of training SmolLM2-135M, LoRA and full, beside PyTorch's in the same run. */
+
+import { fileURLToPath } from "node:url";
+import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { loraRank, takeSteps, timedProcess, trainingKinds, type TimedSteps, type TrainingLoad } from "./load/training-steps.ts";
+import { findTorch, torchSteps } from "./peers/torch.ts";
+import type { Check, Table } from "./report/bench-result.ts";
+import { runBench } from "./report/run-bench.ts";
+import { Samples } from "./report/samples.ts";
+import { median } from "./report/statistics.ts";
+
+/** A subject of ours is this program again, told its load by this variable. */
+const loadVariable = "BONSAI_BENCH_TRAINING_LOAD";
+
+const plans = {
+  full: { rounds: 2, rows: 8, length: 256, steps: 4 },
+  quick: { rounds: 1, rows: 2, length: 128, steps: 3 },
+};
+
+const speedRatio = 1.5;
+const subjects = { bonsai: "bonsai", recompute: "bonsai, activations computed anew", torch: "PyTorch" } as const;
+
+async function measure(): Promise<void> {
+  await runBench(import.meta.url, async ({ profile, say }) => {
+    const model = smolLM2Path();
+    if (model === undefined) throw new Error(String(withoutSmolLM2));
+    const { rounds, rows, length, steps } = plans[profile];
+    const torch = findTorch(say);
+    const samples = new Samples();
+    for (let round = 0; round < rounds; round++) {
+      for (const kind of trainingKinds) {
+        say(`Round ${round + 1} of ${rounds}, ${kind}`);
+        const load: TrainingLoad = { kind, model, rows, length, steps, recompute: false };
+        record(samples, `${kind} ${subjects.bonsai}`, await ourSteps(load), load);
+        if (torch !== undefined) record(samples, `${kind} ${subjects.torch}`, await torchSteps(torch, load), load);
+        if (round === 0) record(samples, `${kind} ${subjects.recompute}`, await ourSteps({ ...load, steps: 2, recompute: true }), load);
+      }
+    }
+    return {
+      title: "Training",
+      about: [
+        `SmolLM2-135M, float32, batches of ${rows} rows of ${length} random tokens: forward, backward, clipping and AdamW. LoRA has rank ${loraRank} on all seven projections of a layer. Each subject runs in a process of its own and takes`,
+        `${steps} steps, of which the first is not counted (the median of the others is a round's number). PyTorch trains a model of the same config with attention by sdpa; its weights are random.`,
+      ].join("\n"),
+      peers: torch === undefined ? {} : torch.versions,
+      tables: trainingKinds.map((kind) => table(kind, samples)),
+      checks: torch === undefined ? [] : trainingKinds.flatMap((kind) => checks(kind, samples)),
+      raw: samples,
+    };
+  });
+}
+
+/** The last line of this program's output is its steps. */
+async function ourSteps(load: TrainingLoad): Promise<TimedSteps> {
+  const program = fileURLToPath(import.meta.url);
+  return timedProcess(process.execPath, ["--import", "tsx", program], { [loadVariable]: JSON.stringify(load) });
+}
+
+function record(samples: Samples, subject: string, { seconds, peakMB }: TimedSteps, { rows, length }: TrainingLoad): void {
+  samples.add(`${subject} speed`, (rows * length) / median(seconds.slice(1)));
+  samples.add(`${subject} peak`, peakMB);
+}
+
+function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
+  const against = `${kind} ${subjects.torch}`;
+  return {
+    title: kind === "lora" ? "LoRA" : "Full fine-tuning",
+    columns: [
+      { heading: "" },
+      { heading: "tokens/s", digits: 0 },
+      { heading: "times PyTorch", digits: 2 },
+      { heading: "peak memory, MB", digits: 0 },
+      { heading: "share of PyTorch's", digits: 2 },
+    ],
+    rows: Object.values(subjects).map((subject) => {
+      const key = `${kind} ${subject}`;
+      return [
+        subject,
+        samples.cell(`${key} speed`),
+        samples.ratioCell(`${key} speed`, `${against} speed`),
+        samples.cell(`${key} peak`),
+        samples.ratioCell(`${key} peak`, `${against} peak`),
+      ];
+    }),
+  };
+}
+
+function checks(kind: (typeof trainingKinds)[number], samples: Samples): Check[] {
+  const [ours, theirs] = [`${kind} ${subjects.bonsai}`, `${kind} ${subjects.torch}`];
+  const ratio = (part: string): number => samples.ratio(`${ours} ${part}`, `${theirs} ${part}`) ?? NaN;
+  return [
+    { claim: `${kind}: tokens/s against PyTorch's`, measured: ratio("speed"), unit: "times", bound: "at least", limit: speedRatio },
+    { claim: `${kind}: peak memory against PyTorch's`, measured: ratio("peak"), unit: "times", bound: "at most", limit: 1 },
+  ];
+}
+
+const load = process.env[loadVariable];
+if (load === undefined) await measure();
+else console.log(JSON.stringify(await takeSteps(JSON.parse(load) as TrainingLoad)));
