@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,8 @@ import { assertRefused } from "../formats/expect-error.ts";
 import { soundRows, writeJsonLines } from "../train/sound-rows.ts";
 
 const root = temporaryFolder();
+const temporary = join(root, "temporary");
+mkdirSync(temporary);
 const dataset = writeJsonLines(join(root, "train.jsonl"), soundRows(6));
 
 interface Started {
@@ -32,7 +34,9 @@ function start(
   onOutput: (child: ChildProcess, text: string) => void = () => {},
 ): Started {
   const script = fileURLToPath(new URL(`../../scripts/${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  // What a killed process leaves among temporary files goes with the test's folder.
+  const env = { ...process.env, TMPDIR: temporary };
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output.stdout += text;
