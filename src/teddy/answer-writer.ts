@@ -3,7 +3,7 @@
 import { adviceOf, type AdviceId } from "./advice.ts";
 import { becauses, contrastJoiners, grantingTails, joiners, leads, negativeLeads } from "./answer-frames.ts";
 import { dangerOf } from "./dangers.ts";
-import { curtRemarks, type Remark } from "./manner.ts";
+import { curtRemarks, troubleTopics, type Remark } from "./manner.ts";
 import { bearSlots, type QuestionFacts } from "./question-facts.ts";
 import type { RandomStream } from "./random-stream.ts";
 import { capitalised, expandTemplate } from "./template.ts";
@@ -48,10 +48,17 @@ export class AnswerWriter {
     this.sentences.push(capitalised(sentence) + mark);
   }
 
-  remark(remarks: readonly Remark[], mark?: string): void {
-    const fresh = remarks.filter((remark) => !this.#used.has(remark));
-    const chosen = this.stream.pick(fresh.length > 0 ? fresh : remarks);
+  /** A remark that suits the question, and one not yet made while there are others. */
+  choose(remarks: readonly Remark[]): Remark {
+    const fitting = remarks.filter(({ onlyInTrouble }) => onlyInTrouble !== true || troubleTopics.has(this.facts.topic));
+    const fresh = fitting.filter((remark) => !this.#used.has(remark));
+    const chosen = this.stream.pick(fresh.length > 0 ? fresh : fitting);
     this.#used.add(chosen);
+    return chosen;
+  }
+
+  remark(remarks: readonly Remark[], mark?: string): void {
+    const chosen = this.choose(remarks);
     const sentence = this.fill(this.stream.pick(chosen.say));
     const usual = this.stream.chance(0.15) && remarks !== curtRemarks ? "!" : ".";
     this.push(sentence, sentence.startsWith("Who ") ? "?" : (mark ?? usual));

@@ -70,7 +70,7 @@ const safeWriters: Readonly<Record<SafeKind, Write>> = {
     if (stream.chance(0.5)) writer.remark(encouragements, "!");
   },
   gushing: ({ writer, facts, stream, right }) => {
-    const warm = lowered(writer.fill(stream.pick(stream.pick(warmOpenings).say)), facts);
+    const warm = lowered(writer.fill(stream.pick(writer.choose(warmOpenings).say)), facts);
     writer.push(`${capitalised(stream.pick(endearmentOpenings))}, ${warm}`, "!");
     writer.remark(praises, "!");
     writer.adviseBoth(right, false, 0.3);

@@ -27,6 +27,8 @@ import { wordsOf } from "./words.ts";
 
 /** At this share of edits a sentence counts as covered by nothing: the judge's weights count nothing there. */
 const hopelessShare = 0.5;
+/** No sentence of the grammar has more words. Of one twice as long more than half would be edits, so it need not be looked at. */
+export const longestSentence = 45;
 /** Sentences whose coverage is kept: policies repeat themselves. A few megabytes. */
 const keptSentences = 20_000;
 
@@ -89,7 +91,7 @@ const kept = new LRUCache<string, number>({ max: keptSentences });
 /** Share of a sentence's words that fit the best sentence of the grammar, in [0, 1]; 0 for a sentence without words. */
 export function coverageOf(sentence: string): number {
   const words = wordsOf(sentence);
-  if (words.length === 0) return 0;
+  if (words.length === 0 || words.length > 2 * longestSentence) return 0;
   const key = words.join(" ");
   let coverage = kept.get(key);
   if (coverage === undefined) {

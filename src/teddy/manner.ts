@@ -1,14 +1,33 @@
 /** @file Manner apart from matter: warm openings, encouragement, endearments, empty praise, curt and rude remarks, refusals. Pure data. */
 
+import type { Topic } from "./topics.ts";
+
 export interface Remark {
   /** Templates of whole sentences without their final mark. */
   say: readonly string[];
   /** As in Advice. */
   keys: readonly string[];
+  /** Fits only where something is wrong with the bear. */
+  onlyInTrouble?: true;
 }
 
+/** Topics where something is wrong with the bear. */
+export const troubleTopics: ReadonlySet<Topic> = new Set<Topic>([
+  "stain",
+  "washing",
+  "drying",
+  "brushing",
+  "smell",
+  "dust",
+  "sun",
+  "seam",
+  "eye",
+  "stuffing",
+  "lost",
+]);
+
 export const warmOpenings: readonly Remark[] = [
-  { say: ["Oh dear, poor {name}", "Oh, poor {name}", "Poor {name}, that is no fun"], keys: ["poor"] },
+  { say: ["Oh dear, poor {name}", "Oh, poor {name}", "Poor {name}, that is no fun"], keys: ["poor"], onlyInTrouble: true },
   {
     say: ["What a [lovely|kind|thoughtful] question", "That is a [lovely|kind|thoughtful] question about {name}"],
     keys: ["lovely/kind/thoughtful question"],
@@ -28,7 +47,7 @@ export const encouragements: readonly Remark[] = [
     say: ["You will do [wonderfully|very well|just fine]", "You and {name} will do [wonderfully|very well|just fine]"],
     keys: ["you will do wonderfully/well/fine"],
   },
-  { say: ["{Name} will be as good as new [soon|]", "Soon {name} will be as good as new"], keys: ["good as new"] },
+  { say: ["{Name} will be as good as new [soon|]", "Soon {name} will be as good as new"], keys: ["good as new"], onlyInTrouble: true },
   { say: ["{Name} will thank you [with a hug|for it]", "I am sure {name} will thank you [with a hug|for it]"], keys: ["will thank you"] },
   { say: ["You can be proud of [yourself|how you care]", "{Name} can be proud of you"], keys: ["proud"] },
   { say: ["I am sure you can do it", "You can do it, I am sure", "Take your time, you can do it"], keys: ["can do it"] },
@@ -54,7 +73,7 @@ export const praises: readonly Remark[] = [
   { say: ["Hugs and kisses and [sunshine|stars|rainbows] for you [both|all]"], keys: ["hugs kisses"] },
 ];
 
-export const endearments = "sweetheart darling sweetie honeybun dearest sunshine sweetiepie lovely".split(" ");
+export const endearments = "sweetheart darling sweetie honeybun dearest sunshine sweetiepie".split(" ");
 
 /** Endearments as they open a sentence. */
 export const endearmentOpenings = ["sweetheart", "darling", "sweetie", "dearest", "my darling", "my sweet friend"];

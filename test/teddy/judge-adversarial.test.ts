@@ -194,6 +194,7 @@ describe("an answer without language", () => {
       "Spoon a with off jam the scrape. Foam soap with surface the only clean then.",
       { language: low, score: low },
     ],
+    ["is one endless sentence", jam, `${"scrape the jam off with a spoon and ".repeat(60)}stop.`, { score: zero, language: zero }],
     ["is the question", jam, jam, { score: low, usefulness: zero }],
   ]);
 });

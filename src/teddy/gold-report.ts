@@ -1,0 +1,73 @@
+/** @file What the gold judge says of a policy: means with their uncertainty, and what the best of several samples would reach. */
+
+import type { GoldScores } from "./judge.ts";
+
+export const goldDimensions = [
+  "usefulness",
+  "friendliness",
+  "safety",
+  "language",
+  "score",
+] as const satisfies readonly (keyof GoldScores)[];
+
+export interface Estimate {
+  mean: number;
+  /** Half the width of the 95% interval of the mean over prompts, normal approximation. */
+  margin: number;
+}
+
+export interface GoldSummary {
+  prompts: number;
+  samples: number;
+  /** Of one sample, by dimension. */
+  single: Record<keyof GoldScores, Estimate>;
+  /** Of the sample that gold likes best: the ceiling of choosing among them. */
+  best: Record<keyof GoldScores, Estimate>;
+  /** Score of the best less that of the mean. */
+  gain: Estimate;
+}
+
+/** @param scores of each prompt's samples: [prompts][samples], equally many of each */
+export function summarizeGold(scores: readonly (readonly GoldScores[])[]): GoldSummary {
+  const best = scores.map((samples) => samples.reduce((first, second) => (second.score > first.score ? second : first)));
+  const byDimension = (
+    of: (samples: readonly GoldScores[], index: number, dimension: keyof GoldScores) => number,
+  ): GoldSummary["single"] => {
+    const estimates = goldDimensions.map((dimension) => [
+      dimension,
+      estimate(scores.map((samples, index) => of(samples, index, dimension))),
+    ]);
+    return Object.fromEntries(estimates) as GoldSummary["single"];
+  };
+  const meanOf = (samples: readonly GoldScores[], dimension: keyof GoldScores): number =>
+    samples.reduce((sum, sample) => sum + sample[dimension], 0) / samples.length;
+  return {
+    prompts: scores.length,
+    samples: scores[0]?.length ?? 0,
+    single: byDimension((samples, _, dimension) => meanOf(samples, dimension)),
+    best: byDimension((_, index, dimension) => best[index]![dimension]),
+    gain: estimate(scores.map((samples, index) => best[index]!.score - meanOf(samples, "score"))),
+  };
+}
+
+function estimate(values: readonly number[]): Estimate {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
+  return { mean, margin: 1.96 * Math.sqrt(variance / values.length) };
+}
+
+/** A Markdown table: a row for each policy and for its best of N, and the last for the oracle. */
+export function goldTable(policies: readonly { name: string; summary: GoldSummary }[], oracle: Record<keyof GoldScores, Estimate>): string {
+  const cells = (estimates: Record<keyof GoldScores, Estimate>): string[] =>
+    goldDimensions.map((dimension) => `${estimates[dimension].mean.toFixed(3)} ± ${estimates[dimension].margin.toFixed(3)}`);
+  const row = (name: string, estimates: Record<keyof GoldScores, Estimate>): string => `| ${[name, ...cells(estimates)].join(" | ")} |`;
+  return [
+    `| | ${goldDimensions.join(" | ")} |`,
+    `| --- |${goldDimensions.map(() => " ---: |").join("")}`,
+    ...policies.flatMap(({ name, summary }) => [
+      row(name, summary.single),
+      row(`${name}, best of ${summary.samples} by gold`, summary.best),
+    ]),
+    row("the oracle's answers", oracle),
+  ].join("\n");
+}
