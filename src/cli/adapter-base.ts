@@ -38,8 +38,6 @@ export function findBase<M extends FoundModel>(name: string, adapter: FoundModel
   const paths = new Set([resolve(adapter.path, name), resolve(name)]);
   const last = basename(name).toLowerCase();
   return (
-    models.find(({ path }) => paths.has(path)) ??
-    models.find(({ id }) => id === name) ??
-    models.find(({ id }) => id.toLowerCase() === last)
+    models.find(({ path }) => paths.has(path)) ?? models.find(({ id }) => id === name) ?? models.find(({ id }) => id.toLowerCase() === last)
   );
 }

@@ -21,7 +21,7 @@ export const loadEngine: StartEngine = async (config, log) =>
   });
 
 /** XDG Base Directory Specification, section 3. */
-function defaultCacheDir(): string {
+export function defaultCacheDir(): string {
   const base = process.env["XDG_CACHE_HOME"];
   return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "bonsai");
 }

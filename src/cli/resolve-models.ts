@@ -14,6 +14,9 @@ import { defaultModelsFolder } from "./project-root.ts";
 /** Pulled and served when no model is there and none is named. */
 export const defaultModelName = "smollm2-135m-instruct";
 
+/** Listed first among those that are present, as the one that examples are shown with: the project's own chat model. */
+const firstModelName = "teddy-sft";
+
 /**
  * Finds each model of `names`; with none given, every model of the models' folder, and when that has none, pulls
  * {@link defaultModelName}. A name is looked up in the models' folder and then pulled when the catalog knows it.
@@ -87,7 +90,7 @@ function baseBeside(name: string, adapter: FoundModel, present: readonly FoundMo
   return base;
 }
 
-/** Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. Sorted by name. */
+/** Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. The project's chat model first, then by name. */
 export async function presentModels(modelsFolder: string, catalog: Catalog): Promise<FoundModel[]> {
   if (!existsSync(modelsFolder)) return [];
   const entries = readdirSync(modelsFolder, { withFileTypes: true });
@@ -95,7 +98,8 @@ export async function presentModels(modelsFolder: string, catalog: Catalog): Pro
     .filter((entry) => !entry.name.startsWith(".") && statSync(join(modelsFolder, entry.name)).isDirectory())
     .map((entry) => entry.name);
   const found: FoundModel[] = [];
-  for (const name of names.toSorted()) {
+  const rank = (name: string): string => (name === firstModelName ? "" : name);
+  for (const name of names.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))) {
     const folder = join(modelsFolder, name);
     const files = Object.hasOwn(catalog, name) ? (catalog[name]?.files ?? []) : [];
     const whole = await Promise.all(files.map(async (file) => isComplete({ path: join(folder, file.path), bytes: file.bytes })));

@@ -1,0 +1,5 @@
+/** @file Reports on models: `npm run evaluate -- policy --model NAME --prompts FILE`; `--help` lists the options. */
+
+import { runEvaluateCommand } from "../src/cli/evaluate-command.ts";
+
+process.exitCode = await runEvaluateCommand(process.argv.slice(2));

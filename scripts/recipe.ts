@@ -1,0 +1,216 @@
+/**
+ * @file Makes a model of `models/` from nothing: `npm run recipe -- teddy`. Each stage is a command that can be run alone; a recipe that was
+ * interrupted goes on where it stopped, and does nothing again that is done.
+ */
+
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { BonsaiError } from "../src/errors/bonsai-error.ts";
+
+interface Stage {
+  name: string;
+  /** Arguments of a script of scripts/, or work in this process. */
+  work: { script: string; args: string[] } | { here: () => void; key: string };
+  /** A training run, which may go on from a checkpoint in this folder. */
+  trains?: string;
+}
+
+/** Where everything that is not kept goes. */
+const workFolder = ".recipes";
+
+/** A Llama of 2.8 million parameters: fluent in its small world, and quick to sample from. */
+const teddyConfig = {
+  architectures: ["LlamaForCausalLM"],
+  model_type: "llama",
+  hidden_size: 192,
+  num_hidden_layers: 6,
+  num_attention_heads: 6,
+  num_key_value_heads: 2,
+  head_dim: 32,
+  intermediate_size: 512,
+  vocab_size: 2048,
+  max_position_embeddings: 512,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  tie_word_embeddings: true,
+  hidden_act: "silu",
+  initializer_range: 0.02,
+};
+
+function teddy(): Stage[] {
+  const work = join(workFolder, "teddy");
+  const world = (command: string, ...args: string[]): Stage => ({
+    name: command,
+    work: { script: "teddy-world", args: [command, "--output-dir", work, ...args] },
+  });
+  const train = (name: string, script: string, ...args: string[]): Stage => ({
+    name,
+    trains: join(work, name),
+    work: { script, args: [...args, "--output-dir", join(work, name), "--save-dtype", "bfloat16", "--max-length", "256"] },
+  });
+  const publish = (name: string): Stage => ({
+    name: `publish ${name}`,
+    work: { here: () => publishModel(join(work, name), name), key: name },
+  });
+  const evaluate = (name: string, ...others: string[]): Stage => ({
+    name: `evaluate ${name}`,
+    work: {
+      script: "evaluate",
+      args: [
+        "policy",
+        ...[name, ...others].flatMap((model) => ["--model", join("models", model)]),
+        ...["--prompts", join(work, "prompts-held-out.jsonl"), "--card", join("models", name, "README.md")],
+      ],
+    },
+  });
+  return [
+    world("corpus", "--tokens", "5000000"),
+    {
+      name: "held-out texts",
+      work: { script: "teddy-world", args: ["corpus", "--output-dir", join(work, "held-out"), "--seed", "1", "--tokens", "60000"] },
+    },
+    world("tokenizer", "--vocab-size", String(teddyConfig.vocab_size)),
+    world("sft", "--rows", "20000"),
+    world("prompts", "--rows", "20000"),
+    {
+      name: "config",
+      work: {
+        here: () => writeFileSync(join(work, "config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`),
+        key: JSON.stringify(teddyConfig),
+      },
+    },
+    train(
+      "teddy-base",
+      "pretrain",
+      ...["--model", work, "--dataset", join(work, "corpus.jsonl"), "--batch-size", "16", "--learning-rate", "0.002"],
+      ...["--warmup-steps", "50", "--adam-beta2", "0.95", "--eval-dataset", join(work, "held-out", "corpus.jsonl"), "--eval-steps", "250"],
+    ),
+    publish("teddy-base"),
+    train(
+      "teddy-sft",
+      "train-sft",
+      ...[
+        "--model",
+        join("models", "teddy-base"),
+        "--dataset",
+        join(work, "sft.jsonl"),
+        "--eval-dataset",
+        join(work, "sft-held-out.jsonl"),
+      ],
+      ...[
+        "--num-train-epochs",
+        "2",
+        "--batch-size",
+        "16",
+        "--learning-rate",
+        "0.001",
+        "--warmup-steps",
+        "20",
+        "--packing",
+        "--eval-steps",
+        "200",
+      ],
+    ),
+    publish("teddy-sft"),
+    evaluate("teddy-base"),
+    evaluate("teddy-sft", "teddy-base"),
+  ];
+}
+
+const recipes: Readonly<Record<string, { about: string; stages: () => Stage[] }>> = {
+  teddy: { about: "teddy-base and teddy-sft, the small chat models that the server brings along", stages: teddy },
+};
+
+/** Copies what a training run left for others, without its checkpoints. */
+function publishModel(from: string, name: string): void {
+  const to = join("models", name);
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  for (const file of readdirSync(from)) if (file !== "checkpoints") cpSync(join(from, file), join(to, file));
+}
+
+async function runScript(script: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", "tsx", join("scripts", `${script}.ts`), ...args], { stdio: "inherit" });
+    // The terminal sends Control-C to the whole group: the stage saves its work and ends, and then so does this.
+    const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+    process.on("SIGTERM", pass).on("SIGINT", () => undefined);
+    child.on("error", reject);
+    child.on("close", (status) => {
+      process.off("SIGTERM", pass);
+      resolve(status ?? 1);
+    });
+  });
+}
+
+async function runStage(stage: Stage, folder: string): Promise<number> {
+  const { work } = stage;
+  const key = "key" in work ? work.key : JSON.stringify(work);
+  const marker = join(folder, "done", stage.name.replaceAll(/\W+/g, "-"));
+  if (existsSync(marker) && readFileSync(marker, "utf8") === key) {
+    console.log(`= ${stage.name}: done before`);
+    return 0;
+  }
+  console.log(`= ${stage.name}`);
+  const startMs = performance.now();
+  if ("here" in work) work.here();
+  else {
+    const checkpoints = stage.trains === undefined ? undefined : join(stage.trains, "checkpoints");
+    const resume = checkpoints !== undefined && existsSync(checkpoints) ? ["--resume"] : [];
+    const status = await runScript(work.script, [...work.args, ...resume]);
+    if (status !== 0) return status;
+  }
+  writeFileSync(marker, key);
+  console.log(`= ${stage.name}: ${((performance.now() - startMs) / 60_000).toFixed(1)} minutes`);
+  return 0;
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const names = Object.entries(recipes).map(([name, { about }]) => `  ${name}   ${about}`);
+  const { values, positionals } = parse(args);
+  if (values.help === true) {
+    console.log(
+      [
+        "Usage: npm run recipe -- NAME",
+        "",
+        ...names,
+        "",
+        `What is not kept lies in ${workFolder}/NAME; the same command goes on from there.`,
+      ].join("\n"),
+    );
+    return 0;
+  }
+  const [name, ...rest] = positionals;
+  const recipe = name !== undefined && Object.hasOwn(recipes, name) ? recipes[name] : undefined;
+  if (recipe === undefined || rest.length > 0)
+    throw new BonsaiError("usage", `Name one recipe: ${Object.keys(recipes).join(", ")}. See --help.`);
+  const folder = join(workFolder, name!);
+  mkdirSync(join(folder, "done"), { recursive: true });
+  for (const stage of recipe.stages()) {
+    const status = await runStage(stage, folder);
+    if (status === 0) continue;
+    console.error(`recipe: ${stage.name} ended with status ${status}. The same command goes on from there.`);
+    return status;
+  }
+  return 0;
+}
+
+function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
+  try {
+    return parseArgs({ args: [...args], allowPositionals: true, options: flags });
+  } catch (cause) {
+    throw new BonsaiError("usage", `${(cause as Error).message} See --help.`, { cause });
+  }
+}
+
+const flags = { help: { type: "boolean", short: "h" } } as const;
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof BonsaiError)) throw error;
+  console.error(`recipe: ${error.message}`);
+  process.exitCode = error.code === "usage" ? 2 : 1;
+}
