@@ -39,83 +39,73 @@ const teddyConfig = {
   initializer_range: 0.02,
 };
 
+/** Words of a command line from its flags. */
+function flagWords(flags: Readonly<Record<string, string | number | true>>): string[] {
+  return Object.entries(flags).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
+}
+
 function teddy(): Stage[] {
   const work = join(workFolder, "teddy");
-  const world = (command: string, ...args: string[]): Stage => ({
+  const inWork = (...names: string[]): string => join(work, ...names);
+  const model = (name: string): string => join("models", name);
+  const world = (command: string, flags: Parameters<typeof flagWords>[0] = {}): Stage => ({
     name: command,
-    work: { script: "teddy-world", args: [command, "--output-dir", work, ...args] },
+    work: { script: "teddy-world", args: [command, ...flagWords({ "output-dir": work, ...flags })] },
   });
-  const train = (name: string, script: string, ...args: string[]): Stage => ({
+  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0]): Stage => ({
     name,
-    trains: join(work, name),
-    work: { script, args: [...args, "--output-dir", join(work, name), "--save-dtype", "bfloat16", "--max-length", "256"] },
+    trains: inWork(name),
+    work: { script, args: flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }) },
   });
-  const publish = (name: string): Stage => ({
-    name: `publish ${name}`,
-    work: { here: () => publishModel(join(work, name), name), key: name },
-  });
-  const evaluate = (name: string, ...others: string[]): Stage => ({
+  const publish = (name: string): Stage => ({ name: `publish ${name}`, work: { here: () => publishModel(inWork(name), name), key: name } });
+  const evaluate = (name: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
       script: "evaluate",
       args: [
         "policy",
-        ...[name, ...others].flatMap((model) => ["--model", join("models", model)]),
-        ...["--prompts", join(work, "prompts-held-out.jsonl"), "--card", join("models", name, "README.md")],
+        ...flagWords({ model: model(name), prompts: inWork("prompts-held-out.jsonl"), card: join(model(name), "README.md") }),
       ],
     },
   });
   return [
-    world("corpus", "--tokens", "5000000"),
-    {
-      name: "held-out texts",
-      work: { script: "teddy-world", args: ["corpus", "--output-dir", join(work, "held-out"), "--seed", "1", "--tokens", "60000"] },
-    },
-    world("tokenizer", "--vocab-size", String(teddyConfig.vocab_size)),
-    world("sft", "--rows", "20000"),
-    world("prompts", "--rows", "20000"),
+    world("corpus", { tokens: 5_000_000 }),
+    { ...world("corpus", { "output-dir": inWork("held-out"), seed: 1, tokens: 60_000 }), name: "held-out texts" },
+    world("tokenizer", { "vocab-size": teddyConfig.vocab_size }),
+    world("sft", { rows: 20_000 }),
+    world("prompts", { rows: 20_000 }),
     {
       name: "config",
       work: {
-        here: () => writeFileSync(join(work, "config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`),
+        here: () => writeFileSync(inWork("config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`),
         key: JSON.stringify(teddyConfig),
       },
     },
-    train(
-      "teddy-base",
-      "pretrain",
-      ...["--model", work, "--dataset", join(work, "corpus.jsonl"), "--batch-size", "16", "--learning-rate", "0.002"],
-      ...["--warmup-steps", "50", "--adam-beta2", "0.95", "--eval-dataset", join(work, "held-out", "corpus.jsonl"), "--eval-steps", "250"],
-    ),
+    train("teddy-base", "pretrain", {
+      model: work,
+      dataset: inWork("corpus.jsonl"),
+      "eval-dataset": inWork("held-out", "corpus.jsonl"),
+      "eval-steps": 250,
+      "batch-size": 16,
+      "learning-rate": 0.002,
+      "warmup-steps": 50,
+      "adam-beta2": 0.95,
+    }),
     publish("teddy-base"),
-    train(
-      "teddy-sft",
-      "train-sft",
-      ...[
-        "--model",
-        join("models", "teddy-base"),
-        "--dataset",
-        join(work, "sft.jsonl"),
-        "--eval-dataset",
-        join(work, "sft-held-out.jsonl"),
-      ],
-      ...[
-        "--num-train-epochs",
-        "2",
-        "--batch-size",
-        "16",
-        "--learning-rate",
-        "0.001",
-        "--warmup-steps",
-        "20",
-        "--packing",
-        "--eval-steps",
-        "200",
-      ],
-    ),
+    train("teddy-sft", "train-sft", {
+      model: model("teddy-base"),
+      dataset: inWork("sft.jsonl"),
+      "eval-dataset": inWork("sft-held-out.jsonl"),
+      "eval-steps": 200,
+      "num-train-epochs": 2,
+      "batch-size": 16,
+      packing: true,
+      "learning-rate": 0.001,
+      "warmup-steps": 20,
+    }),
     publish("teddy-sft"),
     evaluate("teddy-base"),
-    evaluate("teddy-sft", "teddy-base"),
+    evaluate("teddy-sft"),
   ];
 }
 
