@@ -9,6 +9,7 @@ import type { Engine } from "../../src/engine/request.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { decodeRate, idle, wholeRun } from "./load/engine-streams.ts";
 import { wholeHttpRun } from "./load/http-streams.ts";
+import { productsAloneMs } from "./load/products-alone.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
 import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
@@ -23,6 +24,8 @@ const promptTokens = 128;
 const generatedTokens = 128;
 const longContext = 4096;
 const longContextTokens = 64;
+/** Of which the fastest counts. */
+const productRuns = 100;
 
 /** What one profile measures. */
 interface Plan {
@@ -67,6 +70,8 @@ await runBench(import.meta.url, async ({ profile, say }) => {
       say(`Round ${round + 1} of ${plan.rounds}`);
       const long = round < plan.longRounds ? plan.long : [];
       await measureDecoding(engine, plan, deal, samples);
+      if (quantization === "w8a8")
+        samples.add("products alone", 1000 / (await productsAloneMs(model, availableParallelism(), productRuns)));
       if (llama !== undefined) await measureLlama(llama, model, plan, long, samples);
       await measurePrefill(engine, plan, deal, samples);
       await measureWhole(engine, server, plan, deal, samples);
@@ -86,7 +91,13 @@ await runBench(import.meta.url, async ({ profile, say }) => {
       "llama-batched-bench times the model alone. The two take turns: each round measures both. Ratios are medians of the rounds' own ratios.",
     ].join("\n"),
     peers: llama === undefined ? {} : { "llama.cpp": llama.version },
-    tables: [decodeTable(plan, samples, temperature), prefillTable(plan, samples), wholeTable(plan, samples), ...longTable(plan, samples)],
+    tables: [
+      decodeTable(plan, samples, temperature),
+      ...boundTable(samples),
+      prefillTable(plan, samples),
+      wholeTable(plan, samples),
+      ...longTable(plan, samples),
+    ],
     checks: checks(samples),
     figures: [
       {
@@ -218,6 +229,22 @@ async function decodeFigure(plan: Plan, samples: Samples, temperatures: readonly
       ...(withLlama ? [line("llama.cpp", "llama decode")] : []),
     ],
   });
+}
+
+function boundTable(samples: Samples): Table[] {
+  if (samples.ratio("products alone", "llama decode 1") === undefined) return [];
+  const row = (what: string, key: string): Table["rows"][number] => [what, samples.cell(key), samples.ratioCell(key, "llama decode 1")];
+  return [
+    {
+      title: "One stream, and what bounds it",
+      note: [
+        "The products alone are the 121 matrix products of one token over the same weights, with nothing between them: no attention, no norms, no sampling. A token must read all weights,",
+        "here with a byte each, where llama.cpp's Q4_1 file has 5 bits; the fastest of many runs counts. No decoder over these products can pass that figure.",
+      ].join("\n"),
+      columns: [{ heading: "one stream" }, { heading: "tokens a second", digits: 0 }, { heading: "times llama.cpp", digits: 2 }],
+      rows: [row("decoding, greedy", "decode 0 1"), row("the products alone", "products alone")],
+    },
+  ];
 }
 
 function prefillTable(plan: Plan, samples: Samples): Table {

@@ -1,0 +1,84 @@
+/** @file The time of a model's matrix products for one token and nothing else: what no decoder that reads its weights so can go below. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import { loadLinear, locateDecoderWeights, type LinearWeight } from "../../../src/architectures/decoder-weights.ts";
+import { blocks8, blockSize8 } from "../../../src/architectures/linear.ts";
+import { openModel } from "../../../src/formats/open-model.ts";
+import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
+import { Graph } from "../../../src/onnx/graph.ts";
+import { writeModel } from "../../../src/onnx/write.ts";
+import { loadSession, tensor } from "../../../src/runtime/session.ts";
+import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
+
+/** Milliseconds of the fastest of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns, the head in 8-bit blocks. */
+export async function productsAloneMs(modelPath: string, threads: number, runs: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "bonsai-products-"));
+  const file = openModel(modelPath);
+  const data = new ExternalDataWriter(join(folder, "weights.bin"));
+  try {
+    const config = readDecoderConfig(file.config, modelPath);
+    const weights = locateDecoderWeights(config, file.weights, modelPath);
+    const graph = new Graph();
+    const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+    const widths = new Set(linears.map(({ inputs }) => inputs));
+    const rows = new Map([...widths].map((width) => [width, graph.input(`rows_${width}`, "uint8", [1, width])]));
+    const weight = (
+      name: string,
+      type: "int8" | "uint8" | "float32",
+      shape: number[],
+      make: () => Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+    ) => graph.initializer(name, type, shape, data.add(name, make));
+    for (const linear of linears) {
+      const { name, inputs, outputs } = linear;
+      const { data: bytes, scales } = quantizeChannels8(loadLinear(file.weights, linear), outputs, inputs);
+      const product = graph.microsoft("MatMulIntegerToFloat", [
+        rows.get(inputs),
+        weight(`${name}.w8`, "int8", [inputs, outputs], () => bytes),
+        graph.float(1),
+        weight(`${name}.scales`, "float32", [outputs], () => scales),
+      ]);
+      graph.output(`y:${name}`, product, "float32", [1, outputs]);
+    }
+    emitHeadProduct(graph, weights.head);
+    writeFileSync(join(folder, "products.onnx"), writeModel(graph, data.fileName));
+    const session = await loadSession(join(folder, "products.onnx"), { threads, spinning: true });
+    const feeds = Object.fromEntries(
+      [...widths].map((width) => [`rows_${width}`, tensor("uint8", new Uint8Array(width).fill(130), [1, width])]),
+    );
+    feeds["hidden"] = tensor("float32", new Float32Array(config.hiddenSize).fill(0.5), [1, config.hiddenSize]);
+    let fastestMs = Infinity;
+    for (let run = 0; run < runs; run++) {
+      const startMs = performance.now();
+      // All products are computed; only the smallest is copied out.
+      await session.run(feeds, { [`y:${weights.layers[0]?.output.name ?? ""}`]: null });
+      fastestMs = Math.min(fastestMs, performance.now() - startMs);
+    }
+    await session.dispose();
+    return fastestMs;
+
+    function emitHeadProduct(into: Graph, head: LinearWeight): void {
+      const hidden = into.input("hidden", "float32", [1, head.inputs]);
+      const blockSize = blockSize8(file.weights, head);
+      const blocks = head.inputs / blockSize;
+      const quantized = blocks8(file.weights, head);
+      const attributes = { K: head.inputs, N: head.outputs, bits: 8, block_size: blockSize, accuracy_level: 4 };
+      const product = into.microsoft(
+        "MatMulNBits",
+        [
+          hidden,
+          weight("head.blocks8", "uint8", [head.outputs, blocks, blockSize], () => quantized.data),
+          weight("head.scales", "float32", [head.outputs * blocks], () => quantized.scales),
+        ],
+        Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, { int: value }])),
+      );
+      into.output("y:head", product, "float32", [1, head.outputs]);
+    }
+  } finally {
+    data.close();
+    file.weights.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
