@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
+import { plainSampling } from "../engine/sampler.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { bestAnswer } from "../teddy/answer.ts";
@@ -136,22 +137,12 @@ async function sample(
   { samples, temperature, maxTokens, seed }: Options,
 ): Promise<string[]> {
   const answers = Array.from({ length: samples }, () => "");
-  const sampling = {
-    temperature,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    logitBias: [],
-  };
   const events = engine.generate({
     model,
     prompt: { kind: "messages", messages: [...messages] },
     n: samples,
     maxTokens,
-    sampling,
+    sampling: { ...plainSampling, temperature },
     seed: seed * 1_000_003 + index,
     stop: [],
     ignoreEos: false,

@@ -13,6 +13,18 @@ import { CumulativeMass } from "./sampler-mass.ts";
 import { penalise, type TokenHistory } from "./sampler-penalties.ts";
 import { TokenRanking } from "./sampler-ranking.ts";
 
+/** Tokens as the model gives them: nothing is cut off, penalised or biased. */
+export const plainSampling: SamplingParams = {
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  logitBias: [],
+};
+
 /** What the model's head returns for a row. */
 export interface TopLogits {
   /** [K], falling. */

@@ -2,17 +2,9 @@
 
 import type { EngineLoop, EngineLoopOptions } from "../../src/engine/engine-loop.ts";
 import type { GenerateEvent, GenerateRequest, SamplingParams, TokenLogprob } from "../../src/engine/request.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
 
-export const greedySampling: SamplingParams = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  logitBias: [],
-};
+export const greedySampling: SamplingParams = { ...plainSampling, temperature: 0 };
 
 export const roomyLimits: EngineLoopOptions = {
   maxSequences: 64,

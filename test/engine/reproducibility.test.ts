@@ -7,6 +7,7 @@ import { EngineLoop } from "../../src/engine/engine-loop.ts";
 import type { Model } from "../../src/engine/model.ts";
 import { candidateSeed } from "../../src/engine/random.ts";
 import type { GenerateRequest } from "../../src/engine/request.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import type { TinyModelOptions } from "../fixtures/tiny-model.ts";
@@ -64,16 +65,7 @@ describe("an answer's bytes", () => {
     prompt: { kind: "tokens", ids: choices.integers(promptTokens, 3, 290) },
     n: 1,
     maxTokens: 20,
-    sampling: {
-      temperature: 1.2,
-      topP: 0.95,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-      logitBias: [],
-    },
+    sampling: { ...plainSampling, temperature: 1.2, topP: 0.95 },
     seed: 99,
     stop: [],
     ignoreEos: true,

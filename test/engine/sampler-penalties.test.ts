@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { needsFullLogits, penalise, TokenHistory } from "../../src/engine/sampler-penalties.ts";
 import { sampleFromFull } from "../../src/engine/sampler.ts";
-import { plainSampling, referencePenalise } from "./sampler-reference.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
+import { referencePenalise } from "./sampler-reference.ts";
 
 function historyOf(prompt: readonly number[], answer: readonly number[]): TokenHistory {
   const history = new TokenHistory(new Set(prompt));

@@ -2,17 +2,6 @@
 
 import type { SamplingParams } from "../../src/engine/request.ts";
 
-export const plainSampling: SamplingParams = {
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  logitBias: [],
-};
-
 /** Logits after penalties and bias, each formula applied to the whole row. */
 export function referencePenalise(
   logits: Float32Array,

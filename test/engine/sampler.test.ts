@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { uniform } from "../../src/engine/random.ts";
 import type { SamplingParams } from "../../src/engine/request.ts";
-import { inverseTemperature, isGreedy, sampleFromFull, sampleFromTop, type TopLogits } from "../../src/engine/sampler.ts";
+import { inverseTemperature, isGreedy, sampleFromFull, sampleFromTop, type TopLogits, plainSampling } from "../../src/engine/sampler.ts";
 import { TokenHistory } from "../../src/engine/sampler-penalties.ts";
-import { plainSampling, referenceDistribution } from "./sampler-reference.ts";
+import { referenceDistribution } from "./sampler-reference.ts";
 
 const noHistory = new TokenHistory(new Set());
 

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { BonsaiError, type ErrorDetails } from "../../src/errors/bonsai-error.ts";
 import { chatToGenerateRequest, type ChatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
 import { completionToGenerateRequests, type CompletionRequest } from "../../src/protocol/completions/request.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
 import { scriptedModel } from "../server/scripted-engine.ts";
 
 const model = scriptedModel("m", 512);
@@ -25,7 +26,7 @@ test("a bare chat request asks for one answer by the model's own distribution", 
     prompt: { kind: "messages", messages: [{ role: "user", content: "Hi" }] },
     n: 1,
     maxTokens: undefined,
-    sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: [] },
+    sampling: plainSampling,
     seed: 99,
     stop: [],
     ignoreEos: false,

@@ -8,6 +8,7 @@ import type { PromptEvent } from "../../src/protocol/answer.ts";
 import { ChatChunkEncoder, ChatCompletionCollector } from "../../src/protocol/chat/completions/response.ts";
 import { CompletionLogprobsWriter } from "../../src/protocol/completions/logprobs.ts";
 import { CompletionChunkEncoder, CompletionCollector } from "../../src/protocol/completions/response.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
 import { ScriptedEngine } from "../server/scripted-engine.ts";
 
 const head = { id: "x", created: 1, model: "m", system_fingerprint: "fp" };
@@ -18,7 +19,7 @@ async function eventsOf(fields: Partial<GenerateRequest>): Promise<GenerateEvent
     prompt: { kind: "text", text: "Once" },
     n: 1,
     maxTokens: 40,
-    sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: [] },
+    sampling: plainSampling,
     seed: 1,
     stop: [],
     ignoreEos: false,

@@ -1,6 +1,7 @@
 /** @file The requests that the measurements send: token ids in, a fixed number of tokens out. */
 
 import type { GenerateRequest } from "../../../src/engine/request.ts";
+import { plainSampling } from "../../../src/engine/sampler.ts";
 
 /** A request for the engine: `maxTokens` tokens, past any end of sequence. */
 export function fixedLengthRequest(model: string, ids: number[], maxTokens: number, temperature: number, n = 1): GenerateRequest {
@@ -9,16 +10,7 @@ export function fixedLengthRequest(model: string, ids: number[], maxTokens: numb
     prompt: { kind: "tokens", ids },
     n,
     maxTokens,
-    sampling: {
-      temperature,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-      logitBias: [],
-    },
+    sampling: { ...plainSampling, temperature },
     seed: 1,
     stop: [],
     ignoreEos: true,
