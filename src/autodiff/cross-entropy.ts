@@ -2,6 +2,7 @@
 
 import {
   add,
+  after,
   concat,
   equal,
   gatherRows,
@@ -23,8 +24,8 @@ import {
 } from "./operations.ts";
 import type { Node } from "./program.ts";
 
-/** Logits of one chunk: 128 MiB of float32. */
-const defaultChunkElements = 2 ** 25;
+/** Logits of one chunk: 64 MiB of float32. */
+const defaultChunkElements = 2 ** 24;
 
 export interface CrossEntropyInputs {
   /** [N, H]. */
@@ -35,6 +36,8 @@ export interface CrossEntropyInputs {
   targets: Node;
   /** Scalar: what the sum of the rows' losses is multiplied by, such as one over their number. */
   scale: Node;
+  /** Whether derivatives will be asked for. */
+  differentiated: boolean;
   /** Most logits at a time. */
   chunkElements?: number | undefined;
 }
@@ -54,7 +57,7 @@ export interface CrossEntropy {
  * scale (softmax - one-hot): keeping softmax for a later backward pass would keep [N, V].
  */
 export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
-  const { hidden, weight, targets, scale, chunkElements = defaultChunkElements } = inputs;
+  const { hidden, weight, targets, scale, differentiated, chunkElements = defaultChunkElements } = inputs;
   const [rows, vocabSize] = [hidden.shape[0] as number, weight.shape[0] as number];
   const chunks = Math.ceil((rows * vocabSize) / chunkElements);
   const chunkRows = Math.ceil(rows / Math.min(chunks, rows));
@@ -63,26 +66,25 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   for (let start = 0; start < rows; start += chunkRows) {
     const end = Math.min(start + chunkRows, rows);
     const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scale);
-    parts.push(part);
-    if (weight.active) {
+    const readers = [part.correct, part.entropy];
+    if (differentiated && hidden.active) readers.push(part.hiddenGradient);
+    if (differentiated && weight.active) {
       const gradient = matmul(part.probabilities, part.scaledHidden, { transposeA: true });
       weightGradient = weightGradient === undefined ? gradient : add(weightGradient, gradient);
+      readers.push(weightGradient);
     }
+    // All that reads a chunk's logits comes before the next chunk's.
+    parts.push({ ...part, loss: after(part.loss, readers) });
   }
   const joined = (of: (part: Chunk) => Node): Node => concat(parts.map(of) as [Node, ...Node[]], 0);
   const total = (of: (part: Chunk) => Node): Node => parts.map(of).reduce((sum, part) => add(sum, part));
-  const gradients = [{ of: hidden, gradient: joined((part) => part.hiddenGradient) }].filter(() => hidden.active);
+  const gradients: { of: Node; gradient: Node }[] = [];
+  if (differentiated && hidden.active) gradients.push({ of: hidden, gradient: joined((part) => part.hiddenGradient) });
   if (weightGradient !== undefined) {
     gradients.push({ of: weight, gradient: scatterAddRows(weightGradient, targets, neg(joined((part) => part.scaledHidden))) });
   }
-  return {
-    loss: withGradients(
-      total((part) => part.loss),
-      gradients,
-    ),
-    correct: total((part) => part.correct),
-    entropy: total((part) => part.entropy),
-  };
+  const [loss, correct, entropy] = [total((part) => part.loss), total((part) => part.correct), total((part) => part.entropy)];
+  return { loss: withGradients(loss, gradients), correct, entropy };
 }
 
 interface Chunk {

@@ -86,6 +86,7 @@ export const derivativeRules: { [P in Primitive]: DerivativeRule<P> } = {
   dequantize: none,
   quantizedLinear: (g, _, [, blocks, scales], { blockSize }) => [() => o.matmul(g, o.dequantize(blocks!, scales!, blockSize))],
   dropoutMask: none,
+  after: (g) => [() => g],
   withGradients: (g, _, [, ...rest]) => [undefined, ...rest.slice(rest.length / 2).map((gradient) => () => o.mul(gradient, g))],
 };
 

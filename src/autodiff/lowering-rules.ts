@@ -138,6 +138,11 @@ export const loweringRules: { [P in Primitive]: LoweringRule<P> } = {
     return emitProduct(graph, [x!, weight], { transposeA: false, transposeB: true, alpha: 1 });
   },
   dropoutMask: ({ graph }, [seed], { params }) => lowerDropoutMask(graph, seed!, params),
+  // A reshape moves nothing. Its shape is made of nothing of each of the others, which therefore come first.
+  after: ({ graph }, [x, ...others], { shape }) => {
+    const nothing = others.map((other) => graph.op("Slice", [graph.op("Shape", [other]), graph.int64s(0), graph.int64s(0)]));
+    return graph.op("Reshape", [x, graph.op("Concat", [graph.int64s(...shape), ...nothing], { axis: { int: 0 } })]);
+  },
   withGradients: (_, [value]) => value!,
 };
 

@@ -201,6 +201,10 @@ export function dropoutMask(seed: Node, rate: number, stream: number, shape: Sha
   return seed.program.apply("dropoutMask", [seed], { rate, stream, shape });
 }
 
+export function after(x: Node, others: readonly Node[]): Node {
+  return x.program.apply("after", [x, ...others], {});
+}
+
 /** `value`, whose derivative by each tensor was computed along with it. */
 export function withGradients(value: Node, gradients: readonly { of: Node; gradient: Node }[]): Node {
   return value.program.apply("withGradients", [value, ...gradients.map(({ of }) => of), ...gradients.map(({ gradient }) => gradient)], {});

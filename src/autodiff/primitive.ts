@@ -105,6 +105,8 @@ export interface PrimitiveParams {
   /** seed [2] int32, a hash of which and of `stream` and place decides: 0 with probability `rate`, else 1 / (1 - rate). [rows, columns]. */
   dropoutMask: { rate: number; stream: number; shape: Shape };
 
+  /** The first input, but not before the others are computed: an order of execution for values that would otherwise wait in memory. */
+  after: None;
   /** value (a scalar), then n float32 tensors, then the derivative of value by each, computed with it: value. */
   withGradients: None;
 }

@@ -193,6 +193,7 @@ export const shapeRules: { [P in Primitive]: ShapeRule<P> } = {
     return float(shape);
   },
 
+  after: ([x]) => given("after", x),
   withGradients: ([value, ...rest]) => {
     const { shape } = given("withGradients", value, "float32");
     const half = rest.length / 2;

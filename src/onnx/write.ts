@@ -12,9 +12,13 @@ const opset = 21n;
 /**
  * The bytes of a verified model.
  * @param externalFile name of the file, beside the model, that external initializers point into
+ * @param order of the nodes in the file. ONNX Runtime walks from the last node of the file that nothing reads to what it needs, of several
+ * inputs the last in the file first, then goes on with the node before: `reversed`, it computes each output with no more than it needs, in the
+ * order of the graph's making, and each value as late as that allows.
  */
-export function writeModel(graph: Graph, externalFile?: string): Uint8Array<ArrayBuffer> {
+export function writeModel(graph: Graph, externalFile?: string, order: "forward" | "reversed" = "forward"): Uint8Array<ArrayBuffer> {
   verify(graph);
+  const nodes = [...graph.nodes.entries()];
   const model = create(ModelProtoSchema, {
     irVersion: 10n,
     producerName: "bonsai",
@@ -27,7 +31,7 @@ export function writeModel(graph: Graph, externalFile?: string): Uint8Array<Arra
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
       initializer: graph.initializers.map((initializer) => tensor(initializer, externalFile)),
-      node: graph.nodes.map((node, index) => ({
+      node: (order === "forward" ? nodes : nodes.toReversed()).map(([index, node]) => ({
         name: `${node.op}_${index}`,
         opType: node.op,
         domain: node.domain,

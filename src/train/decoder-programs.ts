@@ -21,10 +21,11 @@ export function gradientProgram(
   options: DecoderProgramOptions,
   { recompute, accumulate }: { recompute: RecomputationKind; accumulate: boolean },
 ): Program {
-  const { program, parameters, sums } = withLoss({ ...options, dropout: true });
+  const { program, parameters, sums } = withLoss({ ...options, dropout: true }, true);
   const found = gradients(program, sums.loss, [...parameters.values()], { recompute });
-  for (const [at, name] of [...parameters.keys()].entries()) {
-    const gradient = found[at] as Node;
+  const named = [...parameters.keys()].map((name, at) => ({ name, gradient: found[at] as Node }));
+  // In the order in which they become whole, so that none waits for another.
+  for (const { name, gradient } of named.toSorted((a, b) => a.gradient.index - b.gradient.index)) {
     const sofar = (): Node => program.input(`${gradientPrefix.sofar}${name}`, "float32", gradient.shape);
     program.output(`${gradientPrefix.output}${name}`, accumulate ? add(sofar(), gradient) : gradient);
   }
@@ -33,13 +34,16 @@ export function gradientProgram(
 
 /** Outputs loss, correct and entropy. */
 export function evaluationProgram(options: DecoderProgramOptions): Program {
-  return withLoss({ ...options, dropout: false }).program;
+  return withLoss({ ...options, dropout: false }, false).program;
 }
 
-function withLoss(options: TrainingDecoderOptions): { program: Program; parameters: Map<string, Node>; sums: CrossEntropy } {
+function withLoss(
+  options: TrainingDecoderOptions,
+  differentiated: boolean,
+): { program: Program; parameters: Map<string, Node>; sums: CrossEntropy } {
   const { program, hidden, head, parameters } = buildTrainingDecoder(options);
   const targets = program.input("targets", "int32", [options.rows * options.length]);
-  const sums = crossEntropy({ hidden, weight: head, targets, scale: program.input("scale", "float32", []) });
+  const sums = crossEntropy({ hidden, weight: head, targets, scale: program.input("scale", "float32", []), differentiated });
   for (const [name, node] of Object.entries(sums) as [string, Node][]) program.output(name, node);
   return { program, parameters, sums };
 }

@@ -43,7 +43,7 @@ export class TrainingSession {
     };
     const graph = lowerProgram(program, weights?.data ?? noWeights);
     const path = join(folder, `${name}.onnx`);
-    writeFileSync(path, writeModel(graph, weights?.fileName));
+    writeFileSync(path, writeModel(graph, weights?.fileName, "reversed"));
     const session = await loadSession(path, { threads, spinning: true, asWritten: true });
     return new TrainingSession(session, makers(graph.inputs), makers(graph.outputs));
   }

@@ -41,7 +41,14 @@ describe("cross-entropy", () => {
   for (const chunkRows of [1, 3, 7]) {
     test(`in chunks of ${chunkRows} rows has the values and derivatives of -mean(log softmax)`, async () => {
       const chunked = await run((program, hidden, weight, scale) =>
-        crossEntropy({ hidden, weight, targets: program.input("targets", "int32", [rows]), scale, chunkElements: chunkRows * vocabSize }),
+        crossEntropy({
+          hidden,
+          weight,
+          targets: program.input("targets", "int32", [rows]),
+          scale,
+          differentiated: true,
+          chunkElements: chunkRows * vocabSize,
+        }),
       );
       const composed = await run((program, hidden, weight, scale) => {
         const logits = o.matmul(o.gatherRows(hidden, program.input("trained", "int32", [5])), weight, { transposeB: true });
