@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { EngineLoop, type GenerationListener } from "./engine-loop.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { loadModels, type Model } from "./model.ts";
+import { yieldToServer } from "./thread-priority.ts";
 import { toWire } from "./wire-error.ts";
 
 type Turn = Extract<FromWorker, { type: "turn" }>;
@@ -58,6 +59,7 @@ function serve(models: Model[], setup: WorkerSetup): void {
 }
 
 const setup = workerData as WorkerSetup;
+yieldToServer();
 try {
   serve(await loadAll(setup), setup);
 } catch (error) {
