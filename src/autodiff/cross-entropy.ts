@@ -2,7 +2,7 @@
 
 import {
   add,
-  after,
+  afterAll,
   concat,
   equal,
   gatherRows,
@@ -74,7 +74,7 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
       readers.push(weightGradient);
     }
     // All that reads a chunk's logits comes before the next chunk's.
-    parts.push({ ...part, loss: after(part.loss, readers) });
+    parts.push({ ...part, loss: afterAll(part.loss, readers) });
   }
   const joined = (of: (part: Chunk) => Node): Node => concat(parts.map(of) as [Node, ...Node[]], 0);
   const total = (of: (part: Chunk) => Node): Node => parts.map(of).reduce((sum, part) => add(sum, part));

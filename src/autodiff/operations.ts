@@ -201,7 +201,8 @@ export function dropoutMask(seed: Node, rate: number, stream: number, shape: Sha
   return seed.program.apply("dropoutMask", [seed], { rate, stream, shape });
 }
 
-export function after(x: Node, others: readonly Node[]): Node {
+/** `x`, but not before the others are computed. */
+export function afterAll(x: Node, others: readonly Node[]): Node {
   return x.program.apply("after", [x, ...others], {});
 }
 
