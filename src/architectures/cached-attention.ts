@@ -6,8 +6,8 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementType } from "../onnx/data-type.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
+import { digitWeights, type CacheScales } from "./cache-scales.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
-import { external } from "./linear.ts";
 import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
 
 /**
@@ -18,12 +18,12 @@ export type CacheType = Extract<ElementType, "float32" | "float16" | "int8">;
 
 export interface CacheOptions {
   cacheType: CacheType;
-  /** What int8 keys and values are multiplied by: keys of all layers, then values, [2 * layers, kvHeads, headDim]. */
-  cacheScales?: Float32Array<ArrayBuffer> | undefined;
+  /** Of int8 caches. */
+  scales: CacheScales | undefined;
 }
 
-/** Places that sums of int8 values times 8-bit digits may run over before they could pass 32 bits: T * 127 * 127 < 2^31. */
-export const longestInt8Cache = 65_536;
+/** Places over which sums of int8 values times 8-bit digits stay within 32 bits: T * 127 * 127 < 2^31, and no more than a power of two. */
+export const longestInt8Cache = 131_072;
 
 interface AttentionInputs {
   /** [N, kvHeads, R, headDim], R = S * heads / kvHeads. */
@@ -46,7 +46,7 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
   const caches = cacheInputs(context, index, options.cacheType);
   const cached =
     options.cacheType === "int8"
-      ? integerProducts(context, index, query, caches, options.cacheScales)
+      ? integerProducts(context, index, query, caches, options.scales)
       : floatProducts(context, query, caches, options.cacheType);
   const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
   const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
@@ -105,41 +105,35 @@ function integerProducts(
   index: number,
   query: Value,
   caches: CacheValues,
-  cacheScales: Float32Array<ArrayBuffer> | undefined,
+  scales: CacheScales | undefined,
 ): CachedProducts {
   const { graph, config } = context;
-  const { kvHeads, headDim, layers } = config;
-  if (cacheScales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
-  const scaled = (x: Value, array: number, name: string, factor: number): Value => {
-    const start = array * kvHeads * headDim;
-    const make = (): Float32Array<ArrayBuffer> => cacheScales.slice(start, start + kvHeads * headDim).map((scale) => scale * factor);
-    return graph.op("Mul", [x, external(context, `cache.${name}_scale_${index}`, "float32", [kvHeads, 1, headDim], make)]);
-  };
+  if (scales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
   const product = (rows: Value, cache: Value): Value =>
     graph.microsoft("MatMulIntegerToFloat", [rows, cache, graph.float(1), graph.float(1), zeroPoint128(graph)]);
-  const { rows, scales } = emitQuantizedRows(graph, scaled(query, index, "key", 1 / Math.sqrt(headDim)), [0, 0, 0, headDim]);
-  const products = [caches.promptKey, caches.answerKey].map((keys) => product(rows, keys));
-  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), scales])];
+  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, config.headDim]);
+  const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys));
+  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
   const sum = (weights: Value, lengths: Value): Value => {
     const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
     const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
     const both = graph.op("Add", [product(onPrompt, caches.promptValue), product(onAnswer, caches.answerValue)]);
-    const [high, low] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
-    return graph.op("Add", [scaled(high, layers + index, "value_high", highDigit), scaled(low, layers + index, "value_low", lowDigit)]);
+    const digitSums = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } });
+    return graph.op(
+      "Add",
+      digitSums.map((digitSum, digit) => graph.op("Mul", [digitSum, scales.valueDigits[digit]?.[index]])),
+    );
   };
   return { scores, sum };
 }
 
-/** What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides. */
-const highDigit = 1 / 127;
-const lowDigit = highDigit / 254;
-
-/** x in [0, 1] as two digits around 128: x ≈ highDigit * (high - 128) + lowDigit * (low - 128), each uint8 of x's shape. */
+/** x in [0, 1] as two digits around 128: x ≈ Σ digitWeights * (digit - 128), each uint8 of x's shape. */
 function emitDigits(graph: Graph, x: Value): [high: Value, low: Value] {
   const zeroPoint = zeroPoint128(graph);
-  const high = graph.op("QuantizeLinear", [x, graph.float(highDigit), zeroPoint]);
-  const rest = graph.op("Sub", [x, graph.op("DequantizeLinear", [high, graph.float(highDigit), zeroPoint])]);
-  return [high, graph.op("QuantizeLinear", [rest, graph.float(lowDigit), zeroPoint])];
+  const [highWeight, lowWeight] = digitWeights.map((weight) => graph.float(weight));
+  const high = graph.op("QuantizeLinear", [x, highWeight, zeroPoint]);
+  const rest = graph.op("Sub", [x, graph.op("DequantizeLinear", [high, highWeight, zeroPoint])]);
+  return [high, graph.op("QuantizeLinear", [rest, lowWeight, zeroPoint])];
 }
 
 /**
@@ -153,20 +147,17 @@ export function emitStored(context: DecoderContext, layers: readonly Value[], ki
   return kind === "key" ? graph.op("Transpose", [narrow], { perm: { ints: [0, 1, 3, 2] } }) : narrow;
 }
 
-function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, cacheScales }: CacheOptions): Value {
+function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, scales }: CacheOptions): Value {
   const { graph, config } = context;
   const { layers, kvHeads, headDim } = config;
   if (cacheType === "float32") return rows;
   if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
-  if (cacheScales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
-  const start = kind === "key" ? 0 : cacheScales.length / 2;
-  const reciprocals = external(context, `cache.${kind}_reciprocals`, "float32", [layers, 1, kvHeads, 1, headDim], () =>
-    cacheScales.slice(start, start + cacheScales.length / 2).map((scale) => 1 / scale),
-  );
+  if (scales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
   const tokens = graph.once("tokens", () => graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } }));
   const shape = graph.once("rows_by_layer", () =>
     graph.op("Concat", [graph.int64s(layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } }),
   );
+  const reciprocals = kind === "key" ? scales.keyReciprocals : scales.valueReciprocals;
   const scaled = graph.op("Mul", [graph.op("Reshape", [rows, shape]), reciprocals]);
   const clipped = graph.op("Clip", [graph.op("Round", [scaled]), graph.float(-127), graph.float(127)]);
   return graph.op("Cast", [graph.op("Reshape", [clipped, graph.op("Shape", [rows])])], { to: { int: 3 } });

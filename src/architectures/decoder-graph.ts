@@ -5,12 +5,16 @@
 
 import { Graph, type Value } from "../onnx/graph.ts";
 import type { LoraAdapter } from "../formats/peft-adapter.ts";
-import { emitStored, type CacheOptions } from "./cached-attention.ts";
+import { emitCacheScales } from "./cache-scales.ts";
+import { emitStored, type CacheType } from "./cached-attention.ts";
 import { emitAttention, type StepInputs } from "./decoder-attention.ts";
 import { emitHead } from "./decoder-head.ts";
 import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } from "./decoder-layers.ts";
 
-export interface DecoderGraphOptions extends CacheOptions {
+export interface DecoderGraphOptions {
+  cacheType: CacheType;
+  /** Of int8 caches (cache-scales.ts). */
+  cacheScales?: Float32Array<ArrayBuffer> | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;
   /** Instead of the head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
@@ -26,7 +30,8 @@ export interface DecoderGraphOptions extends CacheOptions {
  *   each query head of a group
  * - lengths [3] int64: T1, T2, S
  *
- * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0
+ * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with int8 caches also adapter_rows
+ *   [N, 1 + adapters], 1 for the base or the adapter of the row
  * - unless `observed`: the head's (decoder-head.ts)
  *
  * Outputs: the head's; what the new tokens add to the caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and
@@ -43,11 +48,15 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
   const { config, weights } = context;
   const ids = graph.input("ids", "int64", ["N", "S"]);
   const positions = graph.input("positions", "int64", ["N", "S"]);
+  const cacheScales =
+    options.cacheScales &&
+    emitCacheScales(context, options.cacheScales, adapters && graph.input("adapter_rows", "float32", ["N", all.length + 1]));
+  const cache = { cacheType: options.cacheType, scales: cacheScales };
   const step: StepInputs = {
     positions,
     mask: graph.input("mask", "float32", ["N", 1, "Q", "T"]),
     lengths: graph.input("lengths", "int64", [3]),
-    cache: options,
+    cache,
     observe: (name, x, channels) => {
       if (options.observed !== true) return;
       const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(0)], { keepdims: { int: 0 } });
@@ -70,7 +79,7 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
   const { normed } = emitNorm(context, weights.finalNorm, state.residual, update);
   if (options.observed !== true) emitHead(context, normed);
   const { kvHeads, headDim } = config;
-  graph.output("key_rows", emitStored(context, keys, "key", options), options.cacheType, ["R", kvHeads, headDim, "S"]);
-  graph.output("value_rows", emitStored(context, values, "value", options), options.cacheType, ["R", kvHeads, "S", headDim]);
+  graph.output("key_rows", emitStored(context, keys, "key", cache), options.cacheType, ["R", kvHeads, headDim, "S"]);
+  graph.output("value_rows", emitStored(context, values, "value", cache), options.cacheType, ["R", kvHeads, "S", headDim]);
   return graph;
 }

@@ -40,8 +40,8 @@ export function wantsLogits({ sampling, logprobs }: GenerateRequest, uniform: nu
   if (needsFullLogits(sampling) || temperatureHides) return alwaysWanted;
   const { topK, topP, minP } = sampling;
   if (isGreedy(sampling) || (topK > 0 && topK <= Math.min(topCandidates, vocabSize))) return neverWanted;
-  // Beyond the known tokens the sum of the first top_k is known only roughly, and with it what top_p leaves of them.
-  if (topK > 0) return { share: alwaysWanted.share, weight: topP < 1 ? 0 : minP };
+  // Beyond the known tokens the sum of the first top_k is known only roughly, and with it everything that follows.
+  if (topK > 0) return alwaysWanted;
   // Once the tokens that min_p leaves are known, so is everything; else top_p must find its end, or the draw its token.
   if (minP > 0) return { share: alwaysWanted.share, weight: minP };
   return { share: topP < 1 ? topP : uniform, weight: 0 };

@@ -1,19 +1,18 @@
 /** @file A model as the engine runs it: tokenizer, template and device behind one name. */
 
-import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { longestInt8Cache } from "../architectures/cached-attention.ts";
 import { readDecoderConfig } from "../architectures/decoder-config.ts";
 import type { Quantization } from "../config/options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openModel } from "../formats/open-model.ts";
-import { adapterConfigFile, adapterWeightsFile, readPeftAdapter } from "../formats/peft-adapter.ts";
+import { adapterContentHash, readPeftAdapter } from "../formats/peft-adapter.ts";
 import { prepareArtifacts, type NamedAdapter } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
 import { integerProductsAreExact } from "../runtime/integer-products.ts";
-import { quantizationPlan } from "../runtime/quantization.ts";
+import { quantizationPlan, quantizationPlans } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
 import { encodeChat } from "../text/encode-chat.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
@@ -67,6 +66,10 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
     const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
     const exact = await integerProductsAreExact();
     const plan = quantizationPlan(options.quantization, config.contextLength, exact);
+    if (plan.cacheType !== quantizationPlans[options.quantization].cacheType) {
+      const why = exact ? `contexts of more than ${longestInt8Cache} tokens` : "this processor";
+      options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
+    }
     if (!exact && options.quantization === "w8a8") {
       options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
     }
@@ -117,10 +120,7 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
 }
 
 function openAdapter(path: string, family: string): NamedAdapter {
-  const adapter = readPeftAdapter(path, family);
-  const hash = createHash("sha256");
-  for (const file of [adapterConfigFile, adapterWeightsFile]) hash.update(readFileSync(join(path, file)));
-  return { adapter, path, contentHash: hash.digest("hex") };
+  return { adapter: readPeftAdapter(path, family), path, contentHash: adapterContentHash(path) };
 }
 
 /** Each text as it is, and for chat models as a message too. */

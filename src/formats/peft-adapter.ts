@@ -1,5 +1,6 @@
 /** @file LoRA adapters in PEFT's layout (adapter_config.json, adapter_model.safetensors): a bounded reader, and a writer. */
 
+import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -20,6 +21,7 @@ export const adapterWeightsFile = "adapter_model.safetensors";
 const LARGEST_CONFIG_BYTES = 2 ** 20;
 /** No adapter in use comes near; it bounds a product of sizes. */
 const LARGEST_RANK = 4096;
+const LARGEST_ALPHA = 1e6;
 
 /** The two factors of one linear layer's change: W + scale B A (LoRA, Hu et al. 2021, section 4.1). */
 export interface LoraPair {
@@ -69,6 +71,15 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
   arrow_config: [null],
 };
 
+/**
+ * Ways of drawing the first factors that leave the base as it is. Others (PiSSA, OLoRA, LoftQ …) take part of the base's weights away, which the
+ * factors alone do not tell.
+ */
+const plainInitializations: readonly unknown[] = [true, false, null, "gaussian", "orthogonal", "eva"];
+
+/** Far beyond any factor that was trained; it bounds what products with inputs can reach. */
+const largestFactor = 1e18;
+
 /** Patterns that give some layers another rank or scale. */
 const emptyPatterns = ["rank_pattern", "alpha_pattern"];
 
@@ -88,8 +99,10 @@ export function readPeftAdapter(folder: string, modelType: string): LoraAdapter 
   const dropout = config["lora_dropout"] ?? 0;
   if (!Number.isSafeInteger(rank) || (rank as number) < 1 || (rank as number) > LARGEST_RANK)
     throw new BonsaiError("invalid_model_file", `${path}: r must be a whole number from 1 to ${LARGEST_RANK}.`, { param: "r" });
-  if (typeof alpha !== "number" || !Number.isFinite(alpha))
-    throw new BonsaiError("invalid_model_file", `${path}: lora_alpha must be a number.`, { param: "lora_alpha" });
+  if (typeof alpha !== "number" || !(Math.abs(alpha) <= LARGEST_ALPHA))
+    throw new BonsaiError("invalid_model_file", `${path}: lora_alpha must be a number of at most ${LARGEST_ALPHA}.`, {
+      param: "lora_alpha",
+    });
   const useRslora = config["use_rslora"] ?? false;
   if (typeof useRslora !== "boolean")
     throw new BonsaiError("invalid_model_file", `${path}: use_rslora must be true or false.`, { param: "use_rslora" });
@@ -118,10 +131,27 @@ function requirePlainLora(config: JsonObject, path: string): void {
     const isEmpty = values.includes(null) && Array.isArray(value) && value.length === 0;
     if (!values.includes(value) && !isEmpty) refuse(key, JSON.stringify(values[0]));
   }
+  if (!plainInitializations.includes(config["init_lora_weights"] ?? true))
+    refuse("init_lora_weights", "one that leaves the base's weights as they are");
   for (const key of emptyPatterns) {
     const value = config[key] ?? {};
     if (!isJsonObject(value) || Object.keys(value).length > 0) refuse(key, "one rank and one scale for all layers: {}");
   }
+}
+
+/** SHA-256 over the config and the weights, hex. Errors as `readPeftAdapter`. */
+export function adapterContentHash(folder: string): string {
+  const hash = createHash("sha256");
+  for (const name of [adapterConfigFile, adapterWeightsFile]) {
+    const file = new BoundedFile(pathInFolder(folder, name));
+    try {
+      hash.update(`${name}\0${file.size}\0`);
+      file.hashInto(hash);
+    } finally {
+      file.close();
+    }
+  }
+  return hash.digest("hex");
 }
 
 const tensorName = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
@@ -140,6 +170,12 @@ function readPairs(path: string, modelType: string, rank: number): Map<string, L
         );
       const layer = weight.slice(0, -".weight".length);
       const pair = halves.get(layer) ?? {};
+      const before = pair[factor as "A" | "B"];
+      if (before !== undefined)
+        throw new BonsaiError(
+          "invalid_model_file",
+          `${path}: tensors ${JSON.stringify(before.name)} and ${JSON.stringify(entry.name)} are both lora_${factor} of layer ${layer}.`,
+        );
       pair[factor as "A" | "B"] = entry;
       halves.set(layer, pair);
     }
@@ -167,7 +203,14 @@ function readFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<Ar
   if (!isWeightType(entry.dtype))
     throw new BonsaiError("unsupported_model", `${file.path}: tensor ${JSON.stringify(entry.name)} has type ${entry.dtype}, no float.`);
   const bytes = file.read(entry.offset, entry.byteLength, `tensor ${JSON.stringify(entry.name)}`);
-  return dequantize(entry.dtype, bytes, bytes.byteLength / dtypes[entry.dtype].blockBytes);
+  const values = dequantize(entry.dtype, bytes, bytes.byteLength / dtypes[entry.dtype].blockBytes);
+  const wrong = values.find((value) => !(Math.abs(value) <= largestFactor));
+  if (wrong !== undefined)
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${file.path}: tensor ${JSON.stringify(entry.name)} holds ${wrong}; factors must be finite and at most ${largestFactor}.`,
+    );
+  return values;
 }
 
 /**

@@ -15,9 +15,9 @@ import { causalMask } from "./attention-mask.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "./session.ts";
 
 export interface Calibration {
-  /** Largest magnitude of each input channel of each linear layer but the head, by the layer's name: [inputs]. */
+  /** Of the base: largest magnitude of each input channel of each linear layer but the head, by the layer's name: [inputs]. */
   activations: ReadonlyMap<string, Float32Array>;
-  /** Largest magnitude of each channel of keys, then values: [2 * layers, kvHeads, headDim]. */
+  /** Of the base and then of each adapter: largest magnitude of each channel of keys, then values: [1 + adapters, 2, layers, kvHeads, headDim]. */
   cached: Float32Array<ArrayBuffer>;
 }
 
@@ -75,7 +75,7 @@ export function smoothingFrom({ activations }: Calibration, weights: DecoderWeig
   return factors;
 }
 
-/** What int8 keys and values are multiplied by: [2 * layers, kvHeads, headDim]. */
+/** What int8 keys and values are multiplied by, in the order of `cached`. */
 export function cacheScalesFrom({ cached }: Calibration): Float32Array<ArrayBuffer> {
   // A channel that was always zero still needs a scale that has a reciprocal.
   return cached.map((largest) => Math.max((largest * cacheHeadroom) / 127, 1e-6));
@@ -92,24 +92,22 @@ async function measure(
 ): Promise<Calibration> {
   const { layers, kvHeads, headDim, contextLength } = config;
   const activations = new Map<string, Float32Array>();
-  const cached = new Float32Array(2 * layers * kvHeads * headDim);
+  const half = layers * kvHeads * headDim;
+  const cached = new Float32Array((1 + adapters.length) * 2 * half);
   const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
   for (const text of texts) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
     if (ids.length === 0) continue;
-    // The base alone, and then with each adapter: one scale serves them all.
     for (let adapter = -1; adapter < adapters.length; adapter++) {
-      const chosen = adapterFeed(
-        ids.map(() => adapter),
-        adapters.length,
-      );
+      const chosen = adapterFeed([adapter], ids.length, adapters.length, false);
       const outputs = await session.run({ ...feeds(config, ids), ...chosen }, wanted);
+      const keys = cached.subarray((adapter + 1) * 2 * half);
       for (const [output, value] of Object.entries(outputs)) {
         const seen = value.data as Float32Array;
-        if (output === "key_rows") raiseChannels(cached, seen, { tokens: ids.length, channels: 1 });
-        else if (output === "value_rows")
-          raiseChannels(cached.subarray(cached.length / 2), seen, { tokens: ids.length, channels: headDim });
-        else raise(activations, output.slice("max:".length), seen);
+        if (output === "key_rows") raiseChannels(keys, seen, { tokens: ids.length, channels: 1 });
+        else if (output === "value_rows") raiseChannels(keys.subarray(half), seen, { tokens: ids.length, channels: headDim });
+        // Weights are smoothed for the base alone: they are the same whatever is served beside it.
+        else if (adapter < 0) raise(activations, output.slice("max:".length), seen);
       }
     }
   }

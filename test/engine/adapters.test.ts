@@ -96,15 +96,39 @@ describe("an adapter beside its base", () => {
     });
   }
 
-  test("leaves the base's bits as they are without it", async () => {
-    const path = tiny({});
-    const ids = new RandomChoices(9).integers(80, 3, 200);
-    const alone = await load(path, cacheDir);
-    const [base] = await loadWithAdapters(path, cacheDir, { adapters: [writeAdapter("beside", randomAdapter(path, /proj/, 4, 5))] });
-    assert.deepEqual(await logitsBySteps(base.device, ids, 66), await logitsBySteps(alone.device, ids, 66));
-    assert.notEqual(base.info.fingerprint, alone.info.fingerprint);
-    for (const { device } of [alone, base]) await device.dispose();
-  });
+  for (const quantization of ["fp32", "q8", "w8a8"] as const) {
+    test(`leaves the base's bits as they are without it, in ${quantization}`, async () => {
+      const path = tiny({});
+      const ids = new RandomChoices(9).integers(80, 3, 200);
+      const strong = randomAdapter(path, /proj/, 4, 5);
+      for (const pair of strong.pairs.values()) pair.b = pair.b.map((value) => 10 * value);
+      const alone = await load(path, cacheDir, { quantization });
+      const adapters = [writeAdapter("beside", strong)];
+      const [base] = await loadWithAdapters(path, cacheDir, { quantization, adapters });
+      assert.deepEqual(await logitsBySteps(base.device, ids, 66), await logitsBySteps(alone.device, ids, 66));
+      assert.notEqual(base.info.fingerprint, alone.info.fingerprint);
+      for (const { device } of [alone, base]) await device.dispose();
+    });
+
+    test(`computes in ${quantization} nearly what it does in fp32, also where its keys and values are far larger than the base's`, async () => {
+      const path = tiny({});
+      const ids = new RandomChoices(10).integers(80, 3, 200);
+      const large = randomAdapter(path, /[kv]_proj/, 4, 6);
+      for (const pair of large.pairs.values()) pair.b = pair.b.map((value) => 6 * value);
+      const adapters = [writeAdapter("large", large)];
+      const logitsIn = async (mode: typeof quantization): Promise<Float32Array[]> => {
+        const [base, tuned] = await loadWithAdapters(path, cacheDir, { quantization: mode, adapters });
+        const [logits] = await logitsBySteps(tuned!.device, ids, 40, 1, tuned!.adapter);
+        await base.device.dispose();
+        return logits!;
+      };
+      const [exact, computed] = [await logitsIn("fp32"), await logitsIn(quantization)];
+      // Of the largest error of each place: with the base's scales it is several times as much.
+      const errors = exact.map((row, at) => largestDifference(row, computed[at]!));
+      const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+      assert.ok(mean < 0.6, `${mean}`);
+    });
+  }
 
   for (const quantization of ["fp32", "q8", "w8a8"] as const) {
     test(`answers 40 random requests of base and adapters as each alone, in ${quantization}`, async () => {

@@ -166,6 +166,28 @@ test("tensors that are no pair of a linear layer are refused by name", () => {
   assertRefused(() => readPeftAdapter(folder, "llama"), "invalid_model_file", /up_proj has no tensor lora_B/);
   write("base_model.model.model.embed_tokens.lora_embedding_A");
   assertRefused(() => readPeftAdapter(folder, "llama"), "unsupported_model", /lora_embedding_A/);
+  write("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight", "base_model.model.layers.0.mlp.up_proj.lora_A.weight");
+  assertRefused(() => readPeftAdapter(folder, "llama"), "invalid_model_file", /are both lora_A of layer model\.layers\.0\.mlp\.up_proj/);
   mkdirSync(join(root, "empty"));
   assertRefused(() => readPeftAdapter(join(root, "empty"), "llama"), "file_not_found", /adapter_config/);
+});
+
+test("factors that are no finite numbers are refused by their tensor, since nothing that they enter would be one", () => {
+  const folder = withConfig({});
+  const names = ["A", "B"].map((factor) => `base_model.model.model.layers.0.mlp.up_proj.lora_${factor}.weight`);
+  for (const wrong of [NaN, Infinity, -Infinity, 3e38]) {
+    const bytes = new Uint8Array(Float32Array.of(0, 0, wrong, 0).buffer);
+    writeSafetensors(
+      join(folder, "adapter_model.safetensors"),
+      names.map((name, index) => ({ name, dtype: "F32", shape: [2, 2], bytes: index === 1 ? bytes : new Uint8Array(16) })),
+    );
+    assertRefused(() => readPeftAdapter(folder, "llama"), "invalid_model_file", /lora_B\.weight" holds .*must be finite/);
+  }
+  assertRefused(() => readPeftAdapter(withConfig({ lora_alpha: 1e300 }), "llama"), "invalid_model_file", /lora_alpha/);
+});
+
+test("a way of drawing factors that changes the base's weights is refused", () => {
+  for (const way of ["pissa", "olora", "loftq", "corda"])
+    assertRefused(() => readPeftAdapter(withConfig({ init_lora_weights: way }), "llama"), "unsupported_model", /init_lora_weights is/);
+  for (const way of [true, false, "gaussian"]) readPeftAdapter(withConfig({ init_lora_weights: way }), "llama");
 });

@@ -9,9 +9,9 @@ test("a mode is served as it says on a processor with exact products", () => {
 });
 
 test("contexts over which integer sums could pass 32 bits have caches of floats", () => {
-  assert.deepEqual(quantizationPlan("w8a8", 65_536, true), { scheme: "w8a8", cacheType: "int8" });
-  assert.deepEqual(quantizationPlan("w8a8", 131_072, true), { scheme: "w8a8", cacheType: "float16" });
-  assert.equal(quantizationPlan("fp32", 131_072, true).cacheType, "float32");
+  assert.deepEqual(quantizationPlan("w8a8", 131_072, true), { scheme: "w8a8", cacheType: "int8" });
+  assert.deepEqual(quantizationPlan("w8a8", 131_073, true), { scheme: "w8a8", cacheType: "float16" });
+  assert.equal(quantizationPlan("fp32", 262_144, true).cacheType, "float32");
 });
 
 test("nothing is multiplied as bytes on a processor that cuts the sums", () => {

@@ -107,10 +107,7 @@ export class CpuDecoder implements DecoderDevice {
       lengths: int64Tensor([places, placeGranularity, count], [3]),
       ...headInputs(wantLogits ? ids.map(() => ({ inverseTemperature: 1, wantsLogits: alwaysWanted })) : [unread]),
       ...cacheFeeds(segment, this.#noAnswer),
-      ...adapterFeed(
-        ids.map(() => prompt.adapter),
-        this.#adapters,
-      ),
+      ...this.#adapterFeed([prompt.adapter], count),
     };
     const outputs = await this.#session.run(feeds, wantLogits ? { ...storedRows, logits: null } : storedRows);
     prompt.append(kvRows(outputs), count);
@@ -184,6 +181,10 @@ export class CpuDecoder implements DecoderDevice {
     };
   }
 
+  #adapterFeed(chosen: readonly number[], tokens: number): Record<string, Tensor> {
+    return adapterFeed(chosen, tokens, this.#adapters, this.#shape.type === "int8");
+  }
+
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }
@@ -199,9 +200,9 @@ export class CpuDecoder implements DecoderDevice {
       ...headInputs(steps),
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
-      ...adapterFeed(
+      ...this.#adapterFeed(
         cohort.rows.map(({ adapter }) => adapter),
-        this.#adapters,
+        1,
       ),
     };
     const outputs = await this.#session.run(feeds, {
@@ -219,11 +220,16 @@ export class CpuDecoder implements DecoderDevice {
     const allWanted = outputs["all_wanted"]?.data as Uint8Array;
     const logits = floats(outputs["logits"]);
     const k = values.length / count;
-    let taken = 0;
-    return steps.map((_, at) => ({
-      top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
-      logits: allWanted[at] === 1 ? logits.subarray(taken * vocabSize, ++taken * vocabSize) : undefined,
-    }));
+    const rows = [...allWanted].map((wanted, at) =>
+      wanted === 1 ? allWanted.subarray(0, at).reduce((sum, one) => sum + one, 0) : undefined,
+    );
+    return steps.map((_, at) => {
+      const row = rows[at];
+      return {
+        top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
+        logits: row === undefined ? undefined : logits.subarray(row * vocabSize, (row + 1) * vocabSize),
+      };
+    });
   }
 }
 
