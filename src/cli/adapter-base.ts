@@ -2,7 +2,6 @@
 
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { adapterConfigFile } from "../formats/peft-adapter.ts";
 
@@ -25,12 +24,10 @@ export function isAdapter({ path }: FoundModel): boolean {
   return existsSync(join(path, adapterConfigFile));
 }
 
-/** What the adapter says its base is: a name of the Hugging Face hub, a folder, or a name of ours. Throws `invalid_model_file` where it says nothing. */
-export function baseNameOf(adapter: FoundModel): string {
-  const path = join(adapter.path, adapterConfigFile);
-  const name = readJsonObject(path, largestConfigBytes)["base_model_name_or_path"];
-  if (typeof name === "string" && name !== "") return name;
-  throw new BonsaiError("invalid_model_file", `${path}: base_model_name_or_path must name the model that the adapter changes.`);
+/** What the adapter says its base is: a name of the Hugging Face hub, a folder, or a name of ours; undefined where it says nothing. */
+export function baseNameOf(adapter: FoundModel): string | undefined {
+  const name = readJsonObject(join(adapter.path, adapterConfigFile), largestConfigBytes)["base_model_name_or_path"];
+  return typeof name === "string" && name !== "" ? name : undefined;
 }
 
 /** The model of that name: its id or the last part of the name, whatever its case, or its folder, seen from the adapter's or from here. */

@@ -36,58 +36,75 @@ export async function resolveModels(
     return { id: name, path: modelIn(folder) };
   };
   if (names.length === 0) {
-    if (!present.every(isAdapter))
-      return withAdapters(present, present, (adapter, base) => {
-        log(
-          `${adapter.id} is left out: its base ${base} is not in ${modelsFolder}.${Object.hasOwn(catalog, base) ? ` npm run pull -- ${base} brings it.` : ""}`,
-        );
-      });
-    log(`No model is in ${modelsFolder}: pulling ${defaultModelName}.`);
-    return [await pull(defaultModelName)];
+    const models = [...present];
+    if (models.every(isAdapter)) {
+      log(`No model that can be served alone is in ${modelsFolder}: pulling ${defaultModelName}.`);
+      models.push(await pull(defaultModelName));
+    }
+    return withAdapters(models, async (adapter, base) => {
+      const hint = catalogName(base, catalog) === undefined ? "" : ` npm run pull -- ${catalogName(base, catalog)} brings it.`;
+      log(`${adapter.id} is left out: its base ${base ?? "has no name in its adapter_config.json and"} is not in ${modelsFolder}.${hint}`);
+      return undefined;
+    });
   }
+  const find = async (name: string): Promise<FoundModel | undefined> => {
+    const model = present.find((candidate) => candidate.id === name) ?? modelAtPath(name);
+    if (model !== undefined || !Object.hasOwn(catalog, name)) return model;
+    log(`The model ${name} is not in ${modelsFolder}: pulling it.`);
+    return pull(name);
+  };
   const resolved: FoundModel[] = [];
   for (const name of names) {
-    const model = present.find((candidate) => candidate.id === name) ?? modelAtPath(name);
-    if (model !== undefined) resolved.push(model);
-    else if (Object.hasOwn(catalog, name)) {
-      log(`The model ${name} is not in ${modelsFolder}: pulling it.`);
-      resolved.push(await pull(name));
-    } else throw unknownModel(name, present, catalog);
+    const model = await find(name);
+    if (model === undefined) throw unknownModel(name, present, catalog);
+    resolved.push(model);
   }
-  requireUniqueIds(resolved);
-  return withAdapters(resolved, present, (adapter, base) => {
+  return withAdapters(resolved, async (adapter, base) => {
+    const folder = base === undefined ? undefined : [resolve(adapter.path, base), resolve(base)].find((path) => existsSync(path));
+    const inCatalog = catalogName(base, catalog);
+    const found =
+      (base && findBase(base, adapter, present)) ??
+      (folder === undefined ? undefined : modelAtPath(folder)) ??
+      (inCatalog && (await find(inCatalog)));
+    if (found !== undefined && found !== "" && !isAdapter(found)) return found;
     throw new BonsaiError(
       "usage",
-      `${adapter.id} is an adapter of ${base}, and no such model is here: give its folder or file with a --model of its own, as ${basename(base)}=PATH.`,
+      base === undefined
+        ? `${adapter.id} is an adapter whose adapter_config.json does not name its base: set base_model_name_or_path to the base's name or folder.`
+        : `${adapter.id} is an adapter of ${base}, and no such model is here: give its folder or file with a --model of its own, as ${basename(base)}=PATH.`,
       { param: "--model" },
     );
   });
 }
 
-/** Puts each adapter to its base, which is served too. @param absent hears of an adapter whose base is nowhere */
-function withAdapters(
+/** The catalog's model of that name, whatever its case and whoever is named before it. */
+function catalogName(name: string | undefined, catalog: Catalog): string | undefined {
+  return name === undefined ? undefined : Object.keys(catalog).find((known) => known.toLowerCase() === basename(name).toLowerCase());
+}
+
+/**
+ * Puts each adapter to its base, which is served too.
+ * @param bring finds the base of an adapter that is not among the models; undefined leaves the adapter out
+ * @throws BonsaiError `usage` for two models of one id
+ */
+async function withAdapters(
   models: readonly FoundModel[],
-  present: readonly FoundModel[],
-  absent: (adapter: FoundModel, base: string) => void,
-): ServedModel[] {
+  bring: (adapter: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>,
+): Promise<ServedModel[]> {
   const served: ServedModel[] = models.filter((model) => !isAdapter(model)).map((model) => ({ ...model }));
   for (const adapter of models.filter(isAdapter)) {
     const name = baseNameOf(adapter);
-    const base = findBase(name, adapter, served) ?? baseBeside(name, adapter, present, served);
-    if (base === undefined) absent(adapter, name);
-    else (base.adapters ??= []).push(adapter);
+    let base = name === undefined ? undefined : findBase(name, adapter, served);
+    if (base === undefined) {
+      const found = await bring(adapter, name);
+      if (found === undefined) continue;
+      base = served.find(({ path }) => path === found.path);
+      if (base === undefined) served.push((base = { ...found }));
+    }
+    (base.adapters ??= []).push(adapter);
   }
+  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? [])]));
   return served;
-}
-
-/** A base that was not named itself, added to those that are served. */
-function baseBeside(name: string, adapter: FoundModel, present: readonly FoundModel[], served: ServedModel[]): ServedModel | undefined {
-  const folder = [resolve(adapter.path, name), resolve(name)].find((path) => existsSync(path));
-  const found = findBase(name, adapter, present) ?? (folder === undefined ? undefined : modelAtPath(folder));
-  if (found === undefined || isAdapter(found)) return undefined;
-  const base = { ...found };
-  served.push(base);
-  return base;
 }
 
 /** Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. The project's chat model first, then by name. */

@@ -174,12 +174,32 @@ describe("adapters to serve", () => {
   });
 
   test("whose base is nowhere are an error that says what to give", async () => {
+    const folder = modelsFolder({ ...files, "orphan/adapter_config.json": JSON.stringify({ base_model_name_or_path: "Someone/Nobody" }) });
+    const options = { modelsFolder: folder, catalog };
+    await rejectsWith(resolveModels(["orphan"], quiet, options), "usage", /orphan is an adapter of Someone\/Nobody.*Nobody=PATH/);
+  });
+
+  test("that do not name their base are left out, or refused when they are named", async () => {
+    const folder = modelsFolder({ ...files, "polite/adapter_config.json": '{"base_model_name_or_path": null}' });
+    const lines: string[] = [];
+    const options = { modelsFolder: folder, catalog };
+    const [bear] = await resolveModels([], (line) => lines.push(line), options);
+    assert.deepEqual(bear, { id: "bear", path: join(folder, "bear") });
+    assert.match(lines.join(), /polite is left out: its base has no name/);
+    await rejectsWith(
+      resolveModels(["polite"], quiet, options),
+      "usage",
+      /polite is an adapter whose adapter_config\.json does not name its base/,
+    );
+  });
+
+  test("share one copy of a base that is served under another name, and may not have its name", async () => {
     const folder = modelsFolder(files);
     const options = { modelsFolder: folder, catalog };
-    await rejectsWith(
-      resolveModels(["orphan"], quiet, options),
-      "usage",
-      /orphan is an adapter of smollm2-135m-instruct.*smollm2-135m-instruct=PATH/,
-    );
+    const path = join(folder, "bear");
+    assert.deepEqual(await resolveModels([`other=${path}`, "polite"], quiet, options), [
+      { id: "other", path, adapters: [{ id: "polite", path: join(folder, "polite") }] },
+    ]);
+    await rejectsWith(resolveModels([`bear=${join(folder, "polite")}`], quiet, options), "usage", /Two models are called bear/);
   });
 });
