@@ -4,7 +4,8 @@
  */
 
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
@@ -12,8 +13,10 @@ import { BonsaiError } from "../src/errors/bonsai-error.ts";
 interface Stage {
   name: string;
   /** Arguments of a script of scripts/, or work in this process. */
-  work: { script: string; args: string[] } | { here: () => void; key: string };
-  /** A training run, which may go on from a checkpoint in this folder. */
+  work: { script: string; args: string[] } | { here: () => void };
+  /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
+  from: { value?: unknown; files?: string[] };
+  /** A training run, which goes on from a checkpoint in this folder. */
   trains?: string;
 }
 
@@ -39,6 +42,9 @@ const teddyConfig = {
   initializer_range: 0.02,
 };
 
+/** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
+const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
+
 /** Words of a command line from its flags. */
 function flagWords(flags: Readonly<Record<string, string | number | true>>): string[] {
   return Object.entries(flags).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
@@ -51,22 +57,28 @@ function teddy(): Stage[] {
   const world = (command: string, flags: Parameters<typeof flagWords>[0] = {}): Stage => ({
     name: command,
     work: { script: "teddy-world", args: [command, ...flagWords({ "output-dir": work, ...flags })] },
+    from: { files: worldSources },
   });
-  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0]): Stage => ({
+  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
     name,
     trains: inWork(name),
     work: { script, args: flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }) },
+    from: { files },
   });
-  const publish = (name: string): Stage => ({ name: `publish ${name}`, work: { here: () => publishModel(inWork(name), name), key: name } });
+  const publish = (name: string): Stage => ({
+    name: `publish ${name}`,
+    work: { here: () => publishModel(inWork(name), name) },
+    from: { files: [inWork(name, "model.safetensors")] },
+  });
+  const weights = (name: string): string => join(model(name), "model.safetensors");
+  const heldOutPrompts = inWork("prompts-held-out.jsonl");
   const evaluate = (name: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
       script: "evaluate",
-      args: [
-        "policy",
-        ...flagWords({ model: model(name), prompts: inWork("prompts-held-out.jsonl"), card: join(model(name), "README.md") }),
-      ],
+      args: ["policy", ...flagWords({ model: model(name), prompts: heldOutPrompts, card: join(model(name), "README.md") })],
     },
+    from: { files: [weights(name), heldOutPrompts, "src/teddy"] },
   });
   return [
     world("corpus", { tokens: 5_000_000 }),
@@ -76,33 +88,43 @@ function teddy(): Stage[] {
     world("prompts", { rows: 20_000 }),
     {
       name: "config",
-      work: {
-        here: () => writeFileSync(inWork("config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`),
-        key: JSON.stringify(teddyConfig),
-      },
+      work: { here: () => writeFileSync(inWork("config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`) },
+      from: { value: teddyConfig },
     },
-    train("teddy-base", "pretrain", {
-      model: work,
-      dataset: inWork("corpus.jsonl"),
-      "eval-dataset": inWork("held-out", "corpus.jsonl"),
-      "eval-steps": 250,
-      "batch-size": 16,
-      "learning-rate": 0.002,
-      "warmup-steps": 50,
-      "adam-beta2": 0.95,
-    }),
+    train(
+      "teddy-base",
+      "pretrain",
+      {
+        model: work,
+        dataset: inWork("corpus.jsonl"),
+        "eval-dataset": inWork("held-out", "corpus.jsonl"),
+        "eval-steps": 250,
+        "batch-size": 16,
+        "learning-rate": 0.002,
+        "warmup-steps": 50,
+        "adam-beta2": 0.95,
+      },
+      ["config.json", "tokenizer.json", "tokenizer_config.json", "corpus.jsonl", join("held-out", "corpus.jsonl")].map((name) =>
+        inWork(name),
+      ),
+    ),
     publish("teddy-base"),
-    train("teddy-sft", "train-sft", {
-      model: model("teddy-base"),
-      dataset: inWork("sft.jsonl"),
-      "eval-dataset": inWork("sft-held-out.jsonl"),
-      "eval-steps": 200,
-      "num-train-epochs": 2,
-      "batch-size": 16,
-      packing: true,
-      "learning-rate": 0.001,
-      "warmup-steps": 20,
-    }),
+    train(
+      "teddy-sft",
+      "train-sft",
+      {
+        model: model("teddy-base"),
+        dataset: inWork("sft.jsonl"),
+        "eval-dataset": inWork("sft-held-out.jsonl"),
+        "eval-steps": 100,
+        "num-train-epochs": 1,
+        "batch-size": 16,
+        packing: true,
+        "learning-rate": 0.001,
+        "warmup-steps": 20,
+      },
+      [weights("teddy-base"), inWork("sft.jsonl"), inWork("sft-held-out.jsonl")],
+    ),
     publish("teddy-sft"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
@@ -113,46 +135,67 @@ const recipes: Readonly<Record<string, { about: string; stages: () => Stage[] }>
   teddy: { about: "teddy-base and teddy-sft, the small chat models that the server brings along", stages: teddy },
 };
 
-/** Copies what a training run left for others, without its checkpoints. */
+/** What others need of a trained model. */
+const publishedFiles =
+  /^(README\.md|curves\.svg|metrics\.jsonl|training\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
+
 function publishModel(from: string, name: string): void {
   const to = join("models", name);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
-  for (const file of readdirSync(from)) if (file !== "checkpoints") cpSync(join(from, file), join(to, file));
+  for (const file of readdirSync(from)) if (publishedFiles.test(file)) cpSync(join(from, file), join(to, file));
 }
 
+/** The exit status of a script. A signal is passed on: the stage saves its work and ends, and then so does this. */
 async function runScript(script: string, args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", join("scripts", `${script}.ts`), ...args], { stdio: "inherit" });
-    // The terminal sends Control-C to the whole group: the stage saves its work and ends, and then so does this.
-    const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
-    process.on("SIGTERM", pass).on("SIGINT", () => undefined);
-    child.on("error", reject);
-    child.on("close", (status) => {
-      process.off("SIGTERM", pass);
-      resolve(status ?? 1);
-    });
-  });
+  const child = spawn(process.execPath, ["--import", "tsx", join("scripts", `${script}.ts`), ...args], { stdio: "inherit" });
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+  // Control-C goes to the whole group of the terminal: the child has it already.
+  const wait = (): void => undefined;
+  process.on("SIGTERM", pass).on("SIGINT", wait);
+  try {
+    return await new Promise((resolve, reject) => child.on("error", reject).on("close", (status) => resolve(status ?? 1)));
+  } finally {
+    process.off("SIGTERM", pass).off("SIGINT", wait);
+  }
 }
 
+/** Names all that a stage's result follows from. */
+function stageKey({ name, work, from }: Stage): string {
+  const hash = createHash("sha256").update(JSON.stringify([name, work, from.value]));
+  for (const path of (from.files ?? []).flatMap(filesUnder)) hash.update(`\0${path}\0`).update(readFileSync(path));
+  return hash.digest("hex");
+}
+
+function filesUnder(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, encoding: "utf8" })
+    .map((name) => join(path, name))
+    .filter((name) => statSync(name).isFile())
+    .toSorted();
+}
+
+/** Runs a stage unless it was done from the same beginnings. @returns the exit status */
 async function runStage(stage: Stage, folder: string): Promise<number> {
-  const { work } = stage;
-  const key = "key" in work ? work.key : JSON.stringify(work);
-  const marker = join(folder, "done", stage.name.replaceAll(/\W+/g, "-"));
-  if (existsSync(marker) && readFileSync(marker, "utf8") === key) {
+  const key = stageKey(stage);
+  const [begun, done] = ["begun", "done"].map((kind) => join(folder, kind, stage.name.replaceAll(/\W+/g, "-"))) as [string, string];
+  const has = (marker: string): boolean => existsSync(marker) && readFileSync(marker, "utf8") === key;
+  if (has(done)) {
     console.log(`= ${stage.name}: done before`);
     return 0;
   }
   console.log(`= ${stage.name}`);
   const startMs = performance.now();
+  const { work, trains } = stage;
+  // A run that began otherwise is no beginning of this one.
+  if (trains !== undefined && !has(begun)) rmSync(trains, { recursive: true, force: true });
+  writeFileSync(begun, key);
   if ("here" in work) work.here();
   else {
-    const checkpoints = stage.trains === undefined ? undefined : join(stage.trains, "checkpoints");
-    const resume = checkpoints !== undefined && existsSync(checkpoints) ? ["--resume"] : [];
-    const status = await runScript(work.script, [...work.args, ...resume]);
+    const status = await runScript(work.script, [...work.args, ...(trains !== undefined && existsSync(trains) ? ["--resume"] : [])]);
     if (status !== 0) return status;
   }
-  writeFileSync(marker, key);
+  writeFileSync(done, key);
   console.log(`= ${stage.name}: ${((performance.now() - startMs) / 60_000).toFixed(1)} minutes`);
   return 0;
 }
@@ -177,7 +220,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (recipe === undefined || rest.length > 0)
     throw new BonsaiError("usage", `Name one recipe: ${Object.keys(recipes).join(", ")}. See --help.`);
   const folder = join(workFolder, name!);
-  mkdirSync(join(folder, "done"), { recursive: true });
+  for (const kind of ["begun", "done"]) mkdirSync(join(folder, kind), { recursive: true });
   for (const stage of recipe.stages()) {
     const status = await runStage(stage, folder);
     if (status === 0) continue;

@@ -1,24 +1,27 @@
 /** @file `npm run evaluate -- policy`: samples a policy's answers to prompts and reports what the gold judge of the teddy world says of them. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
 import { plainSampling } from "../engine/sampler.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { isJsonObject } from "../formats/json-file.ts";
+import { writeWholeFile } from "../formats/written-file.ts";
 import { bestAnswer } from "../teddy/answer.ts";
 import type { Message } from "../teddy/conversation.ts";
 import { goldTable, summarizeGold, type GoldSummary } from "../teddy/gold-report.ts";
 import { judge, type GoldScores } from "../teddy/judge.ts";
 import { RandomStream } from "../teddy/random-stream.ts";
 import { readQuestion } from "../teddy/read-question.ts";
+import { rowError } from "../train/dataset-row.ts";
+import { readJsonLines } from "../train/json-lines.ts";
 import { replaceSection } from "./card-section.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress, type ProgressScale } from "./progress.ts";
-import { resolveModels } from "./resolve-models.ts";
+import { resolveModels, servedId } from "./resolve-models.ts";
 
 const help = `Sample a policy's answers to prompts, and score them by the gold judge of the teddy world.
 
@@ -35,7 +38,7 @@ Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
   --help, -h`;
 
 /** Prompts that are in flight at once. */
-const concurrency = 8;
+const mostInFlight = 8;
 
 const promptScale: ProgressScale = {
   amount: (done, total) => `${done}/${total} prompts`,
@@ -76,24 +79,24 @@ export async function runEvaluateCommand(args: readonly string[]): Promise<numbe
 }
 
 async function evaluatePolicies(options: Options, args: readonly string[]): Promise<void> {
-  const prompts = readPrompts(options.prompts).slice(0, options.limit);
-  const models = await resolveModels(options.models, console.error);
+  const prompts = readPrompts(options.prompts, options.limit);
+  const card = options.card === undefined ? undefined : readCard(options.card);
   const engine = await startEngine({
     ...defaultConfig(),
     quantization: "fp32",
-    models,
+    models: await resolveModels(options.models, console.error),
     cacheDir: defaultCacheDir(),
     log: console.error,
   });
   const evaluated: Evaluated[] = [];
   try {
-    for (const name of engine.models.map(({ id }) => id)) evaluated.push(await evaluate(engine, name, prompts, options));
+    for (const id of options.models.map(servedId)) evaluated.push(await evaluate(engine, id, prompts, options));
   } finally {
     await engine.close();
   }
   const oracle = summarizeGold(prompts.map((messages, index) => [judge(messages, oracleAnswer(messages, options.seed, index))]));
   const report = [
-    `${prompts.length} held-out prompts, ${options.samples} answers of each at temperature ${options.temperature}, judged by the gold program: means over prompts with 95% intervals.`,
+    `${prompts.length} prompts, ${options.samples} answers of each at temperature ${options.temperature}, judged by the gold program: means over prompts with 95% intervals.`,
     "",
     goldTable(evaluated, oracle.single),
     "",
@@ -105,10 +108,10 @@ async function evaluatePolicies(options: Options, args: readonly string[]): Prom
     `Measured by \`npm run evaluate -- ${args.join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
   ];
   console.log(report.join("\n"));
-  if (options.card === undefined) return;
   const [first] = evaluated;
-  const section = [...report, "", "### Ten conversations", "", ...(first === undefined ? [] : conversations(prompts, first))];
-  writeFileSync(options.card, replaceSection(readFileSync(options.card, "utf8"), "Gold scores", section.join("\n")));
+  if (card === undefined || options.card === undefined || first === undefined) return;
+  const section = [...report, "", "### Ten conversations", "", ...conversations(prompts, first)];
+  writeWholeFile(options.card, [replaceSection(card, "Gold scores", section.join("\n"))]);
 }
 
 /** Samples answers to all prompts, several prompts at a time. */
@@ -123,10 +126,11 @@ async function evaluate(engine: Engine, model: string, prompts: readonly Message
       progress.update(model, ++done, prompts.length);
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, worker));
+  const inFlight = Math.max(1, Math.min(mostInFlight, Math.floor(defaultConfig().maxSequences / options.samples)));
+  await Promise.all(Array.from({ length: inFlight }, worker));
   progress.end();
   const scores = answers.map((ofPrompt, index) => ofPrompt.map((answer): GoldScores => judge(prompts[index]!, answer)));
-  return { name: basename(model), answers, summary: summarizeGold(scores) };
+  return { name: model, answers, summary: summarizeGold(scores) };
 }
 
 async function sample(
@@ -165,8 +169,8 @@ function conversations(prompts: readonly Message[][], { answers }: Evaluated): s
     const answer = answers[index]![0]!;
     const { score, usefulness, friendliness, safety } = judge(messages, answer);
     return [
-      ...messages.map(({ role, content }) => `> **${role}**: ${content}\n>`),
-      `> **answer**: ${answer.replaceAll("\n", " ")}`,
+      ...messages.flatMap(({ role, content }) => [quoted(role, content), ">"]),
+      quoted("answer", answer),
       "",
       `Score ${score.toFixed(2)}: usefulness ${usefulness.toFixed(2)}, friendliness ${friendliness.toFixed(2)}, safety ${safety.toFixed(2)}.`,
       "",
@@ -174,31 +178,32 @@ function conversations(prompts: readonly Message[][], { answers }: Evaluated): s
   });
 }
 
-/** @throws BonsaiError `invalid_request`, naming the line that is no prompt of the teddy world. */
-function readPrompts(path: string): Message[][] {
-  if (!existsSync(path)) throw new BonsaiError("file_not_found", `There is no file ${path}.`, { param: "--prompts" });
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .flatMap((line, index) => (line.trim() === "" ? [] : [readPrompt(line, `${path}, line ${index + 1}`)]));
+/** A turn as a quotation, whatever lines it has. */
+function quoted(who: string, text: string): string {
+  return `**${who}**: ${text}`.replaceAll(/^/gm, "> ");
 }
 
-function readPrompt(line: string, where: string): Message[] {
-  let row: unknown;
-  try {
-    row = JSON.parse(line);
-  } catch (cause) {
-    throw new BonsaiError("usage", `${where}: no JSON.`, { param: "--prompts", cause });
+function readCard(path: string): string {
+  if (!existsSync(path)) throw new BonsaiError("file_not_found", `There is no card ${path}.`, { param: "--card" });
+  return readFileSync(path, "utf8");
+}
+
+/** The first `limit` prompts, at least one. @throws BonsaiError `file_not_found`; `invalid_dataset`, naming the line that is no prompt of the teddy world. */
+function readPrompts(path: string, limit: number): Message[][] {
+  const prompts: Message[][] = [];
+  for (const { line, row } of readJsonLines(path)) {
+    const { prompt } = row;
+    const isMessages =
+      Array.isArray(prompt) &&
+      prompt.every((message) => isJsonObject(message) && typeof message["role"] === "string" && typeof message["content"] === "string");
+    if (!isMessages) throw rowError({ path, line }, "prompt", "must be a list of {role, content}");
+    const messages = prompt as unknown as Message[];
+    if (readQuestion(messages) === undefined) throw rowError({ path, line }, "prompt", "must end in a question of the teddy world");
+    prompts.push(messages);
+    if (prompts.length === limit) break;
   }
-  const messages = (row as { prompt?: unknown } | null)?.prompt;
-  const isMessages =
-    Array.isArray(messages) &&
-    messages.every(
-      (message: { role?: unknown; content?: unknown } | null) => typeof message?.role === "string" && typeof message.content === "string",
-    );
-  if (!isMessages) throw new BonsaiError("usage", `${where}: prompt must be a list of {role, content}.`, { param: "--prompts" });
-  if (readQuestion(messages as Message[]) === undefined)
-    throw new BonsaiError("usage", `${where}: the last message asks nothing of the teddy world.`, { param: "--prompts" });
-  return messages as Message[];
+  if (prompts.length === 0) throw new BonsaiError("invalid_dataset", `${path} holds no prompts.`, { param: "--prompts" });
+  return prompts;
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
@@ -207,22 +212,19 @@ function readOptions(args: readonly string[]): Options | undefined {
   if (positionals.length !== 1 || positionals[0] !== "policy") throw new BonsaiError("usage", "Say what to evaluate: policy. See --help.");
   if (values.model === undefined) throw new BonsaiError("usage", "Name what to evaluate: --model NAME or DIR.", { param: "--model" });
   if (values.prompts === undefined) throw new BonsaiError("usage", "Name the prompts: --prompts FILE.", { param: "--prompts" });
-  const number = (flag: string, value: string, least: number, whole: boolean): number => {
+  const number = (flag: string, value: string, least: number, whole: boolean, most = Number.MAX_SAFE_INTEGER): number => {
     const given = Number(value);
-    if (value.trim() !== "" && given >= least && given < Infinity && (!whole || Number.isSafeInteger(given))) return given;
-    throw new BonsaiError(
-      "usage",
-      `--${flag} is ${JSON.stringify(value)}; it must be ${whole ? "an integer" : "a number"} from ${least}.`,
-      {
-        param: `--${flag}`,
-      },
-    );
+    if (value.trim() !== "" && given >= least && given <= most && (!whole || Number.isSafeInteger(given))) return given;
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+    throw new BonsaiError("usage", `--${flag} is ${JSON.stringify(value)}; it must be ${whole ? "an integer" : "a number"} ${range}.`, {
+      param: `--${flag}`,
+    });
   };
   return {
     models: values.model,
     prompts: values.prompts,
     limit: number("limit", values.limit, 1, true),
-    samples: number("samples", values.samples, 1, true),
+    samples: number("samples", values.samples, 1, true, defaultConfig().maxSequences),
     temperature: number("temperature", values.temperature, 0, false),
     maxTokens: number("max-tokens", values["max-tokens"], 1, true),
     seed: number("seed", values.seed, 0, true),

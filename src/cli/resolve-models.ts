@@ -153,17 +153,24 @@ function modelIn(folder: string): string {
   return resolve(folder, first);
 }
 
+/** The id under which a model that is named so is served: its alias, or the last part of its name or path. */
+export function servedId(text: string): string {
+  const [, alias] = existsSync(text) ? [] : (aliasAndPath.exec(text) ?? []);
+  return alias ?? basename(resolve(text)).replace(/\.gguf$/i, "");
+}
+
+const aliasAndPath = /^([A-Za-z0-9][A-Za-z0-9._:-]*)=(.+)$/s;
+
 /** A path, or `alias=path`; undefined when `text` can only be a name. */
 function modelAtPath(text: string): FoundModel | undefined {
-  const [, alias, aliased] = /^([A-Za-z0-9][A-Za-z0-9._:-]*)=(.+)$/s.exec(text) ?? [];
+  const aliased = aliasAndPath.exec(text)?.[2];
   const path = aliased !== undefined && !existsSync(text) ? aliased : text;
   if (!existsSync(path)) {
     const looksLikePath = path !== text || /[\\/]|\.gguf$/i.test(path);
     if (!looksLikePath) return undefined;
     throw new BonsaiError("file_not_found", `There is no model file or folder at ${resolve(path)}.`, { param: "--model" });
   }
-  const id = path === text ? basename(resolve(path)).replace(/\.gguf$/i, "") : (alias ?? "");
-  return { id, path: statSync(path).isDirectory() ? modelIn(path) : resolve(path) };
+  return { id: servedId(text), path: statSync(path).isDirectory() ? modelIn(path) : resolve(path) };
 }
 
 function unknownModel(name: string, present: readonly FoundModel[], catalog: Catalog): BonsaiError {
