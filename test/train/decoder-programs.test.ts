@@ -120,7 +120,7 @@ describe("the gradients of a decoder", () => {
     const outputs = program.outputs.map((output) => output.name).filter((output) => output.startsWith("gradient:"));
     assert.deepEqual(
       outputs,
-      ["A", "B"].map((factor) => `gradient:base_model.model.model.layers.1.self_attn.o_proj.lora_${factor}.weight`),
+      ["B", "A"].map((factor) => `gradient:base_model.model.model.layers.1.self_attn.o_proj.lora_${factor}.weight`),
     );
   });
 });
