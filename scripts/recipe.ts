@@ -168,6 +168,7 @@ function stageKey({ name, work, from }: Stage): string {
 }
 
 function filesUnder(path: string): string[] {
+  if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path, { recursive: true, encoding: "utf8" })
     .map((name) => join(path, name))
