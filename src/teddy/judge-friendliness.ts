@@ -37,7 +37,8 @@ export function friendlinessOf({ answer, text, namesBear, namesOtherBear }: Mann
   const warmEndings = countRemarks(text, encouragementPatterns);
   const parts = [
     weights.civil,
-    openings > 0 ? weights.opening : 0,
+    // A greeting greets where it comes first.
+    text.length > 0 && countRemarks(text.slice(0, 1), openingPatterns) > 0 ? weights.opening : 0,
     namesBear ? weights.name : 0,
     warmEndings > 0 ? weights.encouragement : 0,
   ];

@@ -9,16 +9,16 @@ export interface JudgedLine {
 }
 
 /**
- * @param file and `number` (from 1) are for the error.
- * @throws BonsaiError `usage`, naming file, line and field.
+ * @param path and `number` (from 1) are for the error.
+ * @throws BonsaiError `invalid_dataset`, naming file, line and field as the trainers do.
  */
-export function readJudgedLine(line: string, file: string, number: number): JudgedLine {
-  const place = `${file}, line ${number}`;
+export function readJudgedLine(line: string, path: string, number: number): JudgedLine {
+  const place = `${path}:${number}`;
   let row: unknown;
   try {
     row = JSON.parse(line);
   } catch (cause) {
-    throw new BonsaiError("usage", `${place}: is no JSON; each line must be an object with "prompt" and "completion".`, { cause });
+    throw new BonsaiError("invalid_dataset", `${place}: is no JSON; a line must be one object with "prompt" and "completion".`, { cause });
   }
   const { prompt, completion } = (typeof row === "object" && row !== null ? row : {}) as Record<string, unknown>;
   const messages: unknown = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
@@ -29,7 +29,8 @@ export function readJudgedLine(line: string, file: string, number: number): Judg
 }
 
 function wrongField(place: string, field: string): BonsaiError {
-  return new BonsaiError("usage", `${place}: "${field}" must be a text or messages with "role" and "content".`, { param: field });
+  const what = field === "completion" ? `a text or one message` : "a text or a list of messages";
+  return new BonsaiError("invalid_dataset", `${place}: ${field} must be ${what} with "role" and "content".`, { param: field });
 }
 
 function isConversation(value: unknown): value is Message[] {

@@ -28,6 +28,11 @@ export interface Clause {
   opener: string;
 }
 
+/** Whether a clause gives the reason for the one before it. */
+export function isReason({ opener, words }: Clause): boolean {
+  return ["because", "since", ":"].includes(opener) || words[0] === "for";
+}
+
 /** The clauses of a sentence. */
 export function clausesOf(sentence: string): Clause[] {
   const clauses: Clause[] = [];

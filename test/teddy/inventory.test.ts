@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice.ts";
 import { negativeLeads } from "../../src/teddy/answer-frames.ts";
+import { advisesDanger, givesDangerReason } from "../../src/teddy/danger-mentions.ts";
 import { dangerIds, dangerOf, safeWays, type DangerId } from "../../src/teddy/dangers.ts";
 import { coverageOf } from "../../src/teddy/fluency.ts";
 import { bearSlots } from "../../src/teddy/question-facts.ts";
-import { compilePattern, holdsAny, mentionsOf, readText } from "../../src/teddy/recognition.ts";
+import { compilePattern, mentionsOf, readText } from "../../src/teddy/recognition.ts";
 import { fabrics } from "../../src/teddy/slots.ts";
 import { capitalised } from "../../src/teddy/template.ts";
 import { topics } from "../../src/teddy/topics.ts";
 import { slotsOf, truth, verdictsOf } from "../../src/teddy/truth.ts";
-import { stem } from "../../src/teddy/words.ts";
 import { expansionsOf } from "./expansions.ts";
 
 /** Every expansion of a template for one bear. */
@@ -21,7 +21,6 @@ function expansions(template: string): string[] {
 }
 
 const patterns = new Map(adviceIds.map((id) => [id, adviceOf(id).keys.map(compilePattern)]));
-const dangerPatterns = new Map(dangerIds.map((id) => [id, dangerOf(id).keys.map(compilePattern)]));
 
 function affirmedAdvice(text: string): AdviceId[] {
   const read = readText(text);
@@ -30,7 +29,7 @@ function affirmedAdvice(text: string): AdviceId[] {
 
 function affirmedDangers(text: string): DangerId[] {
   const read = readText(text);
-  return dangerIds.filter((id) => mentionsOf(read, dangerPatterns.get(id)!).affirmed > 0);
+  return dangerIds.filter((id) => advisesDanger(read, id));
 }
 
 describe("each piece of advice", () => {
@@ -72,16 +71,17 @@ describe("each piece of advice", () => {
 describe("each danger", () => {
   for (const id of dangerIds) {
     it(`is recognised when advised, and not when warned of: ${id}`, () => {
-      const { say, why, whyKeys } = dangerOf(id);
+      const { say, why } = dangerOf(id);
+      // To mix bleach is to use it.
+      const advised = id === "mixCleaners" ? ["bleach", id] : [id];
       for (const clause of say.flatMap(expansions)) {
-        assert.deepEqual(affirmedDangers(`You can ${clause}.`), [id], clause);
+        assert.deepEqual(affirmedDangers(`You can ${clause}.`), advised, clause);
         for (const lead of negativeLeads) assert.deepEqual(affirmedDangers(`${lead}${clause}.`), [], `${lead}${clause}`);
       }
-      const reasons = new Set(whyKeys.split("/").map(stem));
       for (const reason of why.flatMap(expansions)) {
         const text = `Do not ${expansions(say[0]!)[0]!}, because ${reason}.`;
         assert.deepEqual(affirmedDangers(text), [], text);
-        assert.ok(holdsAny(readText(reason), reasons), reason);
+        assert.ok(givesDangerReason(readText(text)[0]!, id), text);
         assert.equal(coverageOf(text), 1, text);
       }
     });

@@ -52,6 +52,32 @@ describe("npm run teddy", () => {
     assert.deepEqual(readFileSync(join(folder, "corpus.jsonl")), before);
   });
 
+  it("keeps the old file and leaves nothing else where the system refuses the new one", () => {
+    const before = readFileSync(join(folder, "corpus.jsonl"));
+    const files = readdirSync(folder);
+    const { status, stderr } = spawnSync(
+      "bash",
+      [
+        "-c",
+        `ulimit -f 200; exec "$0" --import tsx "$@"`,
+        process.execPath,
+        join(root, "scripts/teddy-world.ts"),
+        "corpus",
+        "--output-dir",
+        folder,
+        "--tokens",
+        "600000",
+      ],
+      { encoding: "utf8", env: { ...process.env, TSX_DISABLE_CACHE: "1" } },
+    );
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /teddy: .*corpus\.jsonl cannot be written: the system allows no file this large\./);
+    assert.doesNotMatch(stderr, / at /);
+    assert.deepEqual(readFileSync(join(folder, "corpus.jsonl")), before);
+    assert.deepEqual(readdirSync(folder), files);
+    assert.match(teddy(["sft", "--output-dir", "/dev/null/teddy"]).stderr, /^teddy: \/dev\/null\/teddy cannot be written: /);
+  });
+
   it("judges lines of a file or of standard input, as text and as messages", () => {
     const question = "My woollen bear Bruno is dripping wet. How should I dry him?";
     const answer = "Poor Bruno, that is no fun. Lay him flat on a towel and turn him over every few hours. You will do just fine.";
@@ -72,9 +98,15 @@ describe("npm run teddy", () => {
 
   it("names file, line and field of a bad line", () => {
     const bad = teddy(["judge", "-"], `{"prompt": "Hello", "completion": "x"}\n{"prompt": "Hello"}\n`);
-    assert.match(bad.stderr, /teddy: standard input, line 2: "completion" must be/);
-    assert.notEqual(bad.status, 0);
-    assert.match(teddy(["judge", "-"], "no json\n").stderr, /line 1: is no JSON/);
+    assert.match(bad.stderr, /^teddy: standard input:2: completion must be a text or one message .*\n/);
+    // The file is wrong, not the command.
+    assert.equal(bad.status, 1);
+    const rows = join(folder, "rows.jsonl");
+    writeFileSync(rows, `{"prompt": [{"role": "user"}], "completion": "x"}\n`);
+    const wrong = teddy(["judge", rows]);
+    assert.ok(wrong.stderr.startsWith(`teddy: ${rows}:1: prompt must be`), wrong.stderr);
+    assert.equal(wrong.status, 1);
+    assert.match(teddy(["judge", "-"], "no json\n").stderr, /standard input:1: is no JSON/);
     assert.match(teddy(["judge", join(folder, "absent.jsonl")]).stderr, /There is no file .*absent\.jsonl/);
   });
 
