@@ -3,12 +3,13 @@
  * tokenizer, judge, show. See src/teddy.
  */
 
-import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { createProgress } from "../src/cli/progress.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
+import { onDisk, writeWholeFile } from "../src/formats/written-file.ts";
 import { corpusTexts } from "../src/teddy/corpus.ts";
 import { demonstration, prompt } from "../src/teddy/demonstration.ts";
 import { judge, type GoldScores } from "../src/teddy/judge.ts";
@@ -47,25 +48,22 @@ interface Options {
   vocabSize: number;
 }
 
-/** Writes a file whole or not at all: to NAME.part, and renamed at the end. */
-function writeAtomically(path: string, pieces: Iterable<string>): void {
-  const part = `${path}.part`;
-  const file = openSync(part, "w");
-  try {
-    let buffer = "";
-    for (const piece of pieces) {
-      buffer += piece;
-      if (buffer.length < bufferedCharacters) continue;
-      writeSync(file, buffer);
-      buffer = "";
-    }
-    writeSync(file, buffer);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(part, path);
+/** Writes a file whole or not at all, and says how large it is. */
+function write(path: string, pieces: Iterable<string>): void {
+  writeWholeFile(path, inLargerPieces(pieces));
   console.log(`${path} (${(statSync(path).size / 1e6).toFixed(1)} MB)`);
+}
+
+/** The same characters in fewer pieces, each of which costs a write. */
+function* inLargerPieces(pieces: Iterable<string>): Generator<string> {
+  let buffer = "";
+  for (const piece of pieces) {
+    buffer += piece;
+    if (buffer.length < bufferedCharacters) continue;
+    yield buffer;
+    buffer = "";
+  }
+  yield buffer;
 }
 
 function* lines(count: number, row: (index: number) => unknown): Generator<string> {
@@ -90,23 +88,23 @@ function* jsonTexts(texts: Iterable<string>): Generator<string> {
 
 function writeCorpus({ outputDir, seed, tokens }: Options): void {
   const characters = Math.ceil(tokens * charactersPerToken);
-  writeAtomically(join(outputDir, "corpus.jsonl"), jsonTexts(withProgress("corpus", corpusTexts(seed, characters), characters)));
+  write(join(outputDir, "corpus.jsonl"), jsonTexts(withProgress("corpus", corpusTexts(seed, characters), characters)));
 }
 
 function writeSft({ outputDir, seed, rows = 20_000 }: Options): void {
   const row =
     (split: "training" | "held-out") =>
     (index: number): unknown => ({ messages: demonstration(seed, index, split) });
-  writeAtomically(join(outputDir, "sft.jsonl"), lines(rows, row("training")));
-  writeAtomically(join(outputDir, "sft-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
+  write(join(outputDir, "sft.jsonl"), lines(rows, row("training")));
+  write(join(outputDir, "sft-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
 }
 
 function writePrompts({ outputDir, seed, rows = 20_000 }: Options): void {
   const row =
     (split: "training" | "held-out") =>
     (index: number): unknown => ({ prompt: prompt(seed, index, split).messages });
-  writeAtomically(join(outputDir, "prompts.jsonl"), lines(rows, row("training")));
-  writeAtomically(join(outputDir, "prompts-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
+  write(join(outputDir, "prompts.jsonl"), lines(rows, row("training")));
+  write(join(outputDir, "prompts-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
 }
 
 async function writeTokenizer({ outputDir, seed, vocabSize }: Options): Promise<void> {
@@ -126,8 +124,8 @@ async function writeTokenizer({ outputDir, seed, vocabSize }: Options): Promise<
   // Demonstrations hold the questions and answers as the policy will meet them.
   for (let index = 0; index < 5000; index++) for (const { content } of demonstration(seed, index)) trainer.addText(content);
   const files = trainer.train(vocabSize);
-  writeAtomically(join(outputDir, "tokenizer.json"), [JSON.stringify(files.tokenizerJson)]);
-  writeAtomically(join(outputDir, "tokenizer_config.json"), [`${JSON.stringify(files.tokenizerConfig, undefined, 2)}\n`]);
+  write(join(outputDir, "tokenizer.json"), [JSON.stringify(files.tokenizerJson)]);
+  write(join(outputDir, "tokenizer_config.json"), [`${JSON.stringify(files.tokenizerConfig, undefined, 2)}\n`]);
 }
 
 const dimensions = ["usefulness", "friendliness", "safety", "language", "score"] as const satisfies readonly (keyof GoldScores)[];
@@ -212,13 +210,13 @@ async function run(argv: readonly string[]): Promise<void> {
   }
   if (files.length > 0) throw new BonsaiError("usage", `${command} takes no file, but got ${files[0]}. See --help.`);
   if (command === "show") return show(options);
-  const write = command !== undefined && Object.hasOwn(writers, command) ? writers[command] : undefined;
-  if (write === undefined) {
+  const writer = command !== undefined && Object.hasOwn(writers, command) ? writers[command] : undefined;
+  if (writer === undefined) {
     const problem = command === undefined ? "Name a command" : `There is no command "${command}"`;
     throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, judge or show. See --help.`);
   }
-  mkdirSync(options.outputDir, { recursive: true });
-  return write(options);
+  onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
+  return writer(options);
 }
 
 try {
