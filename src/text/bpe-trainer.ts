@@ -9,7 +9,7 @@ import { byteToCharacter } from "./byte-alphabet.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { compilePreTokenizer } from "./pre-tokenizer.ts";
 
-/** Ends a document of base training. */
+/** GPT-2's end of a text. The trainers end documents and turns alike with the eos token, `<|im_end|>`, so no model of ours has learnt this one. */
 const endOfText = "<|endoftext|>";
 const turnStart = "<|im_start|>";
 const turnEnd = "<|im_end|>";
@@ -46,7 +46,7 @@ export class BpeTrainer {
    *
    * @param vocabSize tokens in all, specials and bytes included; fewer come out where no pair is left.
    * @param onProgress hears the number of tokens so far.
-   * @returns a tokenizer with a ChatML template. An answer ends with `<|im_end|>`, a document with `<|endoftext|>`.
+   * @returns a tokenizer with a ChatML template. Answers and documents alike end with its eos token, `<|im_end|>`.
    * @throws BonsaiError `invalid_tokenizer` for a vocabulary smaller than the bytes and specials.
    */
   train(vocabSize: number, onProgress: (tokens: number) => void = () => {}): TokenizerFiles {
