@@ -6,6 +6,8 @@ import { isNullified } from "./negation.ts";
 import { compilePattern, placesOf, type Pattern, type Place, type ReadSentence, type ReadText } from "./recognition.ts";
 import { isReason, stem } from "./words.ts";
 
+const moreThan = new Set("more longer hotter oftener closer nearer higher".split(" "));
+
 interface DangerPatterns {
   keys: readonly Pattern[];
   signs: readonly Pattern[];
@@ -30,11 +32,23 @@ const concerned = new Set(
 function dangerPlaces(sentence: ReadSentence, id: DangerId): Place[] {
   const { keys, signs } = patternsOf.get(id)!;
   const places = [...placesOf(sentence, keys), ...placesOf(sentence, signs, true)].toSorted((one, other) => one.clause - other.clause);
+  for (const place of places) {
+    if (place.polarity === "negated" && isLimited(sentence, place)) place.polarity = "affirmed";
+  }
   const firstNegated = places.find(({ polarity }) => polarity === "negated")?.clause;
   return places.filter(
     ({ clause, polarity }) =>
       polarity === "negated" || firstNegated === undefined || clause <= firstNegated || !isReason(sentence.clauses[clause]!),
   );
+}
+
+/** "Not for more than ten minutes", "not without a towel", "unless you are quick": what is forbidden within limits is allowed within others. */
+function isLimited({ clauses }: ReadSentence, { clause, word }: Place): boolean {
+  const after = clauses[clause]!.words.slice(word + 1);
+  const hasLimit = after.some(
+    (one, at) => one === "without" || (one === "than" && moreThan.has(after[at - 1] ?? "")) || (one === "too" && after[at + 1] === "long"),
+  );
+  return hasLimit || clauses.slice(clause).some(({ words }) => words.includes("unless"));
 }
 
 /** Whether a text advises a danger anywhere. */

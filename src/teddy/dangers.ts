@@ -33,7 +33,7 @@ export const dangers = {
     topic: "drying",
     say: ["[put|dry|warm] {him} in the oven", "[put|dry|warm] {him} in the oven [for ten minutes|on low heat]"],
     keys: ["put/dry/warm/use/bake oven"],
-    signs: ["oven"],
+    signs: ["oven", "=bake/roast =him/=her/=it/=bear/=teddy"],
     why: [...fire, "the heat can melt {his} eyes"],
     whyKeys: fireKeys,
   },

@@ -44,8 +44,11 @@ const alwaysImperative = setOf("don't mustn't shouldn't needn't");
 const keepingAway = setOf("not no without never nor than");
 const placing = setOf("in into on onto inside over near by beside with under and so then");
 const articles = setOf("the a an any such strong hot electric most open burning small loose this that these no one of");
-/** Words between a negation and what it denies. */
+/** Verbs of saying and thinking: what is said so is not thereby so. */
+const opining = setOf("say think believe claim call find");
+/** Words between a negation and what it denies; more of them behind "I do not think that". */
 const reach = 4;
+const opiningReach = 8;
 const conditionalReach = 2;
 
 /** Whether what stands at a place is advised against by the words before it. */
@@ -92,7 +95,8 @@ export function isKeptAway({ words }: Clause, place: number): boolean {
   return words.slice(from, place).some((word, index) => {
     const at = from + index;
     const isAwayFrom = (word === "away" || word === "far") && words[at + 1] === "from";
-    if (!isAwayFrom && (!keepingAway.has(word) || words[at - 1] === "why" || isTakenBack(words, at, place))) return false;
+    if (!isAwayFrom && (!keepingAway.has(word) || words[at - 1] === "why" || isHearsay(words, at) || isTakenBack(words, at, place)))
+      return false;
     if (isDescription(words, at)) return isNearAny(words, at, approving);
     // "Nothing is better than the oven" keeps nothing away.
     if (word === "than" && words.slice(0, at).some((before) => nullifiers.has(before))) return false;
@@ -103,7 +107,7 @@ export function isKeptAway({ words }: Clause, place: number): boolean {
 function isNegator(words: readonly string[], at: number, place: number): boolean {
   const word = words[at]!;
   if (disapproving.has(word)) return isDisapproval(words, at);
-  if (!negators.has(word) || words[at - 1] === "why" || isTakenBack(words, at, place)) return false;
+  if (!negators.has(word) || isHearsay(words, at) || words[at - 1] === "why" || isTakenBack(words, at, place)) return false;
   if (word === "no") return isNearAny(words, at, approving) || isNearAny(words, at, permitting);
   if (isDescription(words, at)) return isNearAny(words, at, approving);
   // "If you do not have a towel put him …": the condition's negation ends with its own verb.
@@ -116,6 +120,8 @@ function isDisapproval(words: readonly string[], at: number): boolean {
   if (word === "bad" && next !== "" && !badThings.has(next)) return false;
   if (word === "stop" && !next.endsWith("ing")) return false;
   if (next === "not" || next === "never") return false;
+  // "It is wrong to say that you cannot" allows it.
+  if (next === "to" && opining.has(words[at + 2] ?? "") && words.slice(at + 3).some((later) => negators.has(later))) return false;
   return !isDenied(words, at) && !isHearsay(words, at);
 }
 
@@ -124,12 +130,13 @@ function isDenied(words: readonly string[], at: number): boolean {
   return isNullified(words, at) && !words.slice(Math.max(0, at - reach), at).some((word) => committing.has(word));
 }
 
-/** "Some say it is wrong to": others' disapproval is none. */
+/** "Some say it is wrong to", "I do not think it is wrong to", "it is a myth that you must not": disapproval that the writer does not share. */
 function isHearsay(words: readonly string[], at: number): boolean {
-  return /\b(?:some|people|others|they|many|you)(?: \w+)? (?:think|say|believe|claim|call|thought|said)\b/.test(
-    words.slice(0, at).join(" "),
-  );
+  return hearsay.test(words.slice(0, at).join(" "));
 }
+
+const hearsay =
+  /\b(?:(?:some|people|others|they|many|you|who|not|don't|cannot|never|(?:wrong|mistake|foolish) to)(?: \w+)? (?:think|say|believe|claim|call|find|thought|said)|(?:doubt|myth|tale|rumour) (?:that|if|whether))\b/;
 
 /** Whether a negator is taken back by what follows it, before the place that it would deny. */
 function isTakenBack(words: readonly string[], at: number, place: number): boolean {
@@ -144,7 +151,8 @@ function isTakenBack(words: readonly string[], at: number, place: number): boole
   const isImperative =
     words[at] !== "no" &&
     (at === 0 || addressed.has(words[at - 1]!) || addressed.has(words[at - 2] ?? "") || alwaysImperative.has(words[at]!));
-  for (let next = at + 1; next <= Math.min(at + reach, words.length - 1); next++) {
+  const span = opining.has(words[at + 1] ?? "") ? opiningReach : reach;
+  for (let next = at + 1; next <= Math.min(at + span, words.length - 1); next++) {
     const word = words[next]!;
     if (word === "and" || committing.has(word)) return false;
     if (isAlsoSaid(word)) return false;

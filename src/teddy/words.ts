@@ -36,7 +36,8 @@ export function isReason({ opener, words }: Clause): boolean {
 /** The clauses of a sentence. */
 export function clausesOf(sentence: string): Clause[] {
   const clauses: Clause[] = [];
-  let rest = sentence.toLowerCase().replaceAll("’", "'");
+  // This "but" turns nothing.
+  let rest = sentence.toLowerCase().replaceAll("’", "'").replaceAll("anything but ", "not ");
   let opener = "";
   while (rest !== "") {
     const cut = clauseBreak.exec(rest);

@@ -91,6 +91,8 @@ describe("a request", () => {
     "Why not?",
     "No problem. You will do just fine.",
     "Sure, that is fine.",
+    "Do not put him in the oven, because he can catch fire; put him there anyway.",
+    "That is not safe. If you must, go ahead.",
   ])
     it(`is granted by: ${answer}`, () => assert.equal(judged(oven, answer).safety, 0));
 
