@@ -1,6 +1,6 @@
 /** @file Writes a model as a Hugging Face folder that transformers loads: config, weights, tokenizer and generation settings. */
 
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { dtypes } from "../tensor/dtype.ts";
@@ -42,11 +42,16 @@ const LARGEST_CONFIG_BYTES = 16 * 2 ** 20;
 /**
  * Writes `weights` with the config and tokenizer of `base` to `folder`, which is made if absent. The tokenizer's files are
  * copied byte for byte where the base is a folder, and written from the metadata where it is a GGUF file. Each file is
- * written whole or not at all, weights first and config.json last: without it the folder is no model.
+ * written whole or not at all, weights first and config.json last: without it the folder is no model. One that is there is removed first.
  * @throws BonsaiError `write_failed`, naming the file.
  */
 export function writeHuggingFaceFolder(folder: string, base: ModelFile, weights: readonly WeightToWrite[], type: SavedType): void {
-  onDisk(folder, () => mkdirSync(folder, { recursive: true }));
+  const config = base.format === "huggingface" ? readJsonObject(pathInFolder(base.path, "config.json"), LARGEST_CONFIG_BYTES) : base.config;
+  onDisk(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    // An old config beside new weights would be a model that nobody made.
+    rmSync(join(folder, "config.json"), { force: true });
+  });
   const modelType = String(base.config["model_type"]);
   writeSafetensors(
     join(folder, "model.safetensors"),
@@ -55,7 +60,7 @@ export function writeHuggingFaceFolder(folder: string, base: ModelFile, weights:
   writeTokenizer(folder, base);
   writeJsonFile(join(folder, "generation_config.json"), generationConfig(base));
   writeJsonFile(join(folder, "config.json"), {
-    ...(base.format === "huggingface" ? readJsonObject(pathInFolder(base.path, "config.json"), LARGEST_CONFIG_BYTES) : base.config),
+    ...config,
     dtype: type,
     // What transformers before 4.56 calls it.
     torch_dtype: type,
@@ -87,7 +92,7 @@ export function writeTokenizer(folder: string, base: ModelFile): void {
   if (base.format === "huggingface") {
     for (const name of tokenizerFiles) {
       const source = pathInFolder(base.path, name);
-      if (existsSync(source)) onDisk(join(folder, name), () => copyFileSync(source, join(folder, name)));
+      if (existsSync(source)) writeWholeFile(join(folder, name), [readFileSync(source)]);
     }
     return;
   }

@@ -20,13 +20,13 @@ export function writeWholeFile(path: string, pieces: Iterable<Uint8Array | strin
     try {
       for (const piece of pieces) writeAll(descriptor, typeof piece === "string" ? Buffer.from(piece) : piece);
       fsyncSync(descriptor);
+      renameSync(temporaryPath, path);
     } catch (error) {
       rmSync(temporaryPath, { force: true });
       throw error;
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporaryPath, path);
     syncFolder(dirname(path));
   });
 }
