@@ -70,9 +70,11 @@ export class RowEncoder {
     this.#conversations ??= new ConversationEncoder(this.#tokenizer, this.#model.tokenizer);
     const masked = this.#conversations.encode(messages, firstTrained, (id) => this.#endIds.has(id));
     const lastTrained = masked.trained.lastIndexOf(true);
-    const isClosed = this.#endIds.has(masked.ids[lastTrained] ?? -1);
-    // A template may leave the last answer open; what is trained on it must still learn to stop.
-    if (messages.at(-1)?.role === "assistant" && !isClosed) {
+    const isEnd = (at: number): boolean => this.#endIds.has(masked.ids[at] ?? -1);
+    if (lastTrained === -1 || messages.at(-1)?.role !== "assistant" || isEnd(lastTrained)) return masked;
+    // A template may leave the last answer open, or mark it without its end; what is trained on it must still learn to stop.
+    if (isEnd(lastTrained + 1)) masked.trained[lastTrained + 1] = true;
+    else if (lastTrained === masked.ids.length - 1) {
       masked.ids.push(this.#endId);
       masked.trained.push(true);
     }

@@ -66,6 +66,16 @@ describe("rows", () => {
     assert.deepEqual([document!.ids.at(-1), document!.trained.at(-1)], [end, 1]);
   });
 
+  test("whose template marks answers without the end of their turn are trained on that end, and get no other", () => {
+    const chatTemplate =
+      "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|end|>|{% endfor %}";
+    writeRows({ messages: [{ role: "user", content: "a" }, { role: "assistant", content: "b" }] }); // prettier-ignore
+    const marked = new RowEncoder({ ...model, tokenizer: { ...model.tokenizer, chatTemplate } });
+    const { ids, trained } = readDocuments([path], marked, 100).documents[0]!;
+    assert.equal(tokenizer.decode([...ids].filter((_, at) => trained[at] === 1), { skipSpecialTokens: false }), "b<|end|>"); // prettier-ignore
+    assert.equal(tokenizer.decode([...ids], { skipSpecialTokens: false }), "a<|end|>|b<|end|>|");
+  });
+
   test("that are too long are cut at their end and counted; those of which nothing trained is left are dropped and counted", () => {
     writeRows({ text: "abcdefgh" }, { prompt: "a long prompt that fills all", completion: "x" }, { text: "ab" });
     const { documents, truncatedRows, truncatedTokens, droppedRows } = readDocuments([path], encoder, 4);
