@@ -83,15 +83,9 @@ function hashOf(pairs: ReadonlyMap<string, LoraPair>): string {
 /** Gives a model that trains an adapter the factors of one, in place of those it was made with. */
 export function beginFromAdapter(model: TrainableModel, { pairs }: AdapterBeginning): void {
   const state = new Map(model.state());
-  for (const [layer, { a, b }] of pairs) {
-    for (const [factor, data] of [
-      ["A", a],
-      ["B", b],
-    ] as const) {
-      // prettier-ignore
-      const name = peftTensorName(layer, factor);
-      state.set(name, { shape: state.get(name)?.shape ?? [], data });
-    }
+  for (const [layer, { a, b, inputs, outputs }] of pairs) {
+    state.set(peftTensorName(layer, "A"), { shape: [a.length / inputs, inputs], data: a });
+    state.set(peftTensorName(layer, "B"), { shape: [outputs, b.length / outputs], data: b });
   }
   model.restore(state);
 }

@@ -5,17 +5,17 @@ import { decoderWeightShapes } from "../architectures/decoder-weights.ts";
 import { philox4x32 } from "../engine/random.ts";
 import type { WeightInfo, WeightSource } from "../formats/model-file.ts";
 
-/** Standard deviation of matrices: `initializer_range` of transformers' configs. */
-const deviation = 0.02;
+/** Standard deviation of matrices where a config gives no `initializer_range`; transformers' default. */
+const usualDeviation = 0.02;
 /** The fourth counter word: keeps these numbers apart from others of the same seed. */
 const domain = 0x1e17;
 
 /**
- * Weights for pre-training (transformers' `_init_weights`): matrices normal with deviation 0.02, norms one, biases zero. GPT-2's projections
+ * Weights for pre-training (transformers' `_init_weights`): matrices normal with the given deviation, norms one, biases zero. GPT-2's projections
  * back into the residual stream are divided by the square root of twice its layers (Radford et al. 2019, section 2.3).
  * A tensor's values depend on seed and name alone.
  */
-export function initialDecoderWeights(config: DecoderConfig, seed: number): WeightSource {
+export function initialDecoderWeights(config: DecoderConfig, seed: number, deviation = usualDeviation): WeightSource {
   const shapes = decoderWeightShapes(config);
   const infos = new Map([...shapes].map(([name, shape]): [string, WeightInfo] => [name, { name, dtype: "F32", shape }]));
   const readFloat32 = (name: string): Float32Array<ArrayBuffer> => {

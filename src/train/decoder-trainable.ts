@@ -127,13 +127,8 @@ class TrainableDecoder implements TrainableModel {
       await this.#run(session, { ...inputs, ...sofar }, gradients, sums);
     }
     const gradNorm = this.#optimizer.gradientNorm();
-    if (!Number.isFinite(gradNorm)) {
-      throw new BonsaiError(
-        "training_diverged",
-        `The gradient of step ${this.#optimizer.steps + 1} is no longer a number; the weights are those before it.`,
-      );
-    }
-    await this.#optimizer.update(learningRate, gradNorm, maxGradNorm);
+    // What is no number would spoil every weight: the caller is told by the result, and the weights stay.
+    if (Number.isFinite(sums.loss) && Number.isFinite(gradNorm)) await this.#optimizer.update(learningRate, gradNorm, maxGradNorm);
     return {
       loss: sums.loss,
       gradNorm,
@@ -164,11 +159,16 @@ class TrainableDecoder implements TrainableModel {
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose();
-    this.#sessions.clear();
-    await this.#optimizer.dispose();
-    this.#data.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    try {
+      // One whose opening failed has told so already.
+      const opened = await Promise.allSettled(this.#sessions.values());
+      for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
+      this.#sessions.clear();
+      await this.#optimizer.dispose();
+    } finally {
+      this.#data.close();
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
   }
 
   /** Opened when it is needed first: a run that never accumulates or evaluates pays for neither. */

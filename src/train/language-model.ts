@@ -122,10 +122,18 @@ function openForTraining(path: string, seed: number): { model: ModelFile; isFrom
   const isFromNothing = isFolder && !readdirSync(path).some((name) => /\.(safetensors|safetensors\.index\.json|bin|gguf)$/.test(name));
   if (!isFromNothing) return { model: openModel(path), isFromNothing };
   const model = openHuggingFaceFolder(path, (folder, _, config) => ({
-    source: initialDecoderWeights(readDecoderConfig(config, folder), seed),
+    source: initialDecoderWeights(readDecoderConfig(config, folder), seed, initializerRange(config, folder)),
     files: [],
   }));
   return { model, isFromNothing };
+}
+
+/** Undefined where the config gives none. */
+function initializerRange({ initializer_range: range }: Record<string, unknown>, folder: string): number | undefined {
+  if (range === undefined || (typeof range === "number" && Number.isFinite(range) && range > 0)) return range;
+  throw new BonsaiError("invalid_model_file", `${join(folder, "config.json")}: initializer_range must be a number above 0.`, {
+    param: "initializer_range",
+  });
 }
 
 interface RunData {

@@ -42,7 +42,7 @@ export interface StateTensor {
 
 /** A model under training: weights, optimiser and the graphs that change them. */
 export interface TrainableModel {
-  /** One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. */
+  /** One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. Where loss or norm is not finite, nothing changes. */
   step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep>;
   evaluate(batch: TokenBatch): Promise<EvaluationSums>;
   /** The trained weights by their names in the model's own files (full) or in PEFT's (LoRA). */

@@ -75,6 +75,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
     // Before the first step nothing is lost by stopping: a run that goes on evaluates anew.
     const found = await evaluate(model, options.evaluation, progress.step === 0 ? options.stop : undefined);
     if (found === undefined) return;
+    requireFinite("held-out loss", found.eval_loss, progress.step, savedStep);
     const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...found };
     metrics.append(evaluated);
     options.observe({ kind: "evaluation", metrics: evaluated });
@@ -87,7 +88,8 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
       const learningRate = learningRateAt(schedule, progress.step);
       const result = await model.step(batches, learningRate);
       const seconds = (performance.now() - startMs) / 1000;
-      requireFinite(result.loss, result.gradNorm, progress.step + 1, savedStep);
+      requireFinite("loss", result.loss, progress.step + 1, savedStep);
+      requireFinite("norm of the gradient", result.gradNorm, progress.step + 1, savedStep);
       advance(progress, data.stepsPerEpoch, tokens, seconds);
       const line: StepMetrics = {
         step: progress.step,
@@ -136,6 +138,13 @@ function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOp
       { param: "--output-dir" },
     );
   }
+  if (newest === undefined && ["config.json", "adapter_config.json"].some((name) => existsSync(join(outputDir, name)))) {
+    throw new BonsaiError(
+      "usage",
+      `${outputDir} holds a model and no checkpoint to go on from: --resume would replace it; name another folder with --output-dir.`,
+      { param: "--resume" },
+    );
+  }
   removeIncompleteCheckpoints(checkpoints);
   if (newest === undefined) return { step: 0, epoch: 0, stepInEpoch: 0, numTokens: 0, metricsBytes: 0, trainSeconds: 0, identity };
   const { progress, state } = readCheckpoint(join(checkpoints, `step-${newest}`));
@@ -158,12 +167,11 @@ function requireSameRun(then: JsonObject, now: JsonObject, outputDir: string): v
   }
 }
 
-function requireFinite(loss: number, gradNorm: number, step: number, savedStep: number): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
-  const what = Number.isFinite(loss) ? `norm of the gradient became ${gradNorm}` : `loss became ${loss}`;
+function requireFinite(what: string, value: number, step: number, savedStep: number): void {
+  if (Number.isFinite(value)) return;
   throw new BonsaiError(
     "training_diverged",
-    `The ${what} at step ${step}: lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
+    `The ${what} became ${value} at step ${step}: lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
   );
 }
 

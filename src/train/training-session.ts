@@ -7,6 +7,7 @@ import type { Program } from "../autodiff/program.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementArray } from "../onnx/data-type.ts";
 import type { InitializerData, ValueInfo } from "../onnx/graph.ts";
+import { onDisk } from "../formats/written-file.ts";
 import { writeModel } from "../onnx/write.ts";
 import { loadSession, tensor, type Session, type Tensor } from "../runtime/session.ts";
 
@@ -43,7 +44,7 @@ export class TrainingSession {
     };
     const graph = lowerProgram(program, weights?.data ?? noWeights);
     const path = join(folder, `${name}.onnx`);
-    writeFileSync(path, writeModel(graph, weights?.fileName, "reversed"));
+    onDisk(path, () => writeFileSync(path, writeModel(graph, weights?.fileName, "reversed")));
     const session = await loadSession(path, { threads, spinning: true, asWritten: true });
     return new TrainingSession(session, makers(graph.inputs), makers(graph.outputs));
   }

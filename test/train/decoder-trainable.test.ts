@@ -230,6 +230,29 @@ describe("a decoder under training", () => {
     await model.dispose();
   });
 
+  test("keeps its weights where a step's loss is no number, and says so by its result", async () => {
+    const golden = trainingGolden("llama").full;
+    const model = await create("llama", golden, { maxGradNorm: undefined });
+    const batch = goldenBatch(golden, 0);
+    await model.step([batch], 1e30);
+    const spoilt = new Map([...model.trainedWeights()].map(([name, { data }]) => [name, data.slice()]));
+    const { loss, gradNorm } = await model.step([batch], 1e30);
+    assert.ok(!Number.isFinite(loss) || !Number.isFinite(gradNorm), `${loss}, ${gradNorm}`);
+    for (const [name, { data }] of model.trainedWeights()) assert.deepEqual(data, spoilt.get(name), name);
+    await model.dispose();
+  });
+
+  test("draws matrices of the deviation that is given", () => {
+    const file = openModel(modelPath("llama"));
+    file.weights.close();
+    const config = readDecoderConfig(file.config, file.path);
+    const name = "model.embed_tokens.weight";
+    const [usual, wide] = [initialDecoderWeights(config, 3), initialDecoderWeights(config, 3, 0.04)].map((source) =>
+      source.readFloat32(name),
+    );
+    assertClose(wide!, usual!.map((value) => 2 * value), 1e-6, name); // prettier-ignore
+  });
+
   test("leaves no file behind, and none when it cannot be made", async () => {
     const golden = trainingGolden("llama").full;
     const folder = temporaryFolder();

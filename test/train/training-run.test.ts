@@ -153,6 +153,14 @@ describe("a run that was ended", () => {
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
   });
 
+  test("and has a model but no checkpoint is not begun anew over it", async () => {
+    const folder = join(root, "published");
+    mkdirSync(folder);
+    for (const name of ["config.json", "metrics.jsonl"]) writeFileSync(join(folder, name), "{}");
+    await refusal(bigramRun(folder, { resume: true }), "usage", /holds a model and no checkpoint to go on from/);
+    assert.equal(readFileSync(join(folder, "metrics.jsonl"), "utf8"), "{}");
+  });
+
   test("goes on only as the same run, in a folder that is asked to", async () => {
     await refusal(bigramRun(whole), "usage", /holds a run or a model already: --resume/);
     await refusal(
