@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { readTrainingOptions, trainingFlags, trainingHelp } from "../config/training-command-line.ts";
 import { PretrainSchema, SftSchema, type TrainingOptions, type TrainingSchema } from "../config/training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { adapterConfigFile } from "../formats/peft-adapter.ts";
 import { trainLanguageModel } from "../train/language-model.ts";
 import type { RunOutcome } from "../train/training-run.ts";
 import { resolveModels } from "./resolve-models.ts";
@@ -102,6 +103,9 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
 /** A folder with a config is taken as it is, also without weights; anything else is what `serve` would find. */
 async function findModel(model: string): Promise<string> {
   if (existsSync(join(model, "config.json"))) return model;
+  if (existsSync(join(model, adapterConfigFile))) {
+    throw new BonsaiError("usage", `${model} is an adapter: give its base with --model and it with --adapter.`, { param: "--model" });
+  }
   const [found] = await resolveModels([model], console.log);
   return found!.path;
 }

@@ -59,6 +59,8 @@ export function checkTargets(lora: LoraOptions, weights: DecoderWeights): void {
   for (const target of lora.targetModules) {
     if (modules.some((module) => isTarget({ ...lora, targetModules: [target] }, module))) continue;
     const known = [...new Set(modules.map((module) => module.split(".").at(-1)))].join(", ");
-    throw new BonsaiError("usage", `LoRA cannot target "${target}": the model's linear layers are ${known}.`, { param: "target_modules" });
+    throw new BonsaiError("usage", `--lora-target-modules cannot be "${target}": the model's linear layers are ${known}.`, {
+      param: "--lora-target-modules",
+    });
   }
 }
