@@ -18,7 +18,7 @@ import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
-import { metricsFileName, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
+import { metricsFileName, requireFreeFolder, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
 
 export interface LanguageModelTraining extends Pick<TrainingReport, "stage" | "command" | "flags" | "versions"> {
@@ -46,6 +46,7 @@ export async function trainLanguageModel(training: LanguageModelTraining): Promi
       param: "--output-dir",
     });
   }
+  requireFreeFolder(options.outputDir, options.resume);
   const { model, isFromNothing } = openForTraining(modelPath, options.seed);
   try {
     const config = readDecoderConfig(model.config, model.path);

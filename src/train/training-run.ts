@@ -126,10 +126,9 @@ function advance(progress: RunProgress, stepsPerEpoch: number, tokens: number, s
   progress.trainSeconds += seconds;
 }
 
-/** Where the run begins: at nothing, or at its newest checkpoint, whose state the model is given. */
-function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOptions, checkpoints: string): RunProgress {
-  onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
-  const newest = checkpointSteps(checkpoints).at(-1);
+/** @throws BonsaiError `usage` where the folder holds what a run must not replace. */
+export function requireFreeFolder(outputDir: string, resume: boolean): void {
+  const newest = checkpointSteps(join(outputDir, checkpointsFolder)).at(-1);
   const isTaken = [metricsFileName, "config.json", "adapter_config.json"].some((name) => existsSync(join(outputDir, name)));
   if (!resume && (newest !== undefined || isTaken)) {
     throw new BonsaiError(
@@ -145,7 +144,14 @@ function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOp
       { param: "--resume" },
     );
   }
+}
+
+/** Where the run begins: at nothing, or at its newest checkpoint, whose state the model is given. */
+function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOptions, checkpoints: string): RunProgress {
+  onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
+  requireFreeFolder(outputDir, resume);
   removeIncompleteCheckpoints(checkpoints);
+  const newest = checkpointSteps(checkpoints).at(-1);
   if (newest === undefined) return { step: 0, epoch: 0, stepInEpoch: 0, numTokens: 0, metricsBytes: 0, trainSeconds: 0, identity };
   const { progress, state } = readCheckpoint(join(checkpoints, `step-${newest}`));
   requireSameRun(progress.identity, identity, outputDir);

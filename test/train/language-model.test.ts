@@ -361,6 +361,10 @@ test("the folder of the model itself is no output", async () => {
   await refusal(run("full", `--model ${output} --resume`), "usage", /is the folder of the model that is trained/);
 });
 
+test("a folder that holds a run is refused before any data are read", async () => {
+  await refusal(run("full", `--model ${llama}`, { data: join(root, "absent.jsonl") }), "usage", /holds a run or a model already/);
+});
+
 test("a row longer than the model's context allows is refused by its flag", async () => {
   await refusal(run("long", `--model ${llama} --max-length 257`), "usage", /--max-length 257 is more than the model's context of 256/);
 });
