@@ -1,6 +1,6 @@
 /** @file Pre-training and supervised fine-tuning from options to a folder: data, model, loop, and what the run leaves. */
 
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -10,6 +10,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openHuggingFaceFolder } from "../formats/hugging-face-folder.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
+import { onDisk } from "../formats/written-file.ts";
 import { chooseAdapter, beginFromAdapter, type ChosenAdapter } from "./adapter-choice.ts";
 import { createTrainableDecoder } from "./decoder-trainable.ts";
 import { initialDecoderWeights } from "./decoder-initial-weights.ts";
@@ -55,7 +56,9 @@ export async function trainLanguageModel(training: LanguageModelTraining): Promi
       `${isFromNothing ? "A new model of the config" : "The model"} ${modelPath}: ${adapter === undefined ? "all weights" : "a LoRA adapter"} will be trained.`,
     );
     const data = readData(training, model, config);
+    const workFolder = makeWorkFolder(options.outputDir);
     const decoder = await createTrainableDecoder({
+      temporaryFolder: workFolder,
       config,
       weights: model.weights,
       path: model.path,
@@ -111,6 +114,7 @@ export async function trainLanguageModel(training: LanguageModelTraining): Promi
       return outcome;
     } finally {
       await decoder.dispose();
+      rmSync(workFolder, { recursive: true, force: true });
     }
   } finally {
     model.weights.close();
@@ -127,6 +131,17 @@ function openForTraining(path: string, seed: number): { model: ModelFile; isFrom
     files: [],
   }));
   return { model, isFromNothing };
+}
+
+/** Graphs and frozen weights lie in the output folder, so that what a killed process left of them is found by the next: it is removed first. */
+function makeWorkFolder(outputDir: string): string {
+  const folder = join(outputDir, ".work");
+  return onDisk(folder, () => {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    for (const name of readdirSync(outputDir)) if (/\.\d+\.partial$/.test(name)) rmSync(join(outputDir, name), { force: true });
+    return folder;
+  });
 }
 
 /** Undefined where the config gives none. */

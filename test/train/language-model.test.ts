@@ -1,7 +1,7 @@
 /** @file Whole trainings of a tiny model: it learns, others load what it leaves, and cutting the work in pieces changes no byte. */
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
@@ -359,6 +359,17 @@ describe("every architecture and format", () => {
 test("the folder of the model itself is no output", async () => {
   const output = join(root, "full");
   await refusal(run("full", `--model ${output} --resume`), "usage", /is the folder of the model that is trained/);
+});
+
+test("what a killed process left of graphs, weights and half-written files is gone after the run", async () => {
+  const folder = join(root, "left-over");
+  mkdirSync(join(folder, ".work", "bonsai-training-old"), { recursive: true });
+  writeFileSync(join(folder, "model.safetensors.123.partial"), "half");
+  await run("left-over", `--model ${llama} --max-steps 1 ${rows}`);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name === ".work" || name.endsWith(".partial")),
+    [],
+  );
 });
 
 test("a folder that holds a run is refused before any data are read", async () => {
