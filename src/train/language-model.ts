@@ -1,6 +1,6 @@
 /** @file Pre-training and supervised fine-tuning from options to a folder: data, model, loop, and what the run leaves. */
 
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -10,7 +10,6 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openHuggingFaceFolder } from "../formats/hugging-face-folder.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
-import { onDisk } from "../formats/written-file.ts";
 import { chooseAdapter, beginFromAdapter, type ChosenAdapter } from "./adapter-choice.ts";
 import { createTrainableDecoder } from "./decoder-trainable.ts";
 import { initialDecoderWeights } from "./decoder-initial-weights.ts";
@@ -21,6 +20,7 @@ import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocu
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
 import { metricsFileName, requireFreeFolder, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
+import { openWorkFolder } from "./work-folder.ts";
 
 export interface LanguageModelTraining extends Pick<TrainingReport, "stage" | "command" | "flags" | "versions"> {
   /** A GGUF file or a Hugging Face folder. One without weights begins with weights drawn from the seed. */
@@ -41,13 +41,23 @@ const usualMaxLength = 1024;
  * @throws BonsaiError as `openModel`, `readDocuments`, `createTrainableDecoder` and `runTraining`; `usage` for options that the model does not allow.
  */
 export async function trainLanguageModel(training: LanguageModelTraining): Promise<RunOutcome> {
-  const { options, modelPath, log } = training;
+  const { options, modelPath } = training;
   if (resolve(options.outputDir) === resolve(modelPath)) {
     throw new BonsaiError("usage", `--output-dir ${options.outputDir} is the folder of the model that is trained: name another.`, {
       param: "--output-dir",
     });
   }
   requireFreeFolder(options.outputDir, options.resume);
+  const work = openWorkFolder(options.outputDir);
+  try {
+    return await trainIn(work.path, training);
+  } finally {
+    work.remove();
+  }
+}
+
+async function trainIn(workFolder: string, training: LanguageModelTraining): Promise<RunOutcome> {
+  const { options, modelPath, log } = training;
   const { model, isFromNothing } = openForTraining(modelPath, options.seed);
   try {
     const config = readDecoderConfig(model.config, model.path);
@@ -56,7 +66,6 @@ export async function trainLanguageModel(training: LanguageModelTraining): Promi
       `${isFromNothing ? "A new model of the config" : "The model"} ${modelPath}: ${adapter === undefined ? "all weights" : "a LoRA adapter"} will be trained.`,
     );
     const data = readData(training, model, config);
-    const workFolder = makeWorkFolder(options.outputDir);
     const decoder = await createTrainableDecoder({
       temporaryFolder: workFolder,
       config,
@@ -114,7 +123,6 @@ export async function trainLanguageModel(training: LanguageModelTraining): Promi
       return outcome;
     } finally {
       await decoder.dispose();
-      rmSync(workFolder, { recursive: true, force: true });
     }
   } finally {
     model.weights.close();
@@ -131,17 +139,6 @@ function openForTraining(path: string, seed: number): { model: ModelFile; isFrom
     files: [],
   }));
   return { model, isFromNothing };
-}
-
-/** Graphs and frozen weights lie in the output folder, so that what a killed process left of them is found by the next: it is removed first. */
-function makeWorkFolder(outputDir: string): string {
-  const folder = join(outputDir, ".work");
-  return onDisk(folder, () => {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    for (const name of readdirSync(outputDir)) if (/\.\d+\.partial$/.test(name)) rmSync(join(outputDir, name), { force: true });
-    return folder;
-  });
 }
 
 /** Undefined where the config gives none. */

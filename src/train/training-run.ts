@@ -177,7 +177,7 @@ function requireFinite(what: string, value: number, step: number, savedStep: num
   if (Number.isFinite(value)) return;
   throw new BonsaiError(
     "training_diverged",
-    `The ${what} became ${value} at step ${step}: lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
+    `The ${what} became ${value} at step ${step}: begin anew with a lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
   );
 }
 
