@@ -112,7 +112,9 @@ export async function presentModels(modelsFolder: string, catalog: Catalog): Pro
   if (!existsSync(modelsFolder)) return [];
   const entries = readdirSync(modelsFolder, { withFileTypes: true });
   const names = entries
-    .filter((entry) => !entry.name.startsWith(".") && statSync(join(modelsFolder, entry.name)).isDirectory())
+    .filter(
+      (entry) => !entry.name.startsWith(".") && statSync(join(modelsFolder, entry.name), { throwIfNoEntry: false })?.isDirectory() === true,
+    )
     .map((entry) => entry.name);
   const found: FoundModel[] = [];
   const rank = (name: string): string => (name === firstModelName ? "" : name);

@@ -147,7 +147,7 @@ export const registry = {
     status: 500,
     type: "server_error",
     what: "the loss of a training step is no longer a number",
-    remedy: "lower --learning-rate or set --max-grad-norm, and go on from the last checkpoint",
+    remedy: "begin anew with a lower --learning-rate or --max-grad-norm; the last checkpoint before it is whole",
   },
   download_failed: {
     status: 500,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -135,6 +135,12 @@ describe("models to serve", () => {
       /Two models are called bear .*ALIAS=PATH/,
     );
   });
+});
+
+test("a link in the models' folder that leads nowhere is passed over", async () => {
+  const folder = modelsFolder({ "bear/config.json": "{}", "bear/model.safetensors": "" });
+  symlinkSync(join(folder, "gone"), join(folder, "link"));
+  assert.deepEqual(await resolveModels([], quiet, { modelsFolder: folder, catalog }), [{ id: "bear", path: join(folder, "bear") }]);
 });
 
 describe("adapters to serve", () => {
