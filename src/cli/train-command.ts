@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { readTrainingOptions, trainingFlags, trainingHelp } from "../config/training-command-line.ts";
 import { PretrainSchema, SftSchema, type TrainingOptions, type TrainingSchema } from "../config/training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { adapterConfigFile } from "../formats/peft-adapter.ts";
 import { trainLanguageModel } from "../train/language-model.ts";
 import type { RunOutcome } from "../train/training-run.ts";
 import { resolveModels } from "./resolve-models.ts";
@@ -100,14 +99,15 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
   return 130;
 }
 
-/** A folder with a config is taken as it is, also without weights; anything else is what `serve` would find. */
+/**
+ * A folder with a config is taken as it is, also without weights; anything else is what `serve` would find.
+ * @throws BonsaiError `usage` for an adapter, whose base would be trained in its place.
+ */
 async function findModel(model: string): Promise<string> {
   if (existsSync(join(model, "config.json"))) return model;
-  if (existsSync(join(model, adapterConfigFile))) {
-    throw new BonsaiError("usage", `${model} is an adapter: give its base with --model and it with --adapter.`, { param: "--model" });
-  }
   const [found] = await resolveModels([model], console.log);
-  return found!.path;
+  if (found?.adapters === undefined) return found!.path;
+  throw new BonsaiError("usage", `${model} is an adapter: give its base with --model and it with --adapter.`, { param: "--model" });
 }
 
 function versions(): Record<string, string> {

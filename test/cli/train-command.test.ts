@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { readTrainingOptions, trainingHelp } from "../../src/config/training-command-line.ts";
 import { optionsOf } from "../../src/config/option.ts";
 import { PretrainSchema, SftSchema } from "../../src/config/training-options.ts";
+import { runSftCommand } from "../../src/cli/train-command.ts";
 import { trainingProgress } from "../../src/cli/training-progress.ts";
 import { checkpointSteps } from "../../src/train/checkpoint.ts";
 import { goldenPath } from "../architectures/goldens.ts";
@@ -178,4 +179,14 @@ test("progress is one line on a terminal, which evaluations do not break", () =>
   progress.end();
   assert.match(text, /^\rtrain \[.*\n\r.*100% 10\/10 loss 2\.000 250 tokens\/s[^\n]*\n$/s);
   assert.deepEqual(lines, ["After 5 steps: held-out loss 2.0000, token accuracy 0.5000."]);
+});
+
+test("an adapter is not trained as a model of its own, nor its base in its place", async (context) => {
+  const error = context.mock.method(console, "error", () => undefined);
+  const adapter = fileURLToPath(new URL("../oracle/adapters/llama", import.meta.url));
+  const output = join(temporaryFolder(), "never");
+  const status = await runSftCommand(["--model", adapter, "--dataset", "rows.jsonl", "--output-dir", output]);
+  assert.equal(status, 2);
+  assert.match(String(error.mock.calls[0]?.arguments[0]), /is an adapter: give its base with --model and it with --adapter/);
+  assert.equal(existsSync(output), false);
 });
