@@ -8,6 +8,7 @@ import { PretrainSchema, SftSchema, type TrainingOptions, type TrainingSchema } 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { trainLanguageModel } from "../train/language-model.ts";
 import type { RunOutcome } from "../train/training-run.ts";
+import { isAdapter } from "./adapter-base.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { programVersion } from "./serve.ts";
 import { trainingProgress } from "./training-progress.ts";
@@ -105,8 +106,8 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
  */
 async function findModel(model: string): Promise<string> {
   if (existsSync(join(model, "config.json"))) return model;
-  const [found] = await resolveModels([model], console.log);
-  if (found?.adapters === undefined) return found!.path;
+  const found = isAdapter({ id: model, path: model }) ? undefined : (await resolveModels([model], console.log))[0];
+  if (found !== undefined && found.adapters === undefined) return found.path;
   throw new BonsaiError("usage", `${model} is an adapter: give its base with --model and it with --adapter.`, { param: "--model" });
 }
 

@@ -75,7 +75,7 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
  * Ways of drawing the first factors that leave the base as it is. Others (PiSSA, OLoRA, LoftQ …) take part of the base's weights away, which the
  * factors alone do not tell.
  */
-const plainInitializations: readonly unknown[] = [true, false, null, "gaussian", "orthogonal", "eva"];
+const plainInitializations: ReadonlySet<unknown> = new Set([true, false, null, "gaussian", "orthogonal", "eva"]);
 
 /** Far beyond any factor that was trained; it bounds what products with inputs can reach. */
 const largestFactor = 1e18;
@@ -131,7 +131,7 @@ function requirePlainLora(config: JsonObject, path: string): void {
     const isEmpty = values.includes(null) && Array.isArray(value) && value.length === 0;
     if (!values.includes(value) && !isEmpty) refuse(key, JSON.stringify(values[0]));
   }
-  if (!plainInitializations.includes(config["init_lora_weights"] ?? true))
+  if (!plainInitializations.has(config["init_lora_weights"] ?? true))
     refuse("init_lora_weights", "one that leaves the base's weights as they are");
   for (const key of emptyPatterns) {
     const value = config[key] ?? {};

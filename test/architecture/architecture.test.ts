@@ -7,9 +7,8 @@ import { describe, test } from "node:test";
 import { findCycle, importsOf, projectFiles, readProjectFile, root, sourceFolders } from "./project-files.ts";
 
 /** The folders of src/, in the order of dependence: a folder imports only from those before it. */
-const order = "errors config tensor onnx autodiff formats text architectures runtime engine teddy reward bestofn train protocol server cli".split(
-  " ",
-);
+const order =
+  "errors config tensor onnx autodiff formats text architectures runtime engine teddy reward bestofn train protocol server cli".split(" ");
 
 /** Folders of test/ that are not the mirror of a folder of src/. */
 const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "oracle"]);

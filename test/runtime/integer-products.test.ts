@@ -39,7 +39,8 @@ async function sumOfExtremes(length: number, digit: number, zeroPoint: number): 
     row: tensor("uint8", new Uint8Array(length).fill(digit), [1, length]),
     column: tensor("int8", new Int8Array(length).fill(127), [length, 1]),
   };
-  const { sum } = await session.run(feeds, { sum: null });
+  const outputs = await session.run(feeds, { sum: null });
   await session.dispose();
-  return (sum?.data as Float32Array)[0]!;
+  const sums = outputs["sum"]?.data as Float32Array;
+  return sums[0]!;
 }

@@ -192,7 +192,11 @@ describe("a run that was ended", () => {
     const observe = (event: TrainingEvent): void => {
       if (event.kind === "step" && event.metrics.step === 6) void model.dispose();
     };
-    await refusal(bigramRun(folder, { model, observe }), "training_diverged", /loss became NaN at step 7: lower .*step 4 is whole/);
+    await refusal(
+      bigramRun(folder, { model, observe }),
+      "training_diverged",
+      /loss became NaN at step 7: begin anew with a lower .*step 4 is whole/,
+    );
     assert.deepEqual(checkpointSteps(join(folder, "checkpoints")), [4]);
     await bigramRun(folder, { resume: true });
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
