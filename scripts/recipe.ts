@@ -7,8 +7,8 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
+import { parseArguments } from "../src/cli/command-arguments.ts";
 
 interface Stage {
   name: string;
@@ -203,7 +203,7 @@ async function runStage(stage: Stage, folder: string): Promise<number> {
 
 async function run(args: readonly string[]): Promise<number> {
   const names = Object.entries(recipes).map(([name, { about }]) => `  ${name}   ${about}`);
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseArguments(args, flags);
   if (values.help === true) {
     console.log(
       [
@@ -229,14 +229,6 @@ async function run(args: readonly string[]): Promise<number> {
     return status;
   }
   return 0;
-}
-
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: flags });
-  } catch (cause) {
-    throw new BonsaiError("usage", `${(cause as Error).message} See --help.`, { cause });
-  }
 }
 
 const flags = { help: { type: "boolean", short: "h" } } as const;

@@ -6,9 +6,9 @@
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { createProgress } from "../src/cli/progress.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
+import { parseArguments } from "../src/cli/command-arguments.ts";
 import { onDisk, writeWholeFile } from "../src/formats/written-file.ts";
 import { corpusTexts } from "../src/teddy/corpus.ts";
 import { demonstration, prompt } from "../src/teddy/demonstration.ts";
@@ -168,16 +168,6 @@ const flags = {
   "vocab-size": { type: "string", default: "2048" },
 } as const;
 
-function parseFlags(
-  argv: readonly string[],
-): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
-  try {
-    return parseArgs({ args: [...argv], allowPositionals: true, options: flags });
-  } catch (cause) {
-    throw new BonsaiError("usage", `${cause instanceof Error ? cause.message : String(cause)} See --help.`, { cause });
-  }
-}
-
 function integer(flag: string, value: string, least: number): number {
   const number = Number(value);
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < least) {
@@ -194,7 +184,7 @@ const writers: Readonly<Record<string, (options: Options) => void | Promise<void
 };
 
 async function run(argv: readonly string[]): Promise<void> {
-  const { values, positionals } = parseFlags(argv);
+  const { values, positionals } = parseArguments(argv, flags);
   if (values.help === true) return console.log(help);
   const [command, ...files] = positionals;
   const options: Options = {

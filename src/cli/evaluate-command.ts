@@ -2,12 +2,12 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
 import { plainSampling } from "../engine/sampler.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { parseArguments } from "./command-arguments.ts";
 import { isJsonObject } from "../formats/json-file.ts";
 import { writeWholeFile } from "../formats/written-file.ts";
 import { bestAnswer } from "../teddy/answer.ts";
@@ -207,7 +207,7 @@ function readPrompts(path: string, limit: number): Message[][] {
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseArguments(args, flags);
   if (values.help === true) return undefined;
   if (positionals.length !== 1 || positionals[0] !== "policy") throw new BonsaiError("usage", "Say what to evaluate: policy. See --help.");
   if (values.model === undefined) throw new BonsaiError("usage", "Name what to evaluate: --model NAME or DIR.", { param: "--model" });
@@ -243,11 +243,3 @@ const flags = {
   seed: { type: "string", default: "0" },
   card: { type: "string" },
 } as const;
-
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: flags });
-  } catch (cause) {
-    throw new BonsaiError("usage", `${(cause as Error).message} See --help.`, { cause });
-  }
-}

@@ -1,8 +1,8 @@
 /** @file `npm run merge -- ADAPTER --output-dir DIR`: writes a base with an adapter added to its weights, as a model of its own. */
 
 import { existsSync, readdirSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { parseArguments } from "./command-arguments.ts";
 import { savedTypes, writeHuggingFaceFolder, type SavedType } from "../formats/hugging-face-writer.ts";
 import { mergeAdapter } from "../formats/merged-adapter.ts";
 import { openModel } from "../formats/open-model.ts";
@@ -23,7 +23,7 @@ Usage: npm run merge -- ADAPTER --output-dir DIR [--dtype ${types.join("|")}]
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage. */
 export async function runMergeCommand(args: readonly string[]): Promise<number> {
   try {
-    const { values, positionals } = parse(args);
+    const { values, positionals } = parseArguments(args, flags);
     if (values.help === true) {
       console.log(help);
       return 0;
@@ -71,11 +71,3 @@ const flags = {
   "output-dir": { type: "string" },
   dtype: { type: "string", default: "float32" },
 } as const;
-
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof flags }>> {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: flags });
-  } catch (cause) {
-    throw new BonsaiError("usage", `${(cause as Error).message} See --help.`, { cause });
-  }
-}

@@ -1,7 +1,7 @@
 /** @file The command line of `bonsai pull`: its arguments, help, exit status and what Control-C does. */
 
-import { parseArgs } from "node:util";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { parseArguments } from "./command-arguments.ts";
 import { readCatalog, type Catalog } from "./catalog.ts";
 import { pullModel } from "./pull.ts";
 import { defaultModelsFolder } from "./project-root.ts";
@@ -15,7 +15,7 @@ export async function runPullCommand(argv: readonly string[]): Promise<number> {
   const onSignal = (): void => interrupt.abort(new Error("interrupted"));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    const { values, positionals } = parse(argv);
+    const { values, positionals } = parseArguments(argv, { help: { type: "boolean", short: "h" }, "models-dir": { type: "string" } });
     const catalog = await readCatalog();
     if (values.help === true) {
       console.log(helpText(catalog));
@@ -35,21 +35,6 @@ export async function runPullCommand(argv: readonly string[]): Promise<number> {
     return error.code === "usage" ? 2 : 1;
   } finally {
     process.removeListener("SIGINT", onSignal).removeListener("SIGTERM", onSignal);
-  }
-}
-
-function parse(argv: readonly string[]): {
-  values: { help?: boolean | undefined; "models-dir"?: string | undefined };
-  positionals: string[];
-} {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { help: { type: "boolean", short: "h" }, "models-dir": { type: "string" } },
-    });
-  } catch (cause) {
-    throw new BonsaiError("usage", `${cause instanceof Error ? cause.message : String(cause)} See --help.`, { cause });
   }
 }
 

@@ -220,9 +220,9 @@ export class CpuDecoder implements DecoderDevice {
     const allWanted = outputs["all_wanted"]?.data as Uint8Array;
     const logits = floats(outputs["logits"]);
     const k = values.length / count;
-    const rows = [...allWanted].map((wanted, at) =>
-      wanted === 1 ? allWanted.subarray(0, at).reduce((sum, one) => sum + one, 0) : undefined,
-    );
+    // Only the rows that were wanted came, one after the other.
+    let next = 0;
+    const rows = Array.from(allWanted, (wanted) => (wanted === 1 ? next++ : undefined));
     return steps.map((_, at) => {
       const row = rows[at];
       return {
