@@ -33,7 +33,13 @@ export async function loadSession(model: string | Uint8Array, options: SessionOp
       enableMemPattern: false,
       graphOptimizationLevel: options.asWritten === true ? "disabled" : "all",
       logSeverityLevel: 3,
-      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
+      extra: {
+        session: {
+          // A place that attention may not look at weighs exp(-104), a denormal, on which each of these processors' operations stalls: zero is as right.
+          set_denormal_as_zero: "1",
+          intra_op: { allow_spinning: options.spinning ? "1" : "0" },
+        },
+      },
     });
   } catch (cause) {
     const name = typeof model === "string" ? model : "A graph in memory";

@@ -6,7 +6,7 @@ import * as letter from "./letter-texts.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion } from "./question.ts";
 import type { QuestionFacts } from "./question-facts.ts";
 import type { RandomStream } from "./random-stream.ts";
-import { fabrics } from "./slots.ts";
+import { askers, fabrics, mishaps } from "./slots.ts";
 import { storyStages, troublesByTopic } from "./story-texts.ts";
 import { Storyteller } from "./storyteller.ts";
 import { capitalised } from "./template.ts";
@@ -96,17 +96,24 @@ function shopNote(stream: RandomStream): string {
   return `${teller.sentence(letter.shopNotes[0]!)} ${teller.paragraph(letter.shopNotes.slice(1), 3 + stream.integer(4))}`;
 }
 
-/** A list of advice for one fabric, topic by topic. */
+/**
+ * A list of advice for one fabric and one kind of reader, topic by topic and stain by stain: nowhere else does a text say so much of the truth in so
+ * few words.
+ */
 function careCard(stream: RandomStream): string {
   const fabric = stream.pick(fabrics);
   const name = drawFacts(stream, "training").name;
-  const asker = stream.pick(["child", "parent", "collector"] as const);
-  const lines = topics
-    .filter((topic) => slotsOf(topic).has("fabric") && !slotsOf(topic).has("mishap") && stream.chance(0.6))
-    .map((topic): QuestionFacts => ({ topic, name, fabric, asker }))
-    .filter((facts) => !isHeldOut(facts))
-    .map((facts) => `${capitalised(facts.topic)}: ${writeAnswer("cold", facts, stream)}`);
-  return [`How to look after ${name}, a ${fabric === "wool" ? "woollen" : fabric} bear`, ...lines].join("\n");
+  const asker = stream.pick(askers);
+  const bear = { name, fabric, asker };
+  const lines = [
+    ...topics
+      .filter((topic) => !slotsOf(topic).has("mishap") && stream.chance(0.3))
+      .map((topic) => ({ title: topic, facts: { ...bear, topic } })),
+    ...mishaps.filter(() => stream.chance(0.15)).map((mishap) => ({ title: mishap, facts: { ...bear, topic: "stain" as const, mishap } })),
+  ]
+    .filter(({ facts }) => !isHeldOut(facts))
+    .map(({ title, facts }) => `${capitalised(title)}: ${writeAnswer("cold", facts, stream)}`);
+  return [letter.careCardTitles[asker].replace("{bear}", `${name}, a ${fabric === "wool" ? "woollen" : fabric} bear`), ...lines].join("\n");
 }
 
 export const genres: Readonly<Record<string, (stream: RandomStream) => string>> = {
@@ -121,11 +128,11 @@ export const genres: Readonly<Record<string, (stream: RandomStream) => string>> 
 
 /** How often each genre is written. */
 export const genreMixture: Readonly<Record<string, number>> = {
-  story: 30,
-  dialogue: 30,
-  column: 15,
-  letter: 10,
-  diary: 6,
-  shopNote: 5,
-  careCard: 4,
+  story: 18,
+  dialogue: 34,
+  column: 17,
+  letter: 7,
+  diary: 4,
+  shopNote: 4,
+  careCard: 16,
 };

@@ -1,5 +1,6 @@
 /** @file The sentences of letters, postcards, diaries and shop notes. Slots as in stories. Pure data. */
 
+import type { Asker } from "./slots.ts";
 export const salutations = ["Dear {friend},", "My dear {friend},", "Hello {friend},", "Dear {elder},", "Good day, {friend}!"];
 
 export const letterNews = [
@@ -98,6 +99,13 @@ export const shopNotes = [
   "Ask for {name} at the {small} shop near {place}.",
   "Whoever takes {him} home will be {mood}.",
 ];
+
+/** Whom a list of advice is for decides some of it, so its title says so. */
+export const careCardTitles: Readonly<Record<Asker, string>> = {
+  child: "For children: how to look after {bear}",
+  parent: "For parents: how to look after {bear}",
+  collector: "For collectors: how to look after {bear}",
+};
 
 export const columnGreetings = ["Dear Aunt Bruin,", "Dear Bear Doctor,", "To the bear page,", "Dear editor,"];
 export const columnSignatures = [

@@ -32,7 +32,7 @@ function answersTo(index: number): string[] {
 }
 
 const digests: Readonly<Record<string, [texts: () => Iterable<string>, digest: string]>> = {
-  corpus: [() => corpusTexts(0, 100_000), "5d68825a99baaf2f"],
+  corpus: [() => corpusTexts(0, 100_000), "b0ac090ea6166a6d"],
   demonstrations: [() => rowsOf((index) => demonstration(0, index)), "c0b255c056609ae7"],
   "held-out demonstrations": [() => rowsOf((index) => demonstration(0, index, "held-out")), "4ae8f5621b6ecb4b"],
   prompts: [() => rowsOf((index) => prompt(0, index, "training")), "ddb6e191c74a7f31"],
