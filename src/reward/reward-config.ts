@@ -1,0 +1,198 @@
+/** @file reward.json, which makes a model folder or adapter a reward model: what its outputs mean, how they become one reward, and its scale. */
+
+import { join } from "node:path";
+import Type from "typebox";
+import Value from "typebox/value";
+import { didYouMean } from "../config/suggestion.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
+import { writeJsonFile } from "../formats/written-file.ts";
+
+export const rewardConfigFile = "reward.json";
+
+/**
+ * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
+ * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
+ * over the hidden states of the policy that writes the answers.
+ */
+export const rewardForms = ["decoder", "encoder", "policy-head"] as const;
+export type RewardForm = (typeof rewardForms)[number];
+
+/** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */
+export interface Scale {
+  mean: number;
+  /** Above 0. */
+  deviation: number;
+}
+
+export interface Normalization {
+  /** Of each dimension's raw output. */
+  dimensions: readonly Scale[];
+  /** Of the weighted sum of raw outputs. */
+  holistic: Scale;
+  /** What was scored, as a sentence. */
+  reference: string;
+}
+
+export interface RewardConfig {
+  form: RewardForm;
+  /** One for each output of the model, in order. A model with one output has the dimension "reward". */
+  dimensions: readonly string[];
+  /** Of the raw outputs in the holistic reward; as many as dimensions. */
+  weights: readonly number[];
+  normalization: Normalization;
+  /** Most tokens that the model reads. */
+  maxLength: number;
+  /** Of a policy-head: the policy whose hidden states it reads. Absent otherwise. */
+  policy?: PolicyReference | undefined;
+}
+
+export interface PolicyReference {
+  /** As `--model` takes it: a name, or a folder seen from the reward model's. */
+  name: string;
+  /** `ModelFile.contentHash` of the policy that it was trained on; a head fits no other one. */
+  sha256: string;
+}
+
+const largestFileBytes = 2 ** 20;
+const mostDimensions = 64;
+/** Beyond any trained model's outputs; keeps sums and quotients finite. */
+const largestNumber = 1e9;
+const smallestDeviation = 1e-9;
+
+const Numbers = Type.Array(Type.Number({ minimum: -largestNumber, maximum: largestNumber }), { maxItems: mostDimensions });
+const Deviation = Type.Number({ minimum: smallestDeviation, maximum: largestNumber });
+const closed = { additionalProperties: false } as const;
+
+/** The file, with the keys that it has on disk. */
+const RewardFile = Type.Object(
+  {
+    form: Type.Union(rewardForms.map((form) => Type.Literal(form))),
+    // Names become keys of the wire's answers and of id2label.
+    dimensions: Type.Array(Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$" }), { minItems: 1, maxItems: mostDimensions }),
+    weights: Numbers,
+    normalization: Type.Object(
+      {
+        mean: Numbers,
+        deviation: Type.Array(Deviation, { maxItems: mostDimensions }),
+        holistic: Type.Object({ mean: Type.Number({ minimum: -largestNumber, maximum: largestNumber }), deviation: Deviation }, closed),
+        reference: Type.String({ maxLength: 1000 }),
+      },
+      closed,
+    ),
+    max_length: Type.Integer({ minimum: 1, maximum: 2 ** 20 }),
+    policy: Type.Optional(
+      Type.Object({ name: Type.String({ minLength: 1, maxLength: 1000 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) }, closed),
+    ),
+  },
+  closed,
+);
+type RewardFile = Type.Static<typeof RewardFile>;
+
+/**
+ * Reads `folder`'s reward.json.
+ * @throws BonsaiError `file_not_found`; `invalid_model_file`, naming file and key.
+ */
+export function readRewardConfig(folder: string): RewardConfig {
+  const path = join(folder, rewardConfigFile);
+  const value = readJsonObject(path, largestFileBytes);
+  const { duplicateKey } = inspectJson(readTextFile(path, largestFileBytes));
+  if (duplicateKey !== undefined) throw refusal(path, duplicateKey, "is there twice");
+  return fromFile(checkedFile(path, value));
+}
+
+/**
+ * Writes `folder`'s reward.json, whole or not at all; the folder exists.
+ * @throws BonsaiError `invalid_model_file` naming the key where the config is not one that `readRewardConfig` takes; `write_failed`.
+ */
+export function writeRewardConfig(folder: string, config: RewardConfig): void {
+  const path = join(folder, rewardConfigFile);
+  const file = toFile(config);
+  checkedFile(path, file);
+  writeJsonFile(path, file);
+}
+
+/** The scale of a model that was not measured on any reference: rewards are its raw outputs. */
+export function rawNormalization(outputs: number): Normalization {
+  return {
+    dimensions: Array.from({ length: outputs }, () => ({ mean: 0, deviation: 1 })),
+    holistic: { mean: 0, deviation: 1 },
+    reference: "none: rewards are the model's raw outputs",
+  };
+}
+
+function checkedFile(path: string, value: object): RewardFile {
+  if (!Value.Check(RewardFile, value)) throw refusalOfShape(path, value);
+  const { dimensions, weights, normalization, form, policy } = value;
+  const repeated = dimensions.find((name, index) => dimensions.indexOf(name) !== index);
+  if (repeated !== undefined) throw refusal(path, "dimensions", `names ${JSON.stringify(repeated)} twice`);
+  const lists = { weights, "normalization.mean": normalization.mean, "normalization.deviation": normalization.deviation };
+  for (const [key, list] of Object.entries(lists)) {
+    if (list.length === dimensions.length) continue;
+    throw refusal(path, key, `has ${list.length} numbers and there are ${dimensions.length} dimensions; give one for each`);
+  }
+  if (weights.every((weight) => weight === 0)) throw refusal(path, "weights", "are all 0, so that no answer would be better than another");
+  if (form === "policy-head" && policy === undefined) {
+    throw refusal(path, "policy", 'is missing; the form "policy-head" needs the name and sha256 of the policy that its head reads');
+  }
+  if (form !== "policy-head" && policy !== undefined) {
+    throw refusal(path, "policy", `belongs to the form "policy-head" only, and the form is ${JSON.stringify(form)}`);
+  }
+  return value;
+}
+
+/** The sentence for the first thing that the schema refuses. */
+function refusalOfShape(path: string, value: object): BonsaiError {
+  // A key that does not belong is first reported as one whose schema is false.
+  const first = Value.Errors(RewardFile, value).find(({ keyword }) => keyword !== "boolean");
+  const place = (first?.instancePath ?? "").slice(1).replaceAll("/", ".");
+  const parameters = first?.params as { requiredProperties?: string[]; additionalProperties?: string[] } | undefined;
+  const inPlace = (name: string): string => (place === "" ? name : `${place}.${name}`);
+  const missing = parameters?.requiredProperties?.[0];
+  if (missing !== undefined) return refusal(path, inPlace(missing), "is missing");
+  const unknown = parameters?.additionalProperties?.[0];
+  if (unknown !== undefined) {
+    const known = place === "" ? Object.keys(RewardFile.properties) : [];
+    return refusal(path, inPlace(unknown.slice(0, 64)), `is no key of it.${didYouMean(unknown, known)}`);
+  }
+  if (place === "form") return refusal(path, place, `must be one of ${rewardForms.map((form) => JSON.stringify(form)).join(", ")}`);
+  return refusal(path, place, first?.message ?? "is not valid");
+}
+
+function refusal(path: string, key: string, problem: string): BonsaiError {
+  return new BonsaiError("invalid_model_file", `${path}: ${key} ${problem}${problem.endsWith("?") || problem.endsWith(".") ? "" : "."}`, {
+    param: key,
+  });
+}
+
+function fromFile(file: RewardFile): RewardConfig {
+  const { mean, deviation, holistic, reference } = file.normalization;
+  return {
+    form: file.form,
+    dimensions: file.dimensions,
+    weights: file.weights,
+    normalization: {
+      dimensions: mean.map((value, index) => ({ mean: value, deviation: deviation[index] as number })),
+      holistic,
+      reference,
+    },
+    maxLength: file.max_length,
+    policy: file.policy,
+  };
+}
+
+function toFile({ form, dimensions, weights, normalization, maxLength, policy }: RewardConfig): RewardFile {
+  return {
+    form,
+    dimensions: [...dimensions],
+    weights: [...weights],
+    normalization: {
+      mean: normalization.dimensions.map(({ mean }) => mean),
+      deviation: normalization.dimensions.map(({ deviation }) => deviation),
+      holistic: { mean: normalization.holistic.mean, deviation: normalization.holistic.deviation },
+      reference: normalization.reference,
+    },
+    max_length: maxLength,
+    ...(policy === undefined ? {} : { policy: { name: policy.name, sha256: policy.sha256 } }),
+  };
+}
