@@ -15,7 +15,7 @@ export const rewardConfigFile = "reward.json";
  * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
  * over the hidden states of the policy that writes the answers.
  */
-export const rewardForms = ["decoder", "encoder", "policy-head"] as const;
+const rewardForms = ["decoder", "encoder", "policy-head"] as const;
 export type RewardForm = (typeof rewardForms)[number];
 
 /** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */
@@ -67,7 +67,7 @@ const closed = { additionalProperties: false } as const;
 /** The file, with the keys that it has on disk. */
 const RewardFile = Type.Object(
   {
-    form: Type.Union(rewardForms.map((form) => Type.Literal(form))),
+    form: Type.Union([Type.Literal("decoder"), Type.Literal("encoder"), Type.Literal("policy-head")]),
     // Names become keys of the wire's answers and of id2label.
     dimensions: Type.Array(Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$" }), { minItems: 1, maxItems: mostDimensions }),
     weights: Numbers,
