@@ -6,6 +6,7 @@
  */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { addedToken, bpeModel } from "./bpe-tokenizer-json.ts";
 import type { GgufArchitecture } from "./gguf-config.ts";
 import type { GgufMetadata } from "./gguf-metadata.ts";
 import { byteLevelSteps, preTokenizerNames } from "./gguf-pre-tokenizers.ts";
@@ -122,7 +123,7 @@ function addedTokens({ tokens, types }: Vocabulary): JsonObject[] {
   for (const [id, content] of tokens.entries()) {
     const type = types[id];
     if (content === "" || (type !== CONTROL && type !== USER_DEFINED && type !== UNKNOWN)) continue;
-    added.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: type !== USER_DEFINED });
+    added.push(addedToken(id, content, type !== USER_DEFINED));
   }
   return added;
 }
@@ -221,19 +222,5 @@ function sentencePieceTokenizer(path: string, metadata: GgufMetadata, vocabulary
         byte_fallback: true,
       }),
     },
-  };
-}
-
-function bpeModel(parts: JsonObject): JsonObject {
-  return {
-    type: "BPE",
-    dropout: null,
-    unk_token: null,
-    continuing_subword_prefix: null,
-    end_of_word_suffix: null,
-    fuse_unk: false,
-    byte_fallback: false,
-    ignore_merges: false,
-    ...parts,
   };
 }

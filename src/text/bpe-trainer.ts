@@ -4,6 +4,7 @@
  */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { addedToken, bpeModel } from "../formats/bpe-tokenizer-json.ts";
 import type { TokenizerFiles } from "../formats/model-file.ts";
 import { byteToCharacter } from "./byte-alphabet.ts";
 import { PairQueue } from "./pair-queue.ts";
@@ -111,36 +112,16 @@ function mergeInWord(ids: number[], left: number, right: number, merged: number,
 
 /** The serialisation of Hugging Face's tokenizers, which the Rust, Python and JavaScript libraries and this project read alike. */
 function tokenizerJson(tokens: readonly string[], merges: readonly [string, string][]): Record<string, unknown> {
-  const added = specialTokens.map((content, id) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }));
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: added,
+    added_tokens: specialTokens.map((content, id) => addedToken(id, content, true)),
     normalizer: null,
     pre_tokenizer: preTokenizer,
     post_processor: null,
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges,
-    },
+    model: bpeModel({ vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges }),
   };
 }
 

@@ -5,24 +5,14 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { BoundedFile } from "../../src/formats/bounded-file.ts";
 import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
-import { readSafetensorsHeader, type SafetensorsHeader } from "../../src/formats/safetensors.ts";
 import { runOracle, withoutSafetensors } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";
+import { headerOf } from "./safetensors-header.ts";
 
 const folder = temporaryFolder();
 const path = join(folder, "model.safetensors");
-
-function readHeader(): SafetensorsHeader {
-  const file = new BoundedFile(path);
-  try {
-    return readSafetensorsHeader(file);
-  } finally {
-    file.close();
-  }
-}
 
 const tensor = (name: string, dtype: TensorToWrite["dtype"], values: number): TensorToWrite => ({
   name,
@@ -33,7 +23,7 @@ const tensor = (name: string, dtype: TensorToWrite["dtype"], values: number): Te
 
 test("the data begin on a multiple of 8 bytes, and bytes that do not fit the shape are refused", () => {
   writeSafetensors(path, [tensor("a", "F32", 1)]);
-  assert.equal(readHeader().entries.get("a")!.offset % 8, 0);
+  assert.equal(headerOf(path).entries.get("a")!.offset % 8, 0);
   assert.throws(() => writeSafetensors(path, [{ ...tensor("a", "F32", 1), shape: [2] }]), /a: 4 bytes/);
   assert.throws(() => writeSafetensors(path, [tensor("a", "F32", 1), tensor("a", "F32", 1)]), /twice/);
 });
@@ -42,7 +32,7 @@ test("each tensor lies on a multiple of its values' size, in an order that does 
   const tensors = [tensor("odd", "F16", 3), tensor("b", "F32", 1), tensor("a", "F32", 3), tensor("wide", "F64", 1), tensor("c", "BF16", 1)];
   writeSafetensors(path, tensors);
   const first = readFileSync(path);
-  const offsets = [...readHeader().entries.values()].map(({ name, offset }) => [name, offset] as const);
+  const offsets = [...headerOf(path).entries.values()].map(({ name, offset }) => [name, offset] as const);
   assert.deepEqual(
     offsets.toSorted((a, b) => a[1] - b[1]).map(([name]) => name),
     ["wide", "a", "b", "c", "odd"],
@@ -65,7 +55,7 @@ test("tensors that are made when their turn comes are asked for one after the ot
   writeSafetensors(path, lazy);
   assert.deepEqual(asked, ["a", "b", "c"]);
   const content = readFileSync(path);
-  for (const { name, offset, byteLength } of readHeader().entries.values())
+  for (const { name, offset, byteLength } of headerOf(path).entries.values())
     assert.ok(content.subarray(offset, offset + byteLength).every((byte) => byte === name.charCodeAt(0)));
 });
 

@@ -6,23 +6,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 
-import { BoundedFile } from "../../src/formats/bounded-file.ts";
 import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
-import { readSafetensorsHeader, type SafetensorsHeader } from "../../src/formats/safetensors.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";
+import { headerOf } from "./safetensors-header.ts";
 
 const folder = temporaryFolder();
 const path = join(folder, "model.safetensors");
-
-function readHeader(): SafetensorsHeader {
-  const file = new BoundedFile(path);
-  try {
-    return readSafetensorsHeader(file);
-  } finally {
-    file.close();
-  }
-}
 
 /** Writes a file of this header (an object, its text or its bytes) and this much data. */
 function writeFile(header: unknown, dataBytes: number): void {
@@ -50,7 +40,7 @@ test("tensors that were written are read back with their names, types, shapes an
         return { name, dtype, shape, bytes: Uint8Array.from({ length }, (_, at) => (at * 7 + index) % 256) };
       });
       writeSafetensors(path, tensors, { format: "pt", origin: "test" });
-      const { entries, metadata } = readHeader();
+      const { entries, metadata } = headerOf(path);
       const content = readFileSync(path);
       assert.deepEqual({ ...metadata }, { format: "pt", origin: "test" });
       assert.equal(entries.size, tensors.length);
@@ -92,15 +82,15 @@ const refused: [what: string, header: unknown, dataBytes: number, message: RegEx
 for (const [what, header, dataBytes, message] of refused) {
   test(`${what} is refused`, () => {
     writeFile(header, dataBytes);
-    assertRefused(readHeader, "invalid_model_file", message);
+    assertRefused(() => headerOf(path), "invalid_model_file", message);
   });
 }
 
 test("a type that the format does not know is refused as unsupported", () => {
   writeFile({ a: { ...good, dtype: "Q4_0" } }, 8);
-  assertRefused(readHeader, "unsupported_model", /"a" has the unknown type "Q4_0".*F32/);
+  assertRefused(() => headerOf(path), "unsupported_model", /"a" has the unknown type "Q4_0".*F32/);
   writeFile({ a: { ...good, dtype: "constructor" } }, 8);
-  assertRefused(readHeader, "unsupported_model", /constructor/);
+  assertRefused(() => headerOf(path), "unsupported_model", /constructor/);
 });
 
 test("a header length beyond the file or the format's limit is refused before anything is read", () => {
@@ -108,13 +98,13 @@ test("a header length beyond the file or the format's limit is refused before an
     const bytes = Buffer.alloc(12);
     bytes.writeBigUInt64LE(length);
     writeFileSync(path, bytes);
-    assertRefused(readHeader, "invalid_model_file", /header at byte 8/);
+    assertRefused(() => headerOf(path), "invalid_model_file", /header at byte 8/);
   }
   writeFileSync(path, Buffer.alloc(7));
-  assertRefused(readHeader, "invalid_model_file", /header's length/);
+  assertRefused(() => headerOf(path), "invalid_model_file", /header's length/);
 });
 
 test("a tensor called __proto__ or toString is a tensor like any other", () => {
   writeFile(`{"__proto__":${JSON.stringify(good)},"toString":${JSON.stringify({ ...good, data_offsets: [8, 16] })}}`, 16);
-  assert.deepEqual([...readHeader().entries.keys()], ["__proto__", "toString"]);
+  assert.deepEqual([...headerOf(path).entries.keys()], ["__proto__", "toString"]);
 });
