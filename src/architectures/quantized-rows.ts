@@ -11,8 +11,8 @@ import type { Graph, Value } from "../onnx/graph.ts";
 export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number[]): { rows: Value; scales: Value } {
   const rank = shape.length;
   const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 1 } });
-  // A row of zeros would divide by zero; a tiny scale keeps it zero.
-  const scales = graph.op("Max", [graph.op("Mul", [largest, graph.float(1 / 127)]), graph.float(1e-30)]);
+  // A row of zeros has a scale of zero: whatever integers 0 / 0 becomes, they are zero again once multiplied by it.
+  const scales = graph.op("Mul", [largest, graph.float(1 / 127)]);
   const zeroPoints = graph.once(`zero_points_${rank}`, () => {
     const one = graph.constant(
       "uint8",

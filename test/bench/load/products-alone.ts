@@ -12,8 +12,9 @@ import { Graph } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
 import { loadSession, tensor } from "../../../src/runtime/session.ts";
 import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
+import { medianRunMs } from "./run-time.ts";
 
-/** Milliseconds of the fastest of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns, the head in 8-bit blocks. */
+/** Milliseconds of the median of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns, the head in 8-bit blocks. */
 export async function productsAloneMs(modelPath: string, threads: number, runs: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "bonsai-products-"));
   const file = openModel(modelPath);
@@ -49,15 +50,10 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
       [...widths].map((width) => [`rows_${width}`, tensor("uint8", new Uint8Array(width).fill(130), [1, width])]),
     );
     feeds["hidden"] = tensor("float32", new Float32Array(config.hiddenSize).fill(0.5), [1, config.hiddenSize]);
-    let fastestMs = Infinity;
-    for (let run = 0; run < runs; run++) {
-      const startMs = performance.now();
-      // All products are computed; only the smallest is copied out.
-      await session.run(feeds, { [`y:${weights.layers[0]?.output.name ?? ""}`]: null });
-      fastestMs = Math.min(fastestMs, performance.now() - startMs);
-    }
+    // All products are computed; only the smallest is copied out.
+    const ms = await medianRunMs(session, feeds, `y:${weights.layers[0]?.output.name ?? ""}`, runs);
     await session.dispose();
-    return fastestMs;
+    return ms;
 
     function emitHeadProduct(into: Graph, head: LinearWeight): void {
       const hidden = into.input("hidden", "float32", [1, head.inputs]);
