@@ -2,33 +2,19 @@
 
 import { buildTrainingDecoder, type TrainingDecoderOptions } from "../architectures/training/training-decoder.ts";
 import { crossEntropy, type CrossEntropy } from "../autodiff/cross-entropy.ts";
-import { gradients } from "../autodiff/gradients.ts";
-import { add } from "../autodiff/operations.ts";
 import type { Node, Program } from "../autodiff/program.ts";
-import type { RecomputationKind } from "../autodiff/recomputation.ts";
+import { outputGradients, type GradientProgramOptions } from "./gradient-program.ts";
 
 /** What both take beside the decoder's inputs: targets int32 [B * T], and scale, what the losses of the tokens are multiplied by. */
 export type DecoderProgramOptions = Omit<TrainingDecoderOptions, "dropout">;
-
-/** Prefixes of the names of gradients. */
-export const gradientPrefix = { output: "gradient:", sofar: "sofar:" } as const;
 
 /**
  * Outputs loss, correct, entropy (see `CrossEntropy`) and `gradient:NAME` of each trained weight; when it accumulates, it adds to
  * `sofar:NAME`, an input.
  */
-export function gradientProgram(
-  options: DecoderProgramOptions,
-  { recompute, accumulate }: { recompute: RecomputationKind; accumulate: boolean },
-): Program {
+export function gradientProgram(options: DecoderProgramOptions, how: GradientProgramOptions): Program {
   const { program, parameters, sums } = withLoss({ ...options, dropout: true }, true);
-  const found = gradients(program, sums.loss, [...parameters.values()], { recompute });
-  const named = [...parameters.keys()].map((name, at) => ({ name, gradient: found[at] as Node }));
-  // In the order in which they become whole, so that none waits for another.
-  for (const { name, gradient } of named.toSorted((a, b) => a.gradient.index - b.gradient.index)) {
-    const sofar = (): Node => program.input(`${gradientPrefix.sofar}${name}`, "float32", gradient.shape);
-    program.output(`${gradientPrefix.output}${name}`, accumulate ? add(sofar(), gradient) : gradient);
-  }
+  outputGradients(program, sums.loss, parameters, how);
   return program;
 }
 

@@ -8,17 +8,17 @@ import { decoderWeightShapes, locateDecoderWeights } from "../architectures/deco
 import { buildTrainingDecoder } from "../architectures/training/training-decoder.ts";
 import { checkTargets, type TrainedWeight, type TrainingMode } from "../architectures/training/trained-weights.ts";
 import type { OptimizerOptions } from "../autodiff/optimizers.ts";
-import { philox4x32 } from "../engine/random.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { WeightSource } from "../formats/model-file.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import { FrozenWeights, type BaseBits } from "./decoder-frozen-weights.ts";
 import { initialLoraA } from "./decoder-initial-weights.ts";
-import { evaluationProgram, gradientPrefix, gradientProgram, type DecoderProgramOptions } from "./decoder-programs.ts";
-import { OptimizerState } from "./optimizer-state.ts";
-import { TrainingSession, type Arrays } from "./training-session.ts";
+import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
+import { dropoutSeed } from "./dropout-seed.ts";
 import type { EvaluationSums, StateTensor, TokenBatch, TrainableModel, TrainStep } from "./trainable-model.ts";
+import { TrainingGraphs } from "./training-graphs.ts";
+import type { Arrays } from "./training-session.ts";
 
 export interface TrainableDecoderOptions {
   config: DecoderConfig;
@@ -64,74 +64,53 @@ export async function createTrainableDecoder(options: TrainableDecoderOptions): 
   }
 }
 
-/** Makes a session of a program. */
-type OpenSession = (name: string, program: () => ReturnType<typeof gradientProgram>) => Promise<TrainingSession>;
-
 class TrainableDecoder implements TrainableModel {
   readonly #options: TrainableDecoderOptions;
   readonly #folder: string;
-  readonly #optimizer: OptimizerState;
-  readonly #names: readonly string[];
-  readonly #open: OpenSession;
-  readonly #programs: DecoderProgramOptions;
-  readonly #sessions = new Map<string, Promise<TrainingSession>>();
   readonly #data: ExternalDataWriter;
+  readonly #graphs: TrainingGraphs;
 
-  private constructor(
-    options: TrainableDecoderOptions,
-    folder: string,
-    optimizer: OptimizerState,
-    trained: readonly TrainedWeight[],
-    programs: DecoderProgramOptions,
-    data: ExternalDataWriter,
-    open: OpenSession,
-  ) {
+  private constructor(options: TrainableDecoderOptions, folder: string, data: ExternalDataWriter, graphs: TrainingGraphs) {
     this.#options = options;
     this.#folder = folder;
-    this.#optimizer = optimizer;
-    this.#names = trained.map(({ name }) => name);
-    this.#programs = programs;
     this.#data = data;
-    this.#open = open;
+    this.#graphs = graphs;
   }
 
   static async open(options: TrainableDecoderOptions, folder: string): Promise<TrainableDecoder> {
-    const { config, weights: source, path, mode, rows, length, threads, baseBits = 32, optimizer = defaultOptimizer } = options;
+    const { config, weights: source, path, mode, rows, length, threads, maxGradNorm, recompute = false, baseBits = 32 } = options;
     const weights = locateDecoderWeights(config, source, path);
     if (mode.kind === "lora") checkTargets(mode.lora, weights);
     const data = new ExternalDataWriter(join(folder, "weights.bin"));
     const frozen = new FrozenWeights(config, source, data, mode.kind === "lora" ? baseBits : 32);
     const programs = { config, weights, mode, rows, length, blockSize: (module: string) => frozen.blockSize(module) };
     const { parameters } = buildTrainingDecoder({ ...programs, dropout: false });
-    const trained = [...parameters].map(([name, { shape }]): TrainedWeight => ({ name, shape }));
-    const state = await OptimizerState.open(optimizer, trained, folder, threads);
-    for (const weight of trained) state.weight(weight.name).set(initialValues(options, weight));
-    const weightFile = { fileName: data.fileName, data: (name: string) => frozen.locate(name) };
-    const open: OpenSession = async (name, program) => TrainingSession.open(program(), { folder, name, threads, weights: weightFile });
-    const decoder = new TrainableDecoder(options, folder, state, trained, programs, data, open);
-    await decoder.#session("gradients");
-    return decoder;
+    const graphs = await TrainingGraphs.open({
+      folder,
+      threads,
+      trained: [...parameters].map(([name, { shape }]): TrainedWeight => ({ name, shape })),
+      initial: (weight) => initialValues(options, weight),
+      optimizer: options.optimizer ?? defaultOptimizer,
+      maxGradNorm,
+      gradients: (accumulate) => gradientProgram(programs, { recompute: recompute ? "all" : "cheap", accumulate }),
+      evaluation: () => evaluationProgram(programs),
+      weights: { fileName: data.fileName, data: (name) => frozen.locate(name) },
+    });
+    return new TrainableDecoder(options, folder, data, graphs);
   }
 
   async step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep> {
-    const { config, maxGradNorm } = this.#options;
     const tokens = batches.reduce((sum, batch) => sum + trainedTokens(batch), 0);
     if (tokens === 0) throw new BonsaiError("internal", "A step needs a token to train on.");
-    const scale = Float32Array.of(1 / tokens);
-    const sums = { loss: 0, correct: 0, entropy: 0 };
-    const gradients = this.#named(gradientPrefix.output, (name) => this.#optimizer.gradient(name));
+    const sums = noSums();
     for (const [index, batch] of batches.entries()) {
-      const session = await this.#session(index === 0 ? "gradients" : "more-gradients");
-      const inputs = { ...batchArrays(batch, this.#programs, config), scale, dropout_seed: this.#dropoutSeed(index) };
-      const sofar = index === 0 ? {} : this.#named(gradientPrefix.sofar, (name) => this.#optimizer.gradient(name));
-      await this.#run(session, { ...inputs, ...sofar }, gradients, sums);
+      const seed = dropoutSeed(this.#options.seed ?? 0, this.#graphs.steps, index);
+      const inputs = { ...this.#arrays(batch), scale: Float32Array.of(1 / tokens), dropout_seed: seed };
+      await adding(sums, async (found) => this.#graphs.accumulate(index, inputs, found));
     }
-    const gradNorm = this.#optimizer.gradientNorm();
-    // What is no number would spoil every weight: the caller is told by the result, and the weights stay.
-    if (Number.isFinite(sums.loss) && Number.isFinite(gradNorm)) await this.#optimizer.update(learningRate, gradNorm, maxGradNorm);
     return {
       loss: sums.loss,
-      gradNorm,
+      gradNorm: await this.#graphs.update(sums.loss, learningRate),
       trainedTokens: tokens,
       meanTokenAccuracy: sums.correct / tokens,
       entropy: sums.entropy / tokens,
@@ -139,74 +118,46 @@ class TrainableDecoder implements TrainableModel {
   }
 
   async evaluate(batch: TokenBatch): Promise<EvaluationSums> {
-    const session = await this.#session("evaluation");
-    const sums = { loss: 0, correct: 0, entropy: 0 };
-    const inputs = { ...batchArrays(batch, this.#programs, this.#options.config), scale: Float32Array.of(1) };
-    await this.#run(session, inputs, {}, sums);
+    const sums = noSums();
+    await adding(sums, async (found) => this.#graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
     return { loss: sums.loss, correct: sums.correct, trainedTokens: trainedTokens(batch) };
   }
 
   trainedWeights(): ReadonlyMap<string, StateTensor> {
-    return this.#optimizer.trainedWeights();
+    return this.#graphs.trainedWeights();
   }
 
   state(): ReadonlyMap<string, StateTensor> {
-    return this.#optimizer.tensors();
+    return this.#graphs.state();
   }
 
   restore(state: ReadonlyMap<string, StateTensor>): void {
-    this.#optimizer.restore(state);
+    this.#graphs.restore(state);
   }
 
   async dispose(): Promise<void> {
     try {
-      // One whose opening failed has told so already.
-      const opened = await Promise.allSettled(this.#sessions.values());
-      for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
-      this.#sessions.clear();
-      await this.#optimizer.dispose();
+      await this.#graphs.dispose();
     } finally {
       this.#data.close();
       rmSync(this.#folder, { recursive: true, force: true });
     }
   }
 
-  /** Opened when it is needed first: a run that never accumulates or evaluates pays for neither. */
-  async #session(name: "gradients" | "more-gradients" | "evaluation"): Promise<TrainingSession> {
-    const existing = this.#sessions.get(name);
-    if (existing !== undefined) return existing;
-    const { recompute = false } = this.#options;
-    const opened = this.#open(name, () =>
-      name === "evaluation"
-        ? evaluationProgram(this.#programs)
-        : gradientProgram(this.#programs, { recompute: recompute ? "all" : "cheap", accumulate: name === "more-gradients" }),
-    );
-    this.#sessions.set(name, opened);
-    return opened;
+  #arrays(batch: TokenBatch): Arrays {
+    return batchArrays(batch, this.#options, this.#options.config);
   }
+}
 
-  async #run(
-    session: TrainingSession,
-    inputs: Arrays,
-    outputs: Arrays,
-    sums: Record<"loss" | "correct" | "entropy", number>,
-  ): Promise<void> {
-    const found = { loss: new Float32Array(1), correct: new Float32Array(1), entropy: new Float32Array(1) };
-    const weights = this.#named("", (name) => this.#optimizer.weight(name));
-    await session.run({ ...weights, ...inputs }, { ...outputs, ...found });
-    for (const name of ["loss", "correct", "entropy"] as const) sums[name] += found[name][0] as number;
-  }
+type Sums = Record<"loss" | "correct" | "entropy", number>;
 
-  #named(prefix: string, array: (name: string) => Float32Array<ArrayBuffer>): Record<string, Float32Array<ArrayBuffer>> {
-    return Object.fromEntries(this.#names.map((name) => [`${prefix}${name}`, array(name)]));
-  }
+const noSums = (): Sums => ({ loss: 0, correct: 0, entropy: 0 });
 
-  /** A hash of the run's seed, the step and the batch within it: two words. */
-  #dropoutSeed(batch: number): Int32Array<ArrayBuffer> {
-    const { seed = 0 } = this.#options;
-    const [first, second] = philox4x32([this.#optimizer.steps, batch, 0, 0xd20], [seed >>> 0, Math.floor(seed / 2 ** 32)]);
-    return Int32Array.of(first, second);
-  }
+/** Adds what a run of a graph finds. */
+async function adding(sums: Sums, run: (found: Record<keyof Sums, Float32Array<ArrayBuffer>>) => Promise<void>): Promise<void> {
+  const found = { loss: new Float32Array(1), correct: new Float32Array(1), entropy: new Float32Array(1) };
+  await run(found);
+  for (const name of ["loss", "correct", "entropy"] as const) sums[name] += found[name][0] as number;
 }
 
 /** The model's own weights; of LoRA's factors A is drawn and B is zero. */
