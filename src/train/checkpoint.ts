@@ -11,6 +11,8 @@ import { readSafetensorsHeader } from "../formats/safetensors.ts";
 import { onDisk, syncFolder, writeJsonFile } from "../formats/written-file.ts";
 import type { StateTensor } from "./trainable-model.ts";
 
+/** Of a run's output folder. */
+export const checkpointsFolder = "checkpoints";
 const STATE = "state.safetensors";
 const PROGRESS = "progress.json";
 const LARGEST_PROGRESS_BYTES = 2 ** 20;
@@ -89,6 +91,23 @@ export function removeIncompleteCheckpoints(folder: string): void {
 
 /** @throws BonsaiError `file_not_found`, or `invalid_model_file` naming the part, when the checkpoint is damaged. */
 export function readCheckpoint(path: string): { progress: RunProgress; state: Map<string, StateTensor> } {
+  const progress = readProgress(path);
+  const file = new BoundedFile(join(path, STATE));
+  try {
+    const state = new Map<string, StateTensor>();
+    for (const { name, dtype, shape, offset, byteLength } of readSafetensorsHeader(file).entries.values()) {
+      if (dtype !== "F32")
+        throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(name)} has type ${dtype}, not F32.`);
+      state.set(name, { shape, data: new Float32Array(file.read(offset, byteLength, `tensor ${JSON.stringify(name)}`).buffer) });
+    }
+    return { progress, state };
+  } finally {
+    file.close();
+  }
+}
+
+/** Where the run of a checkpoint stands, without its state. Errors as `readCheckpoint`. */
+export function readProgress(path: string): RunProgress {
   const progressPath = join(path, PROGRESS);
   const progress = readJsonObject(progressPath, LARGEST_PROGRESS_BYTES);
   const fail = (key: string, right: string): never => {
@@ -99,16 +118,5 @@ export function readCheckpoint(path: string): { progress: RunProgress; state: Ma
   }
   if (typeof progress["trainSeconds"] !== "number") fail("trainSeconds", "a number");
   if (!isJsonObject(progress["identity"])) fail("identity", "an object");
-  const file = new BoundedFile(join(path, STATE));
-  try {
-    const state = new Map<string, StateTensor>();
-    for (const { name, dtype, shape, offset, byteLength } of readSafetensorsHeader(file).entries.values()) {
-      if (dtype !== "F32")
-        throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(name)} has type ${dtype}, not F32.`);
-      state.set(name, { shape, data: new Float32Array(file.read(offset, byteLength, `tensor ${JSON.stringify(name)}`).buffer) });
-    }
-    return { progress: progress as unknown as RunProgress, state };
-  } finally {
-    file.close();
-  }
+  return progress as unknown as RunProgress;
 }

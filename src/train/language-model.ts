@@ -10,12 +10,13 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openHuggingFaceFolder } from "../formats/hugging-face-folder.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
-import { chooseAdapter, beginFromAdapter, type ChosenAdapter } from "./adapter-choice.ts";
+import { chooseAdapter, beginFromAdapter } from "./adapter-choice.ts";
 import { createTrainableDecoder } from "./decoder-trainable.ts";
 import { initialDecoderWeights } from "./decoder-initial-weights.ts";
 import { rowLength } from "./batch.ts";
 import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
+import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
 import { metricsFileName, requireFreeFolder, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
@@ -65,6 +66,8 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
     log(
       `${isFromNothing ? "A new model of the config" : "The model"} ${modelPath}: ${adapter === undefined ? "all weights" : "a LoRA adapter"} will be trained.`,
     );
+    const run = { flags: training.flags, options, model, adapter };
+    if (options.resume) requireSameSoFar(options.outputDir, { ...run, totalSteps: options.maxSteps || undefined }, options);
     const data = readData(training, model, config);
     const decoder = await createTrainableDecoder({
       temporaryFolder: workFolder,
@@ -100,7 +103,7 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
         saveTotalLimit: options.saveTotalLimit,
         evalSteps: options.evalSteps,
         resume: options.resume,
-        identity: identityOf(training, data, model, adapter, totalSteps),
+        identity: identityOf({ ...run, ...data.summary, totalSteps }),
         stop: training.stop,
         observe: training.observe,
       });
@@ -197,31 +200,4 @@ function readData({ options, log }: LanguageModelTraining, model: ModelFile, con
 function tellOf({ truncatedRows, truncatedTokens, droppedRows }: Documents, paths: readonly string[], log: (line: string) => void): void {
   if (truncatedRows > 0) log(`Of ${paths.join(", ")}, ${truncatedRows} rows are cut at --max-length, ${truncatedTokens} tokens in all.`);
   if (droppedRows > 0) log(`Of ${paths.join(", ")}, ${droppedRows} rows are left out: nothing that is trained on is left of them.`);
-}
-
-/** Options that decide how a run goes on; where results lie and how often they are written does not. */
-// prettier-ignore
-const coursing = [
-  "--max-length", "--packing", "--packing-strategy", "--shuffle", "--batch-size", "--gradient-accumulation-steps", "--learning-rate",
-  "--lr-scheduler-type", "--warmup-steps", "--weight-decay", "--adam-beta1", "--adam-beta2", "--adam-epsilon", "--max-grad-norm", "--lora-r",
-  "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--load-in-8bit", "--seed", "--device",
-];
-
-function identityOf(
-  { flags, options }: LanguageModelTraining,
-  { summary }: RunData,
-  model: ModelFile,
-  adapter: ChosenAdapter | undefined,
-  totalSteps: number,
-): Record<string, unknown> {
-  const hashes = (files: TrainingReport["data"]["files"]): string[] => files.map(({ sha256 }) => sha256);
-  return {
-    "the content of --model": model.contentHash,
-    "the content of --dataset": hashes(summary.files),
-    "the content of --eval-dataset": hashes(summary.evaluationFiles),
-    "the content of --adapter": adapter?.begin?.hash ?? null,
-    ...Object.fromEntries(coursing.map((flag) => [flag, flags[flag]])),
-    // A constant rate does not look at the end, so such a run may be made longer.
-    ...(options.lrSchedulerType === "constant" ? {} : { "the number of steps": totalSteps }),
-  };
 }

@@ -6,13 +6,20 @@ import { join } from "node:path";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { JsonObject } from "../formats/json-file.ts";
 import { onDisk } from "../formats/written-file.ts";
-import { checkpointSteps, readCheckpoint, removeIncompleteCheckpoints, writeCheckpoint, type RunProgress } from "./checkpoint.ts";
+import {
+  checkpointsFolder,
+  checkpointSteps,
+  readCheckpoint,
+  removeIncompleteCheckpoints,
+  writeCheckpoint,
+  type RunProgress,
+} from "./checkpoint.ts";
 import { learningRateAt, type Schedule } from "./learning-rate.ts";
 import { MetricsFile, type EvaluationMetrics, type StepMetrics } from "./metrics-file.ts";
-import type { TokenBatch, TrainableModel } from "./trainable-model.ts";
+import { requireSameRun } from "./run-identity.ts";
+import type { StateTensor, TokenBatch, TrainableModel } from "./trainable-model.ts";
 import type { TrainingData } from "./training-data.ts";
 
-export const checkpointsFolder = "checkpoints";
 export const metricsFileName = "metrics.jsonl";
 
 export interface TrainingRunOptions {
@@ -64,9 +71,12 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
   const metrics = new MetricsFile(join(outputDir, metricsFileName), progress.metricsBytes);
   let savedStep = progress.step;
   const save = (): void => {
+    const state = model.state();
+    // The last update's weights are in no loss: without this they would be published whatever they are.
+    requireFiniteState(state, progress.step, savedStep);
     metrics.sync();
     progress.metricsBytes = metrics.bytes;
-    const path = writeCheckpoint(checkpoints, progress, model.state(), options.saveTotalLimit);
+    const path = writeCheckpoint(checkpoints, progress, state, options.saveTotalLimit);
     savedStep = progress.step;
     options.observe({ kind: "checkpoint", path });
   };
@@ -160,25 +170,22 @@ function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOp
   return { ...progress, identity };
 }
 
-/** @throws BonsaiError `usage`, naming what differs. */
-function requireSameRun(then: JsonObject, now: JsonObject, outputDir: string): void {
-  for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
-    const [was, is] = [then[key], now[key]].map((value) => JSON.stringify(value) ?? "absent");
-    if (was === is) continue;
-    throw new BonsaiError(
-      "usage",
-      `${key} was ${was} when the run in ${outputDir} began and is ${is} now: give what it was, or begin anew with another --output-dir.`,
-      { param: key },
-    );
-  }
-}
-
 function requireFinite(what: string, value: number, step: number, savedStep: number): void {
   if (Number.isFinite(value)) return;
   throw new BonsaiError(
     "training_diverged",
     `The ${what} became ${value} at step ${step}: begin anew with a lower --learning-rate or --max-grad-norm${savedStep > 0 ? `; the checkpoint of step ${savedStep} is whole` : ""}.`,
   );
+}
+
+/** A finite value less itself is zero and any other NaN, so that one pass without a branch tells. */
+function requireFiniteState(state: ReadonlyMap<string, StateTensor>, step: number, savedStep: number): void {
+  for (const [name, { data }] of state) {
+    let zeros = 0;
+    for (const value of data) zeros += value - value;
+    if (zeros === 0) continue;
+    requireFinite(`tensor ${JSON.stringify(name)}`, data.find((value) => !Number.isFinite(value)) as number, step, savedStep);
+  }
 }
 
 /** A signal is heard only between turns of the event loop, and a step may be one turn. */

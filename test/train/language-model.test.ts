@@ -157,6 +157,17 @@ describe("fine-tuning all weights", () => {
     await refusal(run("full", words), "usage", /holds a run or a model already/);
   });
 
+  test("refuses other data before any row is read, and another number of steps with the data it began with", async () => {
+    const torn = join(root, "torn.jsonl");
+    writeFileSync(torn, "{\n");
+    await refusal(
+      run("full", `${words} --resume`, { data: torn }),
+      "usage",
+      /the content of --dataset was \["[0-9a-f]{64}"\] when .* is \["[0-9a-f]{64}"\] now/,
+    );
+    await refusal(run("full", `${lasting} --resume --num-train-epochs 1000`), "usage", /the number of steps was 30 .* 4000 now/);
+  });
+
   test("measures held-out rows alike, however they lie in rows and batches", async () => {
     const at = async (name: string, how: string): Promise<number> => {
       await run(name, `--model ${llama} --max-steps 1 ${how}`);
