@@ -146,7 +146,7 @@ export const registry = {
   training_diverged: {
     status: 500,
     type: "server_error",
-    what: "the loss of a training step is no longer a number",
+    what: "a loss, gradient or weight of a training is no longer a number",
     remedy: "begin anew with a lower --learning-rate or --max-grad-norm; the last checkpoint before it is whole",
   },
   download_failed: {

@@ -3,7 +3,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
+import { refusedWrite } from "../errors/refused-write.ts";
 
 /** One write call's worth: Linux moves at most 2 GiB less a page at once. */
 const LARGEST_WRITE_BYTES = 2 ** 30;
@@ -52,22 +52,11 @@ export function syncFolder(folder: string): void {
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EFBIG: "the system allows no file this large",
-  EACCES: "the system does not permit it",
-  EPERM: "the system does not permit it",
-  EROFS: "the file system is read-only",
-};
-
 /** Runs `work`; a refusal of the operating system becomes a `write_failed` that names `path`, anything else passes. */
 export function onDisk<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const { code, syscall, message } = cause as NodeJS.ErrnoException;
-    if (cause instanceof BonsaiError || code === undefined || syscall === undefined) throw cause;
-    throw new BonsaiError("write_failed", `${path} cannot be written: ${reasons[code] ?? message}.`, { cause });
+    throw refusedWrite(path, cause);
   }
 }

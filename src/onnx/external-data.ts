@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { basename } from "node:path";
+import { refusedWrite } from "../errors/refused-write.ts";
 import type { ElementArray } from "./data-type.ts";
 import type { InitializerData } from "./graph.ts";
 
@@ -11,20 +12,26 @@ const alignment = 64;
 export class ExternalDataWriter {
   /** The file's name without its folder, as graphs beside it call it. */
   readonly fileName: string;
+  readonly #path: string;
   readonly #file: number;
   readonly #written = new Map<string, InitializerData>();
   #offset = 0;
 
+  /** @throws BonsaiError `write_failed` naming the file, as `add`. */
   constructor(path: string) {
     this.fileName = basename(path);
-    this.#file = openSync(path, "w");
+    this.#path = path;
+    this.#file = this.#onDisk(() => openSync(path, "w"));
   }
 
   get byteLength(): number {
     return this.#offset;
   }
 
-  /** Appends the tensor that `make` gives, unless one was written under this key before. */
+  /**
+   * Appends the tensor that `make` gives, unless one was written under this key before.
+   * @throws BonsaiError `write_failed` naming the file, where the system refuses (no space, no permission).
+   */
   add(key: string, make: () => ElementArray): InitializerData {
     const existing = this.#written.get(key);
     if (existing !== undefined) return existing;
@@ -42,7 +49,15 @@ export class ExternalDataWriter {
 
   #write(bytes: Uint8Array): void {
     let written = 0;
-    while (written < bytes.byteLength) written += writeSync(this.#file, bytes, written);
+    while (written < bytes.byteLength) written += this.#onDisk(() => writeSync(this.#file, bytes, written));
     this.#offset += bytes.byteLength;
+  }
+
+  #onDisk<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      throw refusedWrite(this.#path, cause);
+    }
   }
 }

@@ -6,7 +6,6 @@ import type { LinearWeight } from "../architectures/decoder-weights.ts";
 import { rotaryTables } from "../architectures/rotary.ts";
 import { blockNames } from "../architectures/training/training-layers.ts";
 import type { WeightSource } from "../formats/model-file.ts";
-import { onDisk } from "../formats/written-file.ts";
 import type { ElementArray } from "../onnx/data-type.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { InitializerData } from "../onnx/graph.ts";
@@ -36,7 +35,7 @@ export class FrozenWeights {
 
   /** Where the bytes of a weight of this name are; it is written when it is asked for first. */
   locate(name: string): InitializerData {
-    return onDisk(this.#data.fileName, () => this.#data.add(name, () => this.#make(name)));
+    return this.#data.add(name, () => this.#make(name));
   }
 
   #make(name: string): ElementArray {

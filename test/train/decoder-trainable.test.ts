@@ -11,17 +11,13 @@ import type { WeightSource } from "../../src/formats/model-file.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { quantizeBlocks8 } from "../../src/tensor/quantize.ts";
 import { initialDecoderWeights } from "../../src/train/decoder-initial-weights.ts";
-import { createTrainableDecoder, type TrainableDecoderOptions } from "../../src/train/decoder-trainable.ts";
 import type { EvaluationSums, TokenBatch, TrainableModel, TrainStep } from "../../src/train/trainable-model.ts";
 import { assertClose } from "../autodiff/assert-close.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import {
   goldenBatch,
-  goldenFactors,
   goldenLearningRate,
   goldenLora,
-  goldenMaxGradNorm,
-  goldenOptions,
   modelPath,
   trainingGolden,
   trainingModels,
@@ -31,32 +27,10 @@ import {
   type TrainingGolden,
   type TrainingModel,
 } from "./decoder-goldens.ts";
-
-type Changes = Partial<Omit<TrainableDecoderOptions, "config" | "weights" | "path">>;
-
-/** As the golden says, but for `changes`, and for the model's own weights where others are given. */
-async function create(name: TrainingModel, golden: TrainingGolden, changes: Changes = {}, weights?: WeightSource): Promise<TrainableModel> {
-  const file = openModel(modelPath(name));
-  const { targets } = golden;
-  const model = await createTrainableDecoder({
-    config: readDecoderConfig(file.config, file.path),
-    weights: weights ?? file.weights,
-    path: file.path,
-    rows: golden.rows,
-    length: golden.length,
-    mode: targets === undefined ? { kind: "full" } : { kind: "lora", lora: { ...goldenLora, targetModules: targets } },
-    optimizer: { kind: "adamw", ...goldenOptions },
-    maxGradNorm: goldenMaxGradNorm,
-    threads: 1,
-    ...changes,
-  });
-  file.weights.close();
-  if (targets !== undefined && changes.mode?.kind !== "full") goldenFactors(model.trainedWeights());
-  return model;
-}
+import { createGolden } from "./golden-decoder.ts";
 
 async function takesPyTorchsSteps(name: TrainingModel, golden: TrainingGolden): Promise<void> {
-  const model = await create(name, golden);
+  const model = await createGolden(name, golden);
   const losses: number[] = [];
   const norms: number[] = [];
   for (const step of golden.batches.keys()) {
@@ -83,9 +57,9 @@ describe("a decoder under training", () => {
 
   test("takes the same step whether the batch comes at once, row by row, or short of rows", async () => {
     const golden = trainingGolden("llama").full;
-    const whole = await create("llama", golden);
-    const byRow = await create("llama", golden, { rows: 1 });
-    const roomy = await create("llama", golden, { rows: 3 });
+    const whole = await createGolden("llama", golden);
+    const byRow = await createGolden("llama", golden, { rows: 1 });
+    const roomy = await createGolden("llama", golden, { rows: 3 });
     for (const step of golden.batches.keys()) {
       const batch = goldenBatch(golden, step);
       const results = [
@@ -106,7 +80,7 @@ describe("a decoder under training", () => {
 
   test("sees documents that are packed in one row as it sees each alone", async () => {
     const golden = trainingGolden("qwen3").full;
-    const model = await create("qwen3", golden);
+    const model = await createGolden("qwen3", golden);
     const batch = goldenBatch(golden, 0);
     const packed = await model.evaluate(batch);
     const alone = { loss: 0, correct: 0, trainedTokens: 0 };
@@ -122,8 +96,10 @@ describe("a decoder under training", () => {
 
   test("begins LoRA as the base, to the bit", async () => {
     const golden = trainingGolden("llama").full;
-    const base = await create("llama", golden);
-    const lora = await create("llama", golden, { mode: { kind: "lora", lora: { ...goldenLora, targetModules: ["q_proj", "down_proj"] } } });
+    const base = await createGolden("llama", golden);
+    const lora = await createGolden("llama", golden, {
+      mode: { kind: "lora", lora: { ...goldenLora, targetModules: ["q_proj", "down_proj"] } },
+    });
     const batch = goldenBatch(golden, 0);
     assert.deepEqual(await lora.evaluate(batch), await base.evaluate(batch));
     const names = [...lora.trainedWeights().keys()];
@@ -144,7 +120,7 @@ describe("a decoder under training", () => {
   test("goes on from its state bit for bit, dropout included", async () => {
     const golden = trainingGolden("llama").lora!;
     const mode: TrainingMode = { kind: "lora", lora: { ...goldenLora, dropout: 0.3, targetModules: golden.targets! } };
-    const first = await create("llama", golden, { mode, seed: 7 });
+    const first = await createGolden("llama", golden, { mode, seed: 7 });
     const steps = async (model: TrainableModel, from: number, to: number): Promise<TrainStep[]> => {
       const taken: TrainStep[] = [];
       for (let step = from; step < to; step++) taken.push(await model.step(rowsTwice(goldenBatch(golden, step)), goldenLearningRate));
@@ -153,11 +129,11 @@ describe("a decoder under training", () => {
     await steps(first, 0, 2);
     const state = new Map([...first.state()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
     const expected = await steps(first, 2, 5);
-    const second = await create("llama", golden, { mode, seed: 7 });
+    const second = await createGolden("llama", golden, { mode, seed: 7 });
     second.restore(state);
     assert.deepEqual(await steps(second, 2, 5), expected);
     assert.deepEqual(second.state(), first.state());
-    const other = await create("llama", golden, { mode, seed: 8 });
+    const other = await createGolden("llama", golden, { mode, seed: 8 });
     other.restore(state);
     assert.notDeepEqual(await steps(other, 2, 3), expected.slice(0, 1), "another seed drops others");
     for (const model of [first, second, other]) await model.dispose();
@@ -165,7 +141,7 @@ describe("a decoder under training", () => {
 
   test("refuses a state that is not its own, and changes nothing", async () => {
     const golden = trainingGolden("llama").full;
-    const model = await create("llama", golden);
+    const model = await createGolden("llama", golden);
     const before = new Map([...model.state()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
     const without = new Map(before);
     without.delete("exp_avg.model.norm.weight");
@@ -185,8 +161,8 @@ describe("a decoder under training", () => {
     const golden = trainingGolden("llama").lora!;
     const file = openModel(modelPath("llama"));
     const rounded = roundedToBlocks(file.weights, readDecoderConfig(file.config, file.path));
-    const inBlocks = await create("llama", golden, { baseBits: 8 });
-    const inFloats = await create("llama", golden, {}, rounded);
+    const inBlocks = await createGolden("llama", golden, { baseBits: 8 });
+    const inFloats = await createGolden("llama", golden, {}, rounded);
     for (const step of golden.batches.keys()) {
       const batch = goldenBatch(golden, step);
       const [blocks, floats] = [await inBlocks.step([batch], goldenLearningRate), await inFloats.step([batch], goldenLearningRate)];
@@ -201,10 +177,10 @@ describe("a decoder under training", () => {
 
   test("drops the share of LoRA's inputs that it is told to, anew at every step, and none in evaluation", async () => {
     const golden = trainingGolden("llama").lora!;
-    const dropping = await create("llama", golden, {
+    const dropping = await createGolden("llama", golden, {
       mode: { kind: "lora", lora: { ...goldenLora, dropout: 0.5, targetModules: golden.targets! } },
     });
-    const plain = await create("llama", golden);
+    const plain = await createGolden("llama", golden);
     const batch = goldenBatch(golden, 0);
     assert.deepEqual(await dropping.evaluate(batch), await plain.evaluate(batch));
     const losses: number[] = [];
@@ -219,7 +195,7 @@ describe("a decoder under training", () => {
     const file = openModel(modelPath("gpt2"));
     const config = readDecoderConfig(file.config, file.path);
     file.weights.close();
-    const model = await create("gpt2", golden, { maxGradNorm: 1 }, initialDecoderWeights(config, 3));
+    const model = await createGolden("gpt2", golden, { maxGradNorm: 1 }, initialDecoderWeights(config, 3));
     const batch = goldenBatch(golden, 0);
     const first = await model.step([batch], 1e-2);
     assertClose([first.loss], [Math.log(config.vocabSize)], 0.02, "the loss of knowing nothing");
@@ -232,7 +208,7 @@ describe("a decoder under training", () => {
 
   test("keeps its weights where a step's loss is no number, and says so by its result", async () => {
     const golden = trainingGolden("llama").full;
-    const model = await create("llama", golden, { maxGradNorm: undefined });
+    const model = await createGolden("llama", golden, { maxGradNorm: undefined });
     const batch = goldenBatch(golden, 0);
     await model.step([batch], 1e30);
     const spoilt = new Map([...model.trainedWeights()].map(([name, { data }]) => [name, data.slice()]));
@@ -256,13 +232,13 @@ describe("a decoder under training", () => {
   test("leaves no file behind, and none when it cannot be made", async () => {
     const golden = trainingGolden("llama").full;
     const folder = temporaryFolder();
-    const model = await create("llama", golden, { temporaryFolder: folder });
+    const model = await createGolden("llama", golden, { temporaryFolder: folder });
     assert.equal(readdirSync(folder).length, 1);
     await model.dispose();
     assert.deepEqual(readdirSync(folder), []);
     const mode: TrainingMode = { kind: "lora", lora: { ...goldenLora, targetModules: ["c_attn"] } };
     await assert.rejects(
-      async () => create("llama", golden, { temporaryFolder: folder, mode }),
+      async () => createGolden("llama", golden, { temporaryFolder: folder, mode }),
       (error: unknown) => error instanceof BonsaiError && error.code === "usage" && /c_attn.*q_proj, k_proj/.test(error.message),
     );
     assert.deepEqual(readdirSync(folder), []);

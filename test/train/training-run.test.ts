@@ -12,6 +12,7 @@ import { checkpointSteps, readCheckpoint } from "../../src/train/checkpoint.ts";
 import { learningRateAt } from "../../src/train/learning-rate.ts";
 import { readMetrics } from "../../src/train/metrics-file.ts";
 import type { TrainingEvent } from "../../src/train/training-run.ts";
+import { smallDisk, withoutSmallDisk } from "../fixtures/small-disk.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { BigramModel } from "./bigram-model.ts";
 import { bigramRun, cycleData, cycleDocuments } from "./bigram-run.ts";
@@ -202,6 +203,23 @@ describe("a run that was ended", () => {
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
   });
 
+  test("because its last update left no numbers publishes nothing, with the last checkpoint whole", async () => {
+    const folder = join(root, "no numbers");
+    const model = new BigramModel(24);
+    const observe = (event: TrainingEvent): void => {
+      if (event.kind === "step" && event.metrics.step === 40) void model.dispose();
+    };
+    await refusal(
+      bigramRun(folder, { model, observe, evaluation: undefined }),
+      "training_diverged",
+      /tensor "weights" became NaN at step 40: begin anew with a lower .*step 36 is whole/,
+    );
+    assert.deepEqual(readdirSync(join(folder, "checkpoints")).toSorted(), ["step-32", "step-36"]);
+    await bigramRun(folder, { resume: true, evaluation: undefined });
+    const state = (of: string): Buffer => readFileSync(join(of, "checkpoints/step-40/state.safetensors"));
+    assert.ok(state(folder).equals(state(whole)));
+  });
+
   /** Starts the run as a process and kills it once it has said this step. */
   async function killAt(folder: string, step: number): Promise<void> {
     const child = spawn(process.execPath, ["--import", "tsx", program, folder], { stdio: ["ignore", "pipe", "inherit"] });
@@ -216,9 +234,8 @@ describe("a run that was ended", () => {
 describe("a full disk", () => {
   test("stops the run with a clear error and the last checkpoint whole; with room it goes on to the same bytes", async (t) => {
     const folder = join(root, "full");
-    mkdirSync(folder);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=40k", "tmpfs", folder]).status !== 0)
-      return t.skip("no right to mount a small file system");
+    const unmount = smallDisk(folder, 40);
+    if (unmount === undefined) return t.skip(withoutSmallDisk);
     try {
       const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", program, folder], { encoding: "utf8" });
       assert.equal(status, 1);
@@ -228,7 +245,7 @@ describe("a full disk", () => {
       assert.ok(readdirSync(join(folder, "checkpoints")).every((name) => name.startsWith("step-")));
       cpSync(folder, join(root, "roomy"), { recursive: true });
     } finally {
-      spawnSync("umount", [folder]);
+      unmount();
     }
     await bigramRun(join(root, "roomy"), { resume: true });
     assert.deepEqual(bytesOf(join(root, "roomy")), bytesOf(whole));
