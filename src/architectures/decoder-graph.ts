@@ -17,7 +17,9 @@ export interface DecoderGraphOptions {
   cacheScales?: Float32Array<ArrayBuffer> | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;
-  /** Instead of the head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
+  /** Leaves the output projection out, for models that score texts and write none. */
+  withoutHead?: boolean | undefined;
+  /** Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
   observed?: boolean;
 }
 
@@ -32,9 +34,10 @@ export interface DecoderGraphOptions {
  *
  * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with int8 caches also adapter_rows
  *   [N, 1 + adapters], 1 for the base or the adapter of the row
- * - unless `observed`: the head's (decoder-head.ts)
+ * - unless `observed`: head_rows [R] int64, indices into N * S of the tokens that are read, at least one (ONNX Runtime's block product divides
+ *   by the number of rows); and the head's (decoder-head.ts)
  *
- * Outputs: the head's; what the new tokens add to the caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and
+ * Outputs: hidden [R, H], the states of those tokens after the final norm; the head's; what the new tokens add to the caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and
  * value_rows [layers * N, kvHeads, S, headDim].
  *
  * Prompt, answer and the new tokens are multiplied apart, whoever shares them: a row's sums are added in one order whether its prompt is
@@ -77,7 +80,11 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
     update = emitMlp(context, layer, state.normed, (x) => step.observe(layer.down.name, x, config.intermediateSize));
   });
   const { normed } = emitNorm(context, weights.finalNorm, state.residual, update);
-  if (options.observed !== true) emitHead(context, normed);
+  if (options.observed !== true) {
+    const hidden = graph.op("Gather", [normed, graph.input("head_rows", "int64", ["R"])], { axis: { int: 0 } });
+    if (options.withoutHead !== true) emitHead(context, hidden);
+    graph.output("hidden", hidden, "float32", ["R", config.hiddenSize]);
+  }
   const { kvHeads, headDim } = config;
   graph.output("key_rows", emitStored(context, keys, "key", cache), options.cacheType, ["R", kvHeads, headDim, "S"]);
   graph.output("value_rows", emitStored(context, values, "value", cache), options.cacheType, ["R", kvHeads, "S", headDim]);

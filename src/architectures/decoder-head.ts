@@ -8,8 +8,7 @@ import { emitLinear } from "./linear.ts";
 export const topCandidates = 64;
 
 /**
- * From hidden [N * S, H] after the final norm, of which the input head_rows [R] int64 (indices into N * S, at least one: ONNX Runtime's block
- * product divides by the number of rows) says what is wanted, to the outputs, with K = min(64, V) and weight = exp((logit - largest) *
+ * From the hidden states [R, H] of the tokens that are read, after the final norm, to the outputs, with K = min(64, V) and weight = exp((logit - largest) *
  * inverse_temperature):
  * - top_logits [R, K] float32, largest first; top_ids [R, K] int64
  * - mass [R, 1]: sum of the weights of the whole vocabulary
@@ -23,12 +22,10 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   const { vocabSize } = config;
   // The head stays in 8-bit blocks under w8a8: a scale an output channel costs it more quality than time.
   const scheme = context.scheme === "w8a8" ? "blocks8" : context.scheme;
-  const headRows = graph.input("head_rows", "int64", ["R"]);
   const inverseTemperature = graph.input("inverse_temperature", "float32", ["R", 1]);
   const wantedShare = graph.input("wanted_share", "float32", ["R", 1]);
   const wantedWeight = graph.input("wanted_weight", "float32", ["R", 1]);
-  const rows = graph.op("Gather", [hidden, headRows], { axis: { int: 0 } });
-  const logits = emitLinear({ ...context, scheme, adapters: undefined }, weights.head, rows);
+  const logits = emitLinear({ ...context, scheme, adapters: undefined }, weights.head, hidden);
   const k = Math.min(topCandidates, vocabSize);
   const [topLogits, topIds] = graph.ops("TopK", [logits, graph.int64s(k)], 2, { axis: { int: -1 } }) as [Value, Value];
   const largest = graph.op("Slice", [topLogits, graph.int64s(0), graph.int64s(1), graph.int64s(1)]);

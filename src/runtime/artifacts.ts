@@ -19,7 +19,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 11;
+const formatVersion = 12;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -36,6 +36,8 @@ export interface ArtifactOptions extends SessionOptions {
   calibration: () => readonly (readonly number[])[];
   /** Adapters that are served beside the base, and what their files are known by. */
   adapters?: readonly NamedAdapter[];
+  /** For a model that scores texts and writes none: it has no output projection. */
+  withoutHead?: boolean | undefined;
   log: (line: string) => void;
 }
 
@@ -58,7 +60,15 @@ export async function prepareArtifacts(
   const adapters = options.adapters ?? [];
   for (const { adapter, path } of adapters) checkAdapter(adapter, weights, path);
   const hash = createHash("sha256")
-    .update(JSON.stringify([formatVersion, model.contentHash, plan, ...adapters.map(({ contentHash }) => contentHash)]))
+    .update(
+      JSON.stringify([
+        formatVersion,
+        model.contentHash,
+        plan,
+        options.withoutHead === true,
+        ...adapters.map(({ contentHash }) => contentHash),
+      ]),
+    )
     .digest("hex");
   const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
   let folder = cache.find(hash);
@@ -80,6 +90,7 @@ async function make(
   const base = { config, weights, source: model.weights };
   const adapters = (options.adapters ?? []).map(({ adapter }) => adapter);
   const { scheme, cacheType } = plan;
+  const { withoutHead } = options;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
@@ -88,7 +99,7 @@ async function make(
     const context = { ...base, data, scheme, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
-      writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters }), data.fileName),
+      writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters, withoutHead }), data.fileName),
     );
   } finally {
     data.close();

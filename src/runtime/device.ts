@@ -24,6 +24,12 @@ export interface CachePage {
   readonly byteLength: number;
 }
 
+/** The next tokens of a prompt, no more than `chunkTokens`, beginning at one of its multiples. */
+export interface PromptChunk {
+  prompt: PromptCache;
+  ids: readonly number[];
+}
+
 export interface DecodeStep {
   row: DecodeRow;
   /** The token that the row is fed; the step gives the distribution of the one after it. */
@@ -82,6 +88,11 @@ export interface DecoderDevice {
    * @returns with `wantLogits`, the logits that follow each of its tokens, [ids.length, V]
    */
   prefill(prompt: PromptCache, ids: readonly number[], wantLogits?: boolean): Promise<Float32Array | undefined>;
+  /**
+   * Appends a chunk to each of several prompts, many in one run. A chunk that is not full ends its prompt: its keys and values are not kept.
+   * @returns for each, the hidden state of its last token after the final norm, [H]
+   */
+  prefillMany(chunks: readonly PromptChunk[]): Promise<Float32Array[]>;
   /** Copies the chunk that starts at `start` out of a prompt's cache. */
   readPage(prompt: PromptCache, start: number): CachePage;
   /** Appends a full chunk that another prompt computed. */

@@ -18,10 +18,15 @@ export class NaiveDecoder {
 
   /** The logits after each token: [ids.length][V]. */
   logits(ids: readonly number[]): Vector[] {
-    const { layers, hiddenSize, position, family, tiedEmbeddings } = this.#config;
-    const isGpt2 = family === "gpt2";
-    const embedding = isGpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
-    let states = ids.map((id) => this.#row(embedding, id, hiddenSize));
+    const head = this.#weight(this.#config.tiedEmbeddings ? this.#embedding : "lm_head.weight");
+    return this.hidden(ids).map((state) => multiply(head, state));
+  }
+
+  /** The state of each token after the final norm: [ids.length][H]. */
+  hidden(ids: readonly number[]): Vector[] {
+    const { layers, hiddenSize, position } = this.#config;
+    const isGpt2 = this.#isGpt2;
+    let states = ids.map((id) => this.#row(this.#embedding, id, hiddenSize));
     if (position.kind === "learned") states = states.map((state, at) => add(state, this.#row("transformer.wpe.weight", at, hiddenSize)));
     for (let layer = 0; layer < layers; layer++) {
       const prefix = isGpt2 ? `transformer.h.${layer}` : `model.layers.${layer}`;
@@ -34,8 +39,15 @@ export class NaiveDecoder {
         add(state, this.#mlp(prefix, this.#norm(`${prefix}.${isGpt2 ? "ln_2" : "post_attention_layernorm"}`, state))),
       );
     }
-    const head = tiedEmbeddings ? embedding : "lm_head.weight";
-    return states.map((state) => multiply(this.#weight(head), this.#norm(isGpt2 ? "transformer.ln_f" : "model.norm", state)));
+    return states.map((state) => this.#norm(isGpt2 ? "transformer.ln_f" : "model.norm", state));
+  }
+
+  get #isGpt2(): boolean {
+    return this.#config.family === "gpt2";
+  }
+
+  get #embedding(): string {
+    return this.#isGpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
   }
 
   /** The most likely tokens after `ids`, one after the other, the lowest id of several. */

@@ -11,6 +11,7 @@ import {
   type DecodeStep,
   type DecoderDevice,
   type PromptCache,
+  type PromptChunk,
   type StepResult,
   type TopLogits,
 } from "../device.ts";
@@ -30,6 +31,7 @@ import {
   type KvShape,
 } from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
+import { groupByLength, groupFeeds, PromptGatherer } from "./prompt-group.ts";
 
 export interface CpuDecoderOptions extends SessionOptions {
   config: DecoderConfig;
@@ -42,6 +44,8 @@ export interface CpuDecoderOptions extends SessionOptions {
   graph: string;
   /** Adapters that the graph has. */
   adapters?: number;
+  /** The graph has no output projection: it can fill prompts together and do nothing else. */
+  withoutHead?: boolean;
 }
 
 interface CpuPage extends CachePage {
@@ -56,6 +60,8 @@ export class CpuDecoder implements DecoderDevice {
   readonly #shape: KvShape;
   readonly #session: Session;
   readonly #adapters: number;
+  readonly #hasHead: boolean;
+  readonly #gatherer: PromptGatherer;
   /** Cohorts of rows with prompts of their own, by class of length. */
   readonly #cohorts = new Map<number, Cohort>();
   /** A prompt has no answer while it is filled: places that nothing sees, since ONNX Runtime's integer product over no places at all is undefined. */
@@ -74,6 +80,8 @@ export class CpuDecoder implements DecoderDevice {
     this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
     this.#session = session;
     this.#adapters = options.adapters ?? 0;
+    this.#hasHead = options.withoutHead !== true;
+    this.#gatherer = new PromptGatherer(this.#shape);
     this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
     this.#noAnswer = new KvSegment(this.#shape, placeGranularity);
     this.#noAnswer.resize(1, placeGranularity);
@@ -112,6 +120,41 @@ export class CpuDecoder implements DecoderDevice {
     const outputs = await this.#session.run(feeds, wantLogits ? { ...storedRows, logits: null } : storedRows);
     prompt.append(kvRows(outputs), count);
     return wantLogits ? floats(outputs["logits"]) : undefined;
+  }
+
+  async prefillMany(chunks: readonly PromptChunk[]): Promise<Float32Array[]> {
+    const hidden: Float32Array[] = [];
+    for (const [length, indexes] of groupByLength(chunks)) {
+      const states = await this.#prefillGroup(
+        indexes.map((index) => chunks[index] as PromptChunk),
+        length,
+      );
+      indexes.forEach((index, row) => (hidden[index] = states[row] as Float32Array));
+    }
+    return hidden;
+  }
+
+  async #prefillGroup(chunks: readonly PromptChunk[], length: number): Promise<Float32Array[]> {
+    const { heads, kvHeads, contextLength, hiddenSize } = this.config;
+    const prompts = chunks.map(({ prompt }) => prompt as CpuPrompt);
+    const segment = this.#gatherer.gather(prompts);
+    const shape = { group: heads / kvHeads, contextLength, answerPlaces: placeGranularity };
+    const feeds = {
+      ...cacheFeeds(segment, this.#noAnswer),
+      ...(this.#hasHead ? headInputs(chunks.map(() => unread)) : {}),
+      ...groupFeeds(chunks, length, segment.places, shape),
+      ...this.#adapterFeed(
+        prompts.map(({ adapter }) => adapter),
+        length,
+      ),
+    };
+    const isFull = ({ ids }: PromptChunk): boolean => ids.length === this.chunkTokens;
+    const outputs = await this.#session.run(feeds, chunks.some(isFull) ? { ...storedRows, hidden: null } : { hidden: null });
+    prompts.forEach((prompt, row) => {
+      if (isFull(chunks[row] as PromptChunk)) prompt.append(kvRows(outputs), this.chunkTokens, prompts.length, row);
+    });
+    const states = floats(outputs["hidden"]);
+    return chunks.map((_, row) => states.slice(row * hiddenSize, (row + 1) * hiddenSize));
   }
 
   readPage(prompt: PromptCache, start: number): CachePage {

@@ -26,13 +26,13 @@ export class CpuPrompt implements PromptCache {
     return this.#length;
   }
 
-  /** Appends `count` places, laid out as KvSegment.write takes them for one source row. */
-  append(source: KvRows, count: number): void {
+  /** Appends `count` places of one row of the source, laid out as KvSegment.write takes them. */
+  append(source: KvRows, count: number, sourceRows = 1, sourceRow = 0): void {
     const needed = this.#length + count;
     if (needed > this.segment.places) {
       this.segment.resize(1, Math.min(this.#most, Math.max(roundUpPlaces(needed), 2 * this.segment.places)));
     }
-    this.segment.write(source, 1, 0, 0, this.#length, count);
+    this.segment.write(source, sourceRows, sourceRow, 0, this.#length, count);
     this.#length = needed;
   }
 }

@@ -1,0 +1,88 @@
+/** @file Several prompts that take a chunk each in one run of the graph: their caches side by side, their tokens, and the mask over both. */
+
+import { causalMask } from "../attention-mask.ts";
+import type { PromptChunk } from "../device.ts";
+import { int64Tensor, tensor, type Tensor } from "../session.ts";
+import { KvSegment, roundUpPlaces, type KvShape } from "./kv-segment.ts";
+import type { CpuPrompt } from "./prompt.ts";
+
+/**
+ * A chunk that is not full is run as if it had a multiple of this many tokens. Softmax adds in vector registers: only rows of one length have
+ * their sums added in one order, so that is what runs together.
+ */
+const lengthStep = 16;
+
+/** The chunks that run together, by the number of tokens that each is run with: a function of the chunk alone. */
+export function groupByLength(chunks: readonly PromptChunk[]): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  chunks.forEach(({ ids }, index) => {
+    const length = Math.ceil(ids.length / lengthStep) * lengthStep;
+    groups.set(length, [...(groups.get(length) ?? []), index]);
+  });
+  return groups;
+}
+
+export interface GroupShape {
+  /** Query heads of each key/value head. */
+  group: number;
+  contextLength: number;
+  /** Places of the answer's cache, which no token sees. */
+  answerPlaces: number;
+}
+
+/** The caches of prompts as one segment, in arrays that are kept from run to run. */
+export class PromptGatherer {
+  readonly #shape: KvShape;
+  #scratch: KvSegment;
+
+  constructor(shape: KvShape) {
+    this.#shape = shape;
+    this.#scratch = new KvSegment(shape, 0);
+  }
+
+  /** A row for each prompt, all of the same places. One prompt is its own segment. */
+  gather(prompts: readonly CpuPrompt[]): KvSegment {
+    const [only] = prompts;
+    if (prompts.length === 1 && only !== undefined) return only.segment;
+    const places = prompts.reduce((most, { length }) => Math.max(most, roundUpPlaces(length)), 0);
+    const needed = prompts.length * places;
+    // Twice as much as was needed at most, so that arrays are not made anew for every run.
+    if (this.#scratch.capacity < needed) this.#scratch = new KvSegment(this.#shape, 2 ** Math.ceil(Math.log2(needed)));
+    // What was there belongs to others: emptied first, nothing is moved.
+    this.#scratch.resize(0, 0);
+    this.#scratch.resize(prompts.length, places);
+    prompts.forEach(({ segment, length }, row) => this.#scratch.copyRow(segment, 0, row, length));
+    return this.#scratch;
+  }
+}
+
+/** The graph's inputs that say what is run: `length` tokens of each prompt, of which those past its chunk are read by nobody. */
+export function groupFeeds(
+  chunks: readonly PromptChunk[],
+  length: number,
+  places: number,
+  { group, contextLength, answerPlaces }: GroupShape,
+): Record<string, Tensor> {
+  const rows = chunks.length;
+  const width = places + answerPlaces;
+  const ids = new BigInt64Array(rows * length);
+  const positions = new BigInt64Array(rows * length);
+  const rowMask = group * length * (width + length);
+  const mask = new Float32Array(rows * rowMask);
+  chunks.forEach(({ prompt, ids: own }, row) => {
+    own.forEach((id, at) => (ids[row * length + at] = BigInt(id)));
+    // Positions past the context have no place in the tables; only padding could come to them.
+    for (let at = 0; at < length; at++) positions[row * length + at] = BigInt(Math.min(prompt.length + at, contextLength - 1));
+    mask.set(causalMask(length, group, width, prompt.length), row * rowMask);
+  });
+  return {
+    ids: tensor("int64", ids, [rows, length]),
+    positions: tensor("int64", positions, [rows, length]),
+    mask: tensor("float32", mask, [rows, 1, group * length, width + length]),
+    lengths: int64Tensor([places, answerPlaces, length], [3]),
+    head_rows: int64Tensor(
+      chunks.map(({ ids: own }, row) => row * length + own.length - 1),
+      [rows],
+    ),
+  };
+}
