@@ -33,6 +33,14 @@ export interface LoraPair {
   outputs: number;
 }
 
+/** What a reward model has in place of the language model's head, without a bias. */
+export interface ScoreWeight {
+  /** [outputs, inputs], row-major. */
+  weight: Float32Array<ArrayBuffer>;
+  outputs: number;
+  inputs: number;
+}
+
 export interface LoraAdapter {
   rank: number;
   alpha: number;
@@ -44,6 +52,8 @@ export interface LoraAdapter {
   baseModel: string | undefined;
   /** By the full name of the linear layer without `.weight`, such as `model.layers.0.self_attn.q_proj`; sorted. */
   pairs: ReadonlyMap<string, LoraPair>;
+  /** Of a reward model (task SEQ_CLS), which PEFT keeps whole as one of `modules_to_save`. Absent otherwise. */
+  score?: ScoreWeight | undefined;
 }
 
 /** The factor before B A. */
@@ -63,7 +73,6 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
   use_dora: [false],
   use_qalora: [false],
   use_bdlora: [null, false],
-  modules_to_save: [null],
   layer_replication: [null],
   trainable_token_indices: [null],
   target_parameters: [null],
@@ -76,6 +85,10 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
  * factors alone do not tell.
  */
 const plainInitializations: ReadonlySet<unknown> = new Set([true, false, null, "gaussian", "orthogonal", "eva"]);
+
+/** PEFT's name of a reward model's own head, and the names that it gives such heads unasked (peft's `LoraModel` for SEQ_CLS). */
+const scoreTensor = "base_model.model.score.weight";
+const savedHeads: ReadonlySet<unknown> = new Set(["score", "classifier"]);
 
 /** Far beyond any factor that was trained; it bounds what products with inputs can reach. */
 const largestFactor = 1e18;
@@ -113,7 +126,7 @@ export function readPeftAdapter(folder: string, modelType: string): LoraAdapter 
     useRslora,
     dropout: typeof dropout === "number" && dropout >= 0 && dropout < 1 ? dropout : 0,
     baseModel: typeof baseModel === "string" && baseModel !== "" ? baseModel : undefined,
-    pairs: readPairs(pathInFolder(folder, adapterWeightsFile), modelType, rank as number),
+    ...readTensors(pathInFolder(folder, adapterWeightsFile), modelType, rank as number),
   };
 }
 
@@ -131,6 +144,9 @@ function requirePlainLora(config: JsonObject, path: string): void {
     const isEmpty = values.includes(null) && Array.isArray(value) && value.length === 0;
     if (!values.includes(value) && !isEmpty) refuse(key, JSON.stringify(values[0]));
   }
+  const saved = config["modules_to_save"] ?? [];
+  if (!Array.isArray(saved) || !saved.every((name) => savedHeads.has(name)))
+    refuse("modules_to_save", 'null, or ["score"] of a reward model');
   if (!plainInitializations.has(config["init_lora_weights"] ?? true))
     refuse("init_lora_weights", "one that leaves the base's weights as they are");
   for (const key of emptyPatterns) {
@@ -156,11 +172,13 @@ export function adapterContentHash(folder: string): string {
 
 const tensorName = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
 
-function readPairs(path: string, modelType: string, rank: number): Map<string, LoraPair> {
+function readTensors(path: string, modelType: string, rank: number): Pick<LoraAdapter, "pairs" | "score"> {
   const file = new BoundedFile(path);
   try {
     const halves = new Map<string, { A?: SafetensorsEntry; B?: SafetensorsEntry }>();
-    for (const entry of readSafetensorsHeader(file).entries.values()) {
+    const { entries } = readSafetensorsHeader(file);
+    for (const entry of entries.values()) {
+      if (entry.name === scoreTensor) continue;
       const [, stored, factor] = tensorName.exec(entry.name) ?? [];
       const weight = stored === undefined ? undefined : fullWeightName(modelType, `${stored}.weight`);
       if (weight === undefined)
@@ -181,7 +199,9 @@ function readPairs(path: string, modelType: string, rank: number): Map<string, L
     }
     const layers = [...halves.keys()].toSorted();
     if (layers.length === 0) throw new BonsaiError("invalid_model_file", `${path} holds no tensors.`);
-    return new Map(layers.map((layer) => [layer, readPair(file, layer, rank, halves.get(layer)!)]));
+    const pairs = new Map(layers.map((layer) => [layer, readPair(file, layer, rank, halves.get(layer)!)]));
+    const score = entries.get(scoreTensor);
+    return score === undefined ? { pairs } : { pairs, score: readScore(file, score) };
   } finally {
     file.close();
   }
@@ -197,6 +217,13 @@ function readPair(file: BoundedFile, layer: string, rank: number, { A, B }: { A?
       `${file.path}: tensor ${JSON.stringify(wrong.name)} has shape [${wrong.shape.join(", ")}], which is not of rank ${rank} as adapter_config.json says.`,
     );
   return { a: readFloats(file, A), b: readFloats(file, B), inputs: A.shape[1]!, outputs: B.shape[0]! };
+}
+
+function readScore(file: BoundedFile, entry: SafetensorsEntry): ScoreWeight {
+  const [outputs, inputs] = entry.shape;
+  if (entry.shape.length !== 2 || outputs === undefined || inputs === undefined)
+    throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(entry.name)} must be a matrix.`);
+  return { weight: readFloats(file, entry), outputs, inputs };
 }
 
 function readFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
@@ -220,14 +247,14 @@ function readFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<Ar
  */
 export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: SavedType, isConv1d: boolean): void {
   onDisk(folder, () => mkdirSync(folder, { recursive: true }));
-  const { rank } = adapter;
-  writeSafetensors(
-    join(folder, adapterWeightsFile),
-    [...adapter.pairs].flatMap(([layer, { a, b, inputs, outputs }]) => [
-      { name: peftTensorName(layer, "A"), dtype: savedTypes[type], shape: [rank, inputs], bytes: () => bytesAs(a, type) },
-      { name: peftTensorName(layer, "B"), dtype: savedTypes[type], shape: [outputs, rank], bytes: () => bytesAs(b, type) },
-    ]),
-  );
+  const { rank, score } = adapter;
+  const dtype = savedTypes[type];
+  const factors = [...adapter.pairs].flatMap(([layer, { a, b, inputs, outputs }]) => [
+    { name: peftTensorName(layer, "A"), dtype, shape: [rank, inputs], bytes: () => bytesAs(a, type) },
+    { name: peftTensorName(layer, "B"), dtype, shape: [outputs, rank], bytes: () => bytesAs(b, type) },
+  ]);
+  const head = score && { name: scoreTensor, dtype, shape: [score.outputs, score.inputs], bytes: () => bytesAs(score.weight, type) };
+  writeSafetensors(join(folder, adapterWeightsFile), head === undefined ? factors : [...factors, head]);
   writeJsonFile(join(folder, adapterConfigFile), {
     base_model_name_or_path: adapter.baseModel ?? null,
     bias: "none",
@@ -236,13 +263,13 @@ export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: Sav
     init_lora_weights: true,
     lora_alpha: adapter.alpha,
     lora_dropout: adapter.dropout,
-    modules_to_save: null,
+    modules_to_save: score === undefined ? null : ["score"],
     peft_type: "LORA",
     r: rank,
     revision: null,
     // Full names: PEFT matches a short one (`c_proj`) with the end of every layer's path.
     target_modules: [...adapter.pairs.keys()],
-    task_type: "CAUSAL_LM",
+    task_type: score === undefined ? "CAUSAL_LM" : "SEQ_CLS",
     use_dora: false,
     use_rslora: adapter.useRslora,
   });

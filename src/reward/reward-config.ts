@@ -4,45 +4,14 @@ import { join } from "node:path";
 import Type from "typebox";
 import Value from "typebox/value";
 import { didYouMean } from "../config/suggestion.ts";
+import { rewardForms, type Normalization, type RewardDescription } from "../engine/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
 import { writeJsonFile } from "../formats/written-file.ts";
 
 export const rewardConfigFile = "reward.json";
 
-/**
- * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
- * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
- * over the hidden states of the policy that writes the answers.
- */
-const rewardForms = ["decoder", "encoder", "policy-head"] as const;
-export type RewardForm = (typeof rewardForms)[number];
-
-/** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */
-export interface Scale {
-  mean: number;
-  /** Above 0. */
-  deviation: number;
-}
-
-export interface Normalization {
-  /** Of each dimension's raw output. */
-  dimensions: readonly Scale[];
-  /** Of the weighted sum of raw outputs. */
-  holistic: Scale;
-  /** What was scored, as a sentence. */
-  reference: string;
-}
-
-export interface RewardConfig {
-  form: RewardForm;
-  /** One for each output of the model, in order. A model with one output has the dimension "reward". */
-  dimensions: readonly string[];
-  /** Of the raw outputs in the holistic reward; as many as dimensions. */
-  weights: readonly number[];
-  normalization: Normalization;
-  /** Most tokens that the model reads. */
-  maxLength: number;
+export interface RewardConfig extends RewardDescription {
   /** Of a policy-head: the policy whose hidden states it reads. Absent otherwise. */
   policy?: PolicyReference | undefined;
 }

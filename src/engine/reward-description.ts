@@ -1,0 +1,36 @@
+/** @file What is known of a reward model beside its weights: what its outputs mean, how they become one reward, and its scale. Plain data. */
+
+/**
+ * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
+ * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
+ * over the hidden states of the policy that writes the answers.
+ */
+export const rewardForms = ["decoder", "encoder", "policy-head"] as const;
+export type RewardForm = (typeof rewardForms)[number];
+
+/** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */
+export interface Scale {
+  mean: number;
+  /** Above 0. */
+  deviation: number;
+}
+
+export interface Normalization {
+  /** Of each dimension's raw output. */
+  dimensions: readonly Scale[];
+  /** Of the weighted sum of raw outputs. */
+  holistic: Scale;
+  /** What was scored, as a sentence. */
+  reference: string;
+}
+
+export interface RewardDescription {
+  form: RewardForm;
+  /** One for each output of the model, in order. A model with one output has the dimension "reward". */
+  dimensions: readonly string[];
+  /** Of the raw outputs in the holistic reward; as many as dimensions. */
+  weights: readonly number[];
+  normalization: Normalization;
+  /** Most tokens that the model reads. */
+  maxLength: number;
+}
