@@ -26,6 +26,22 @@ export class ConfigReader {
     return value;
   }
 
+  /** A place in a list of `length`. */
+  index(key: string, length: number, fallback: number): number {
+    const value = this.#get(key) ?? fallback;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= length) {
+      throw this.#invalid(key, `an integer from 0 to ${length - 1}`, value);
+    }
+    return value;
+  }
+
+  /** A probability below 1. */
+  share(key: string, fallback: number): number {
+    const value = this.#get(key) ?? fallback;
+    if (typeof value !== "number" || !(value >= 0 && value < 1)) throw this.#invalid(key, "a number from 0 to below 1", value);
+    return value;
+  }
+
   flag(key: string, fallback: boolean): boolean {
     const value = this.#get(key) ?? fallback;
     if (typeof value !== "boolean") throw this.#invalid(key, "true or false", value);

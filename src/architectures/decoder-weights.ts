@@ -45,8 +45,13 @@ export interface DecoderWeights {
 
 /** Names every weight of the config's architecture and checks its presence and shape. Throws `invalid_model_file` naming the tensor. */
 export function locateDecoderWeights(config: DecoderConfig, source: Pick<WeightSource, "infos">, path: string): DecoderWeights {
-  const weights = decoderWeightNames(config);
-  for (const [name, shape] of decoderWeightShapes(config)) {
+  requireShapes(decoderWeightShapes(config), source, path);
+  return decoderWeightNames(config);
+}
+
+/** Checks presence and shape of every weight. Throws `invalid_model_file` naming the tensor. */
+export function requireShapes(shapes: ReadonlyMap<string, readonly number[]>, source: Pick<WeightSource, "infos">, path: string): void {
+  for (const [name, shape] of shapes) {
     const info = source.infos.get(name);
     if (info === undefined) throw new BonsaiError("invalid_model_file", `${path}: the tensor "${name}" is missing.`);
     if (info.shape.join() !== shape.join()) {
@@ -56,7 +61,6 @@ export function locateDecoderWeights(config: DecoderConfig, source: Pick<WeightS
       );
     }
   }
-  return weights;
 }
 
 /** Where each part is, whether or not there are such weights yet. */

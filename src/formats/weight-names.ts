@@ -6,10 +6,14 @@ const families: Readonly<Record<string, { prefix: string; roots: RegExp }>> = {
   qwen2: { prefix: "model.", roots: /^(?:embed_tokens|layers|norm)\./ },
   qwen3: { prefix: "model.", roots: /^(?:embed_tokens|layers|norm)\./ },
   gpt2: { prefix: "transformer.", roots: /^(?:wte|wpe|h|ln_f)\./ },
+  bert: { prefix: "bert.", roots: /^(?:embeddings|encoder|pooler)\./ },
 };
 
-/** Buffers that old checkpoints carry and every implementation computes: causal masks and rotary frequencies. */
-const computedBuffers = /(?:^|\.)h\.\d+\.attn\.(?:masked_)?bias$|\.rotary_emb\.inv_freq$/;
+/** Buffers that old checkpoints carry and every implementation computes: causal masks, rotary frequencies and the numbers of places. */
+const computedBuffers = /(?:^|\.)h\.\d+\.attn\.(?:masked_)?bias$|\.rotary_emb\.inv_freq$|(?:^|\.)embeddings\.position_ids$/;
+
+/** Norms of checkpoints that came from TensorFlow, such as the first BERTs. */
+const tensorFlowNorms: Readonly<Record<string, string>> = { gamma: "weight", beta: "bias" };
 
 /** GPT-2's Conv1D layers (transformers' pytorch_utils.Conv1D) keep their weight as [in, out]. */
 const conv1dWeights = /^transformer\.h\.\d+\.(?:attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;
@@ -21,7 +25,8 @@ const conv1dWeights = /^transformer\.h\.\d+\.(?:attn\.c_attn|attn\.c_proj|mlp\.c
 export function fullWeightName(modelType: string, name: string): string | undefined {
   if (computedBuffers.test(name)) return undefined;
   const family = Object.hasOwn(families, modelType) ? families[modelType] : undefined;
-  return family?.roots.test(name) ? family.prefix + name : name;
+  const current = name.replace(/(?<=\.LayerNorm\.)(?:gamma|beta)$/, (old) => tensorFlowNorms[old] as string);
+  return family?.roots.test(current) ? family.prefix + current : current;
 }
 
 /** Whether a Hugging Face checkpoint stores this weight (full name) as [in, out], against the [out, in] of all others. */
