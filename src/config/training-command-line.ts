@@ -24,6 +24,15 @@ export function readTrainingOptions(schema: TrainingSchema, args: readonly strin
   if (options.outputDir === "") refuse("--output-dir", "Name the folder of what is trained: --output-dir DIR.");
   if (!supportedDevices.includes(options.device))
     refuse("--device", `--device ${options.device} is not supported by this version: use ${supportedDevices.join(" or ")}.`);
+  if (options.optim === "sgd") {
+    for (const [flag, name] of [
+      ["--adam-beta1", "adamBeta1"],
+      ["--adam-beta2", "adamBeta2"],
+      ["--adam-epsilon", "adamEpsilon"],
+    ] as const)
+      // prettier-ignore
+      if (name in flags.values) refuse(flag, `${flag} is of AdamW: leave it out with --optim sgd.`);
+  }
   const trainsAdapter = options.loraR > 0 || options.adapter !== "";
   for (const [flag, name] of [
     ["--lora-alpha", "loraAlpha"],

@@ -123,10 +123,18 @@ function lengthOfRun(defaults: Defaults) {
 
 function optimiser(defaults: Defaults) {
   return {
+    optim: oneOf(
+      ["adamw", "sgd"] as const,
+      annotate({
+        group: "Optimiser",
+        description: "adamw keeps two moments of each weight; sgd keeps none, and wants far larger learning rates",
+        default: "adamw",
+      }),
+    ),
     learningRate: Type.Number({
       exclusiveMinimum: 0,
       maximum: 100,
-      ...annotate({ group: "Optimiser", description: "Highest learning rate of AdamW", default: defaults.learningRate }),
+      ...annotate({ group: "Optimiser", description: "Highest learning rate", default: defaults.learningRate }),
     }),
     lrSchedulerType: oneOf(
       ["constant", "linear", "cosine"] as const,
@@ -149,17 +157,17 @@ function optimiser(defaults: Defaults) {
     adamBeta1: Type.Number({
       minimum: 0,
       maximum: 0.999999,
-      ...annotate({ group: "Optimiser", flag: "adam-beta1", description: "Decay of the mean of gradients", default: 0.9 }),
+      ...annotate({ group: "Optimiser", flag: "adam-beta1", description: "Decay of AdamW's mean of gradients", default: 0.9 }),
     }),
     adamBeta2: Type.Number({
       minimum: 0,
       maximum: 0.999999,
-      ...annotate({ group: "Optimiser", flag: "adam-beta2", description: "Decay of the mean of squared gradients", default: 0.999 }),
+      ...annotate({ group: "Optimiser", flag: "adam-beta2", description: "Decay of AdamW's mean of squared gradients", default: 0.999 }),
     }),
     adamEpsilon: Type.Number({
       exclusiveMinimum: 0,
       maximum: 1,
-      ...annotate({ group: "Optimiser", description: "Added to the root of the mean of squares", default: 1e-8 }),
+      ...annotate({ group: "Optimiser", description: "Added to the root of AdamW's mean of squares", default: 1e-8 }),
     }),
     maxGradNorm: Type.Number({
       minimum: 0,

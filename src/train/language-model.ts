@@ -16,6 +16,7 @@ import { initialDecoderWeights } from "./decoder-initial-weights.ts";
 import { rowLength } from "./batch.ts";
 import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
+import { chooseOptimizer } from "./optimizer-choice.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
@@ -77,13 +78,7 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
       rows: options.batchSize,
       length: data.length,
       mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
-      optimizer: {
-        kind: "adamw",
-        beta1: options.adamBeta1,
-        beta2: options.adamBeta2,
-        epsilon: options.adamEpsilon,
-        weightDecay: options.weightDecay,
-      },
+      optimizer: chooseOptimizer(options),
       maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
       threads: options.threads === 0 ? availableParallelism() : options.threads,
       recompute: options.gradientCheckpointing,

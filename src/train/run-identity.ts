@@ -23,7 +23,7 @@ const coursing = [
 export interface IdentifiedRun {
   /** Every option by its flag. */
   flags: Readonly<Record<string, unknown>>;
-  options: Pick<TrainingOptions, "lrSchedulerType">;
+  options: Pick<TrainingOptions, "lrSchedulerType" | "optim">;
   model: Pick<ModelFile, "contentHash">;
   adapter: ChosenAdapter | undefined;
   /** Undefined where only the data can tell. */
@@ -41,6 +41,8 @@ export function identityOf({ flags, options, model, adapter, totalSteps, files, 
     "the content of --eval-dataset": hashes(evaluationFiles),
     "the content of --adapter": adapter?.begin?.hash ?? null,
     ...Object.fromEntries(coursing.map((flag) => [flag, flags[flag]])),
+    // Runs from before there was a choice had AdamW and do not say so.
+    ...(options.optim === "adamw" ? {} : { "--optim": options.optim }),
     // A constant rate does not look at the end, so such a run may be made longer.
     ...(options.lrSchedulerType === "constant" || totalSteps === undefined ? {} : { "the number of steps": totalSteps }),
   };

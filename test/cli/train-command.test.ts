@@ -141,6 +141,7 @@ describe("the options of trainers", () => {
     [[...needed, "--learning-rate", "fast"], /--learning-rate must be a number above 0 to 100, not "fast"/],
     [[...needed, "--learning-rate", "0"], /--learning-rate must be a number above 0/],
     [[...needed, "--batch-size", "1.5"], /--batch-size must be a whole number of rows from 1/],
+    [[...needed, "--optim", "sgd", "--adam-beta2", "0.9"], /--adam-beta2 is of AdamW: leave it out with --optim sgd/],
     [[...needed, "--lr-scheduler-type", "cosin"], /Did you mean cosine\?/],
   ];
   for (const [given, message] of refused) {

@@ -13,6 +13,7 @@ import type { ErrorCode } from "../../src/errors/registry.ts";
 import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
+import { readCheckpoint } from "../../src/train/checkpoint.ts";
 import { readDocuments, RowEncoder } from "../../src/train/documents.ts";
 import { trainLanguageModel } from "../../src/train/language-model.ts";
 import { readMetrics, type EvaluationMetrics } from "../../src/train/metrics-file.ts";
@@ -166,6 +167,25 @@ describe("fine-tuning all weights", () => {
       /the content of --dataset was \["[0-9a-f]{64}"\] when .* is \["[0-9a-f]{64}"\] now/,
     );
     await refusal(run("full", `${lasting} --resume --num-train-epochs 1000`), "usage", /the number of steps was 30 .* 4000 now/);
+  });
+
+  test("by SGD learns too, keeps no moments, and goes on with SGD alone", async () => {
+    const plain = `--model ${llama} ${rows} --optim sgd --lr-scheduler-type constant --max-steps`;
+    await run("sgd", `${plain} 20 --learning-rate 1`);
+    const [before, after] = evaluations("sgd");
+    assert.ok(after!.eval_loss < before!.eval_loss / 2, `${before!.eval_loss} to ${after!.eval_loss}`);
+    const { progress, state } = readCheckpoint(join(root, "sgd/checkpoints/step-20"));
+    assert.ok(![...state.keys()].some((name) => name.startsWith("exp_avg")));
+    assert.equal(progress.identity["--optim"], "sgd");
+    await refusal(run("sgd", `${plain.replace("sgd", "adamw")} 21 --learning-rate 1 --resume`), "usage", /--optim was "sgd" .* absent now/);
+    await run("sgd", `${plain} 21 --learning-rate 1 --resume`);
+    await run("sgd-whole", `${plain} 21 --learning-rate 1`);
+    const weights = (name: string): Buffer => readFileSync(join(root, name, "model.safetensors"));
+    assert.ok(weights("sgd").equals(weights("sgd-whole")));
+  });
+
+  test("by AdamW is a run that older checkpoints, which name no optimiser, go on with", () => {
+    assert.ok(!("--optim" in readCheckpoint(join(root, "full/checkpoints/step-30")).progress.identity));
   });
 
   test("measures held-out rows alike, however they lie in rows and batches", async () => {
