@@ -160,10 +160,12 @@ def write_optimizers():
 # --- decoders ---------------------------------------------------------------------------------------------------------
 
 STORIES = FOLDER.parents[2] / "shared/data/models/stories260K"
-ROWS, LENGTH = 2, 16
+LENGTH = 16
 DOCUMENTS = [[9, 7], [16]]  # lengths of the documents that fill each row
+EIGHT_ROWS = [[9, 7], [16], [5, 4, 7], [12, 4], [2, 14], [16], [3, 13], [8, 8]]  # of the steps that accumulate
 STEPS = 5
 OPTIMIZER = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+SGD = dict(lr=0.3, weight_decay=0.1)
 MAX_GRAD_NORM = 0.5
 LORA = dict(r=4, lora_alpha=12, lora_dropout=0.0)
 LORA_TARGETS = {
@@ -173,14 +175,15 @@ LORA_TARGETS = {
 }
 
 
-def batch(vocab_size, seed):
+def batch(vocab_size, seed, documents):
     """Rows of documents: each token's target is the next one of its document, and some are not trained."""
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(vocab_size, (ROWS, LENGTH), generator=generator)
-    targets = torch.full((ROWS, LENGTH), -1)
-    trained = torch.rand((ROWS, LENGTH), generator=generator) > 0.2
+    rows = len(documents)
+    ids = torch.randint(vocab_size, (rows, LENGTH), generator=generator)
+    targets = torch.full((rows, LENGTH), -1)
+    trained = torch.rand((rows, LENGTH), generator=generator) > 0.2
     spans = []
-    for row, lengths in enumerate(DOCUMENTS):
+    for row, lengths in enumerate(documents):
         start = 0
         for length in lengths:
             end = start + length
@@ -191,12 +194,26 @@ def batch(vocab_size, seed):
 
 
 def loss_of(model, ids, targets, spans):
-    """Each document on its own, so that packing has something to be compared with."""
+    """Each document on its own, so that packing has something to be compared with. The mean over the trained tokens of the whole batch."""
     total = 0.0
     for row, start, end in spans:
         logits = model(ids[row : row + 1, start:end]).logits[0]
         total = total + F.cross_entropy(logits, targets[row, start:end], ignore_index=-1, reduction="sum")
     return total / (targets >= 0).sum()
+
+
+def accumulate(model, ids, targets, spans):
+    """Adds up the gradients of each row by a backward pass of its own, and returns the loss of all."""
+    parts = [loss_of(model, ids, targets, [span for span in spans if span[0] == row]) for row in range(len(ids))]
+    for part in parts:
+        part.backward()
+    return sum(part.item() for part in parts)
+
+
+def at_once(model, ids, targets, spans):
+    loss = loss_of(model, ids, targets, spans)
+    loss.backward()
+    return loss.item()
 
 
 def digest(name, tensor):
@@ -216,31 +233,30 @@ def parameters_of(model):
     return {name.replace(".default.", ".").replace(".base_layer.", "."): p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def train(model, vocab_size):
+def train(model, vocab_size, documents=DOCUMENTS, backward=at_once, kind=torch.optim.AdamW, options=OPTIMIZER):
     parameters = parameters_of(model)
-    optimizer = torch.optim.AdamW(
+    optimizer = kind(
         [
             dict(params=[p for p in parameters.values() if p.dim() > 1]),
             dict(params=[p for p in parameters.values() if p.dim() <= 1], weight_decay=0.0),
         ],
-        **OPTIMIZER,
+        **options,
     )
     batches, losses, norms, gradients = [], [], [], None
     for step in range(STEPS):
-        ids, targets, spans = batch(vocab_size, step)
+        ids, targets, spans = batch(vocab_size, step, documents)
         optimizer.zero_grad()
-        loss = loss_of(model, ids, targets, spans)
-        loss.backward()
+        loss = backward(model, ids, targets, spans)
         if gradients is None:
             gradients = {name: digest(name, p.grad) for name, p in parameters.items()}
         norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRAD_NORM).item())
         optimizer.step()
-        losses.append(loss.item())
+        losses.append(loss)
         batches.append(dict(ids=ids.flatten().tolist(), targets=targets.flatten().tolist()))
     return dict(
-        rows=ROWS,
+        rows=len(documents),
         length=LENGTH,
-        documents=DOCUMENTS,
+        documents=documents,
         batches=batches,
         losses=rounded(losses),
         norms=rounded(norms),
@@ -269,6 +285,12 @@ def write_decoder(name, folder):
     if name in LORA_TARGETS:
         model = load()
         golden["lora"] = dict(targets=LORA_TARGETS[name], **train(with_lora(model, LORA_TARGETS[name]).double(), model.config.vocab_size))
+    if name == "llama":
+        model = load()
+        golden["sgd"] = train(model, model.config.vocab_size, kind=torch.optim.SGD, options=SGD)
+    if name in ("llama", "stories260K"):
+        model = load()
+        golden["accumulated"] = train(model, model.config.vocab_size, documents=EIGHT_ROWS, backward=accumulate)
     (OUT / f"{name}.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 

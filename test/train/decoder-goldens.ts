@@ -29,6 +29,7 @@ export interface TrainingGolden {
 /** As in the script. */
 export const goldenOptions = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 export const goldenLearningRate = 3e-3;
+export const goldenSgdLearningRate = 0.3;
 export const goldenMaxGradNorm = 0.5;
 export const goldenLora = { rank: 4, alpha: 12, dropout: 0 };
 
@@ -41,10 +42,18 @@ export function withoutModel(name: TrainingModel): string | false {
   return name === "stories260K" && withoutSharedData("models/stories260K");
 }
 
-export function trainingGolden(name: TrainingModel): { full: TrainingGolden; lora?: TrainingGolden } {
+type TrainingGoldens = {
+  full: TrainingGolden;
+  lora?: TrainingGolden;
+  sgd?: TrainingGolden;
+  /** Eight rows, whose gradients were added up row by row. */
+  accumulated?: TrainingGolden;
+};
+
+export function trainingGolden(name: TrainingModel): TrainingGoldens {
   const path = fileURLToPath(new URL(`../oracle/training/${name}.json`, import.meta.url));
   if (!existsSync(path)) throw new Error(`${path} is absent: run test/oracle/training.py.`);
-  return JSON.parse(readFileSync(path, "utf8")) as { full: TrainingGolden; lora?: TrainingGolden };
+  return JSON.parse(readFileSync(path, "utf8")) as TrainingGoldens;
 }
 
 export function goldenBatch({ rows, length, documents, batches }: TrainingGolden, step: number): TokenBatch {
