@@ -1,7 +1,7 @@
 /** @file The papers of a trained model: training.json (everything that made it), curves.svg and README.md (its card). */
 
 import { cpus, type as systemType } from "node:os";
-import { basename, join } from "node:path";
+import { basename, join, resolve, sep } from "node:path";
 
 import { writeJsonFile, writeWholeFile } from "../formats/written-file.ts";
 import type { ReadFile } from "./json-lines.ts";
@@ -77,6 +77,7 @@ export function modelCard(name: string, report: TrainingReport): string {
   const isAdapter = trains === "a LoRA adapter";
   const [before, after] = [metrics.evaluations[0], metrics.evaluations.at(-1)];
   const files = [...data.files, ...data.evaluationFiles];
+  const names = tellingNames(files.map((file) => file.path));
   const cut = [
     ...(data.truncatedRows > 0 ? [`${data.truncatedRows} were cut at their end (${data.truncatedTokens} tokens)`] : []),
     ...(data.droppedRows > 0 ? [`${data.droppedRows} were left out, since nothing to train on was left of them`] : []),
@@ -109,7 +110,7 @@ export function modelCard(name: string, report: TrainingReport): string {
     "",
     "| file | rows | SHA-256 |",
     "| --- | ---: | --- |",
-    ...files.map((file) => `| ${basename(file.path)} | ${file.rows} | \`${file.sha256}\` |`),
+    ...files.map((file, at) => `| ${names[at]} | ${file.rows} | \`${file.sha256}\` |`),
     "",
     "## Made by",
     "",
@@ -119,6 +120,17 @@ export function modelCard(name: string, report: TrainingReport): string {
     "",
     "Every option, version and hash is in `training.json`, every step in `metrics.jsonl`.",
   ].join("\n")}\n`;
+}
+
+/** Of each path the fewest last parts that no other path ends with: files of one name are told apart, and no more of the machine is told than that takes. */
+export function tellingNames(paths: readonly string[]): string[] {
+  const parts = paths.map((path) => resolve(path).split(sep).slice(1));
+  const ending = (of: readonly string[], count: number): string => of.slice(-count).join("/");
+  return parts.map((own) => {
+    const others = parts.filter((other) => other.join("/") !== own.join("/"));
+    const count = own.findIndex((_, at) => others.every((other) => ending(other, at + 1) !== ending(own, at + 1))) + 1;
+    return ending(own, count === 0 ? own.length : count);
+  });
 }
 
 const row = (what: string, loss: number, accuracy: number): string => `| ${what} | ${loss.toFixed(4)} | ${accuracy.toFixed(4)} |`;

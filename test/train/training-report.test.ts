@@ -1,9 +1,10 @@
 /** @file The card and the curves say what the run did. */
 
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { describe, test } from "node:test";
 import type { EvaluationMetrics, StepMetrics } from "../../src/train/metrics-file.ts";
-import { curves, modelCard, type TrainingReport } from "../../src/train/training-report.ts";
+import { curves, modelCard, tellingNames, type TrainingReport } from "../../src/train/training-report.ts";
 
 const steps = Array.from({ length: 1500 }, (_, at): StepMetrics => ({
   step: at + 1,
@@ -76,6 +77,22 @@ describe("a card", () => {
     );
     assert.match(card, /\| rows\.jsonl \| 12 \| `(ab){32}` \|/);
     assert.match(card, /```sh\nnpm run train:sft -- --model base\n```/);
+  });
+
+  test("tells files of one name apart, by no more of their paths than that takes, and shows no path of the machine", () => {
+    const names = ["corpus.jsonl", "/data/a/texts/corpus.jsonl", "/data/b/texts/corpus.jsonl", "/data/b/held-out.jsonl"];
+    const files = names.map((path) => ({ path, rows: 1, bytes: 5, sha256: "ab".repeat(32) }));
+    const data = { ...report.data, files: files.slice(0, 3), evaluationFiles: files.slice(2) };
+    const card = modelCard("mine", { ...report, data });
+    const listed = [...card.matchAll(/^\| (\S+jsonl) \|/gm)].map(([, name]) => name);
+    assert.deepEqual(listed, [
+      `${basename(process.cwd())}/corpus.jsonl`,
+      "a/texts/corpus.jsonl",
+      "b/texts/corpus.jsonl",
+      "b/texts/corpus.jsonl",
+      "held-out.jsonl",
+    ]);
+    assert.deepEqual(tellingNames(["/rows.jsonl", "/a/rows.jsonl"]), ["rows.jsonl", "a/rows.jsonl"]);
   });
 
   test("of a model from nothing names no base", () => {
