@@ -1,5 +1,6 @@
 /** @file What a person sees of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and what evaluations find. */
 
+import type { Metrics } from "../train/metrics-file.ts";
 import type { TrainingEvent } from "../train/training-run.ts";
 import { createProgress, timeLeft, type ProgressStream } from "./progress.ts";
 
@@ -36,12 +37,19 @@ export function trainingProgress(
         if (recent.length > speedSteps) recent.shift();
         progress.update("train", step, event.totalSteps);
       } else if (event.kind === "evaluation") {
-        const { step: done, eval_loss: held, eval_mean_token_accuracy: accuracy } = event.metrics;
-        say(`After ${done} steps: held-out loss ${held.toFixed(4)}, token accuracy ${accuracy.toFixed(4)}.`);
+        const { step: done, eval_loss: held } = event.metrics;
+        say(`After ${done} steps: held-out loss ${held.toFixed(4)}${shownAccuracy(event.metrics)}.`);
       } else if (event.kind === "resumed") {
         say(`Going on from the checkpoint of step ${event.step}.`);
       }
     },
     end: () => progress.end(),
   };
+}
+
+/** Of predicted tokens, or of compared answers, whichever the trainer measures. */
+function shownAccuracy(metrics: Metrics): string {
+  const { eval_mean_token_accuracy: ofTokens, eval_accuracy: ofPairs } = metrics;
+  if (ofTokens !== undefined) return `, token accuracy ${ofTokens.toFixed(4)}`;
+  return ofPairs === undefined ? "" : `, accuracy ${ofPairs.toFixed(4)}`;
 }

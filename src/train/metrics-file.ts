@@ -6,31 +6,42 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { onDisk, writeAll } from "../formats/written-file.ts";
 import { readJsonLines } from "./json-lines.ts";
 
-/** What is written after a step. */
-export interface StepMetrics {
+/** What every trainer writes after a step. */
+export interface StepLine {
   /** Counted from 1. */
   step: number;
   /** Passes over the data so far, with its fraction. */
   epoch: number;
-  /** Mean over the trained tokens of the step, nats. */
+  /** Mean over what the step trained on, nats. */
   loss: number;
   /** Before clipping. */
   grad_norm: number;
   learning_rate: number;
-  /** Mean over the trained tokens, nats. */
-  entropy: number;
-  mean_token_accuracy: number;
   /** Tokens read since the run began. */
   num_tokens: number;
 }
 
-/** What is written after an evaluation. */
-export interface EvaluationMetrics {
+/** What every trainer writes after an evaluation. */
+export interface EvaluationLine {
   /** Steps that were done before it. */
   step: number;
   epoch: number;
-  /** Mean over the trained tokens of the held-out data, nats. */
+  /** Mean over the held-out data, nats. */
   eval_loss: number;
+}
+
+/** More of a trainer's numbers, by TRL's names. */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** Of a language model, after a step. */
+export interface StepMetrics extends StepLine {
+  /** Mean over the trained tokens, nats. */
+  entropy: number;
+  mean_token_accuracy: number;
+}
+
+/** Of a language model, after an evaluation. */
+export interface EvaluationMetrics extends EvaluationLine {
   eval_mean_token_accuracy: number;
   /** Trained tokens of the held-out data. */
   eval_num_tokens: number;
@@ -66,7 +77,7 @@ export class MetricsFile {
   }
 
   /** @throws BonsaiError `write_failed`. */
-  append(metrics: StepMetrics | EvaluationMetrics): void {
+  append(metrics: StepLine | EvaluationLine): void {
     const line = Buffer.from(`${JSON.stringify(metrics)}\n`);
     onDisk(this.#path, () => writeAll(this.#descriptor, line));
     this.#bytes += line.length;
@@ -82,13 +93,18 @@ export class MetricsFile {
   }
 }
 
-/** All lines of a metrics file, split into steps and evaluations. */
+/** All lines of a language model's metrics, split into steps and evaluations. */
 export function readMetrics(path: string): { steps: StepMetrics[]; evaluations: EvaluationMetrics[] } {
-  const steps: StepMetrics[] = [];
-  const evaluations: EvaluationMetrics[] = [];
+  return readMetricLines(path) as unknown as { steps: StepMetrics[]; evaluations: EvaluationMetrics[] };
+}
+
+/** All lines of any trainer's metrics. */
+export function readMetricLines(path: string): { steps: (StepLine & Metrics)[]; evaluations: (EvaluationLine & Metrics)[] } {
+  const steps: (StepLine & Metrics)[] = [];
+  const evaluations: (EvaluationLine & Metrics)[] = [];
   for (const { row } of readJsonLines(path)) {
-    if ("eval_loss" in row) evaluations.push(row as unknown as EvaluationMetrics);
-    else steps.push(row as unknown as StepMetrics);
+    if ("eval_loss" in row) evaluations.push(row as unknown as EvaluationLine & Metrics);
+    else steps.push(row as unknown as StepLine & Metrics);
   }
   return { steps, evaluations };
 }

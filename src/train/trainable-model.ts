@@ -14,11 +14,15 @@ export interface TokenBatch {
 }
 
 /** What one optimiser step did, over all the batches that it accumulated. */
-export interface TrainStep {
-  /** Mean over the trained tokens of all batches, nats. */
+export interface StepOutcome {
+  /** Mean over what the step trains on (tokens, labels of comparisons), nats. */
   loss: number;
   /** Euclidean norm of the gradient of that mean, before clipping. */
   gradNorm: number;
+}
+
+/** A step of a language model; the loss is the mean over the trained tokens of all batches. */
+export interface TrainStep extends StepOutcome {
   /** Tokens that were trained on. */
   trainedTokens: number;
   /** Share of them that were the likeliest token. */
@@ -40,11 +44,14 @@ export interface StateTensor {
   data: Float32Array<ArrayBuffer>;
 }
 
-/** A model under training: weights, optimiser and the graphs that change them. */
-export interface TrainableModel {
+/**
+ * A model under training: weights, optimiser and the graphs that change them. `Batch` is what it trains on, `Step` what a step says, `Sums` what
+ * an evaluation adds up.
+ */
+export interface SteppedModel<Batch, Step extends StepOutcome, Sums> {
   /** One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. Where loss or norm is not finite, nothing changes. */
-  step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep>;
-  evaluate(batch: TokenBatch): Promise<EvaluationSums>;
+  step(batches: readonly Batch[], learningRate: number): Promise<Step>;
+  evaluate(batch: Batch): Promise<Sums>;
   /** The trained weights by their names in the model's own files (full) or in PEFT's (LoRA). */
   trainedWeights(): ReadonlyMap<string, StateTensor>;
   /** All that a step changes (weights, moments, counters): a model that is given it goes on bit for bit as this one would. */
@@ -53,3 +60,6 @@ export interface TrainableModel {
   restore(state: ReadonlyMap<string, StateTensor>): void;
   dispose(): Promise<void>;
 }
+
+/** A language model under training. */
+export type TrainableModel = SteppedModel<TokenBatch, TrainStep, EvaluationSums>;

@@ -15,18 +15,24 @@ import {
   type RunProgress,
 } from "./checkpoint.ts";
 import { learningRateAt, type Schedule } from "./learning-rate.ts";
-import { MetricsFile, type EvaluationMetrics, type StepMetrics } from "./metrics-file.ts";
+import { MetricsFile, type EvaluationLine, type Metrics, type StepLine } from "./metrics-file.ts";
 import { requireSameRun } from "./run-identity.ts";
-import type { StateTensor, TokenBatch, TrainableModel } from "./trainable-model.ts";
-import type { TrainingData } from "./training-data.ts";
+import type { EvaluationSums, StateTensor, SteppedModel, StepOutcome, TokenBatch, TrainStep } from "./trainable-model.ts";
 
 export const metricsFileName = "metrics.jsonl";
 
-export interface TrainingRunOptions {
-  model: TrainableModel;
-  data: TrainingData;
+/** The batches of each step, the same whenever they are asked for. */
+export interface StepSource<Batch> {
+  readonly stepsPerEpoch: number;
+  /** @param step counted from 0. @returns its batches, and their tokens without padding. */
+  stepAt(step: number): { batches: readonly Batch[]; tokens: number };
+}
+
+export interface TrainingRunOptions<Batch = TokenBatch, Step extends StepOutcome = TrainStep, Sums = EvaluationSums> {
+  model: Pick<SteppedModel<Batch, Step, Sums>, "step" | "evaluate" | "state" | "restore">;
+  data: StepSource<Batch>;
   /** Held-out data; none is evaluated where undefined. */
-  evaluation: readonly TokenBatch[] | undefined;
+  evaluation: readonly Batch[] | undefined;
   schedule: Schedule;
   outputDir: string;
   /** Steps between checkpoints; the last step always has one. 0 has no other. */
@@ -46,8 +52,8 @@ export interface TrainingRunOptions {
 
 export type TrainingEvent =
   | { kind: "resumed"; step: number }
-  | { kind: "step"; metrics: StepMetrics; totalSteps: number; tokens: number; seconds: number }
-  | { kind: "evaluation"; metrics: EvaluationMetrics }
+  | { kind: "step"; metrics: StepLine & Metrics; totalSteps: number; tokens: number; seconds: number }
+  | { kind: "evaluation"; metrics: EvaluationLine & Metrics }
   | { kind: "checkpoint"; path: string };
 
 export interface RunOutcome {
@@ -58,13 +64,28 @@ export interface RunOutcome {
   trainSeconds: number;
 }
 
+/** How what a model says becomes lines of metrics.jsonl, by TRL's names. */
+export interface MetricNaming<Step, Sums> {
+  /** What a step says beside its loss and norm. */
+  ofStep: (step: Step) => Metrics;
+  ofEvaluation: (sums: readonly Sums[]) => Metrics & Pick<EvaluationLine, "eval_loss">;
+}
+
+/** Trains a language model; see `runSteps`. */
+export async function runTraining(options: TrainingRunOptions): Promise<RunOutcome> {
+  return runSteps(options, { ofStep: stepMetrics, ofEvaluation: evaluationMetrics });
+}
+
 /**
  * Trains until the schedule's last step, or until `stop`. A run that was ended at any step, by whatever means, and goes on with
  * `resume` does the same steps on the same data with the same state, so it ends with the same bytes.
  * @throws BonsaiError `usage` where the folder holds another run; `write_failed` (the last checkpoint is whole then);
  * `training_diverged`; what the model throws.
  */
-export async function runTraining(options: TrainingRunOptions): Promise<RunOutcome> {
+export async function runSteps<Batch, Step extends StepOutcome, Sums>(
+  options: TrainingRunOptions<Batch, Step, Sums>,
+  naming: MetricNaming<Step, Sums>,
+): Promise<RunOutcome> {
   const { model, data, schedule, outputDir } = options;
   const checkpoints = join(outputDir, checkpointsFolder);
   const progress = beginRun(options, checkpoints);
@@ -83,8 +104,9 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
   const evaluateNow = async (): Promise<void> => {
     if (options.evaluation === undefined) return;
     // Before the first step nothing is lost by stopping: a run that goes on evaluates anew.
-    const found = await evaluate(model, options.evaluation, progress.step === 0 ? options.stop : undefined);
-    if (found === undefined) return;
+    const sums = await evaluate(model, options.evaluation, progress.step === 0 ? options.stop : undefined);
+    if (sums === undefined) return;
+    const found = naming.ofEvaluation(sums);
     requireFinite("held-out loss", found.eval_loss, progress.step, savedStep);
     const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...found };
     metrics.append(evaluated);
@@ -101,14 +123,13 @@ export async function runTraining(options: TrainingRunOptions): Promise<RunOutco
       requireFinite("loss", result.loss, progress.step + 1, savedStep);
       requireFinite("norm of the gradient", result.gradNorm, progress.step + 1, savedStep);
       advance(progress, data.stepsPerEpoch, tokens, seconds);
-      const line: StepMetrics = {
+      const line: StepLine & Metrics = {
         step: progress.step,
         epoch: progress.step / data.stepsPerEpoch,
         loss: result.loss,
         grad_norm: result.gradNorm,
         learning_rate: learningRate,
-        entropy: result.entropy,
-        mean_token_accuracy: result.meanTokenAccuracy,
+        ...naming.ofStep(result),
         num_tokens: progress.numTokens,
       };
       metrics.append(line);
@@ -157,7 +178,10 @@ export function requireFreeFolder(outputDir: string, resume: boolean): void {
 }
 
 /** Where the run begins: at nothing, or at its newest checkpoint, whose state the model is given. */
-function beginRun({ model, outputDir, resume, identity, observe }: TrainingRunOptions, checkpoints: string): RunProgress {
+function beginRun<Batch, Step extends StepOutcome, Sums>(
+  { model, outputDir, resume, identity, observe }: TrainingRunOptions<Batch, Step, Sums>,
+  checkpoints: string,
+): RunProgress {
   onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
   requireFreeFolder(outputDir, resume);
   removeIncompleteCheckpoints(checkpoints);
@@ -193,20 +217,32 @@ async function hearSignals(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Mean loss and accuracy over all trained tokens of some batches; undefined where `stop` came before the end. */
-async function evaluate(
-  model: TrainableModel,
-  batches: readonly TokenBatch[],
+/** What each batch gives; undefined where `stop` came before the end. */
+async function evaluate<Batch, Sums>(
+  model: Pick<SteppedModel<Batch, StepOutcome, Sums>, "evaluate">,
+  batches: readonly Batch[],
   stop: AbortSignal | undefined,
-): Promise<Pick<EvaluationMetrics, "eval_loss" | "eval_mean_token_accuracy" | "eval_num_tokens"> | undefined> {
-  let [loss, correct, trainedTokens] = [0, 0, 0];
+): Promise<Sums[] | undefined> {
+  const all: Sums[] = [];
   for (const batch of batches) {
     if (stop?.aborted === true) return undefined;
-    const sums = await model.evaluate(batch);
+    all.push(await model.evaluate(batch));
+    await hearSignals();
+  }
+  return all;
+}
+
+function stepMetrics({ entropy, meanTokenAccuracy }: TrainStep): Metrics {
+  return { entropy, mean_token_accuracy: meanTokenAccuracy };
+}
+
+/** Mean loss and accuracy over all trained tokens. */
+function evaluationMetrics(all: readonly EvaluationSums[]): Metrics & Pick<EvaluationLine, "eval_loss"> {
+  let [loss, correct, trainedTokens] = [0, 0, 0];
+  for (const sums of all) {
     loss += sums.loss;
     correct += sums.correct;
     trainedTokens += sums.trainedTokens;
-    await hearSignals();
   }
   return { eval_loss: loss / trainedTokens, eval_mean_token_accuracy: correct / trainedTokens, eval_num_tokens: trainedTokens };
 }
