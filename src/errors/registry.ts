@@ -149,6 +149,12 @@ export const registry = {
     what: "a loss, gradient or weight of a training is no longer a number",
     remedy: "begin anew with a lower --learning-rate or --max-grad-norm; the last checkpoint before it is whole",
   },
+  upstream_failed: {
+    status: 502,
+    type: "server_error",
+    what: "another server, which samples or judges, cannot be reached or answers with what is no completion",
+    remedy: "check --base-url and that server's log; what was collected before is kept",
+  },
   download_failed: {
     status: 500,
     type: "server_error",
