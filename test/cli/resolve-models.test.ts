@@ -70,6 +70,22 @@ describe("models to serve", () => {
     ]);
   });
 
+  test("are no encoders that score nothing, unless they are named", async () => {
+    const config = JSON.stringify({ model_type: "bert" });
+    const folder = modelsFolder({
+      "bear/bear.gguf": "",
+      "encoder/config.json": config,
+      "encoder/model.safetensors": "",
+      "judge/config.json": config,
+      "judge/model.safetensors": "",
+      "judge/reward.json": "{}",
+    });
+    const ids = async (names: string[]): Promise<string[]> =>
+      (await resolveModels(names, quiet, { modelsFolder: folder, catalog })).map(({ id }) => id);
+    assert.deepEqual(await ids([]), ["bear", "judge"]);
+    assert.deepEqual(await ids(["encoder"]), ["encoder"]);
+  });
+
   test("are found by name, by path of a file or a folder, and under an alias", async () => {
     const folder = modelsFolder({ "bear/bear.gguf": "", "teddy/config.json": "{}", "teddy/model.safetensors": "" });
     const bear = join(folder, "bear", "bear.gguf");
