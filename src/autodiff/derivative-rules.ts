@@ -28,8 +28,9 @@ export const derivativeRules: { [P in Primitive]: DerivativeRule<P> } = {
   reciprocal: (g, y) => [() => o.neg(o.mul(g, o.mul(y, y)))],
   sigmoid: (g, y) => [() => o.mul(g, o.mul(y, o.sub(1, y)))],
   tanh: (g, y) => [() => o.mul(g, o.sub(1, o.mul(y, y)))],
+  erf: (g, _, [x]) => [() => o.mul(g, o.mul(o.exp(o.neg(o.mul(x!, x!))), 2 / Math.sqrt(Math.PI)))],
   silu: (g, y, [x]) => [() => o.mul(g, siluSlope(x!, y))],
-  gelu: (g, _, [x]) => [() => o.mul(g, geluSlope(x!))],
+  gelu: (g, _, [x], { approximate }) => [() => o.mul(g, approximate === "none" ? geluSlope(x!) : geluTanhSlope(x!))],
   cast: (g, _, [x]) => [() => o.cast(g, x!.type)],
   stopGradient: none,
 
@@ -96,8 +97,15 @@ function siluSlope(x: Node, y: Node): Node {
   return o.add(s, o.mul(y, o.sub(1, s)));
 }
 
-/** With t = tanh(c (x + a x^3)): (1 + t) / 2 + x (1 - t^2) c (1 + 3 a x^2) / 2. */
+/** (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi). */
 function geluSlope(x: Node): Node {
+  const share = o.mul(o.add(o.erf(o.mul(x, Math.SQRT1_2)), 1), 0.5);
+  const density = o.mul(o.exp(o.mul(o.mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return o.add(share, o.mul(x, density));
+}
+
+/** With t = tanh(c (x + a x^3)): (1 + t) / 2 + x (1 - t^2) c (1 + 3 a x^2) / 2. */
+function geluTanhSlope(x: Node): Node {
   const c = Math.sqrt(2 / Math.PI);
   const a = 0.044715;
   const squared = o.mul(x, x);

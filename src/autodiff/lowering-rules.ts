@@ -33,8 +33,9 @@ export const loweringRules: { [P in Primitive]: LoweringRule<P> } = {
   reciprocal: plain("Reciprocal"),
   sigmoid: plain("Sigmoid"),
   tanh: plain("Tanh"),
+  erf: plain("Erf"),
   silu: ({ graph }, x) => graph.microsoft("QuickGelu", x, { alpha: { float: 1 } }),
-  gelu: ({ graph }, x) => graph.op("Gelu", x, { approximate: { string: "tanh" } }),
+  gelu: ({ graph }, x, { params }) => graph.op("Gelu", x, { approximate: { string: params.approximate } }),
   cast: ({ graph }, x, { params }) => graph.op("Cast", x, { to: { int: elementTypes[params.to] } }),
   stopGradient: (_, [x]) => x!,
 

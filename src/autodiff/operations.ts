@@ -6,7 +6,7 @@ import { sameShape } from "./shape-rules.ts";
 
 type Unary = Extract<
   Primitive,
-  "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "sigmoid" | "tanh" | "silu" | "gelu" | "softmax" | "logSumExp" | "stopGradient"
+  "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "sigmoid" | "tanh" | "erf" | "silu" | "softmax" | "logSumExp" | "stopGradient"
 >;
 
 function unary(primitive: Unary): (x: Node) => Node {
@@ -20,11 +20,16 @@ export const sqrt = unary("sqrt");
 export const reciprocal = unary("reciprocal");
 export const sigmoid = unary("sigmoid");
 export const tanh = unary("tanh");
+export const erf = unary("erf");
 export const silu = unary("silu");
-export const gelu = unary("gelu");
 export const softmax = unary("softmax");
 export const logSumExp = unary("logSumExp");
 export const stopGradient = unary("stopGradient");
+
+/** @param approximate default the approximation, which GPT-2 has */
+export function gelu(x: Node, approximate: PrimitiveParams["gelu"]["approximate"] = "tanh"): Node {
+  return x.program.apply("gelu", [x], { approximate });
+}
 
 /** A number stands for a scalar of that value. */
 export type Operand = Node | number;

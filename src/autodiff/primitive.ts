@@ -29,10 +29,15 @@ export interface PrimitiveParams {
   reciprocal: None;
   sigmoid: None;
   tanh: None;
+  /** 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+  erf: None;
   /** x sigmoid(x), Elfwing et al. 2018. */
   silu: None;
-  /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), Hendrycks and Gimpel 2016. */
-  gelu: None;
+  /**
+   * x P(X <= x) of a normal X, Hendrycks and Gimpel 2016: none is 0.5 x (1 + erf(x / sqrt(2))), tanh their approximation
+   * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+   */
+  gelu: { approximate: "none" | "tanh" };
   cast: { to: ElementType };
   /** The value, through which no derivative flows. */
   stopGradient: None;

@@ -42,6 +42,7 @@ export const shapeRules: { [P in Primitive]: ShapeRule<P> } = {
   reciprocal: elementwise("reciprocal"),
   sigmoid: elementwise("sigmoid"),
   tanh: elementwise("tanh"),
+  erf: elementwise("erf"),
   silu: elementwise("silu"),
   gelu: elementwise("gelu"),
   cast: ([x], { to }) => ({ type: to, shape: given("cast", x).shape }),

@@ -103,6 +103,8 @@ PRIMITIVES = {
     "rotary inverse": (lambda x: rotate(x, -ANGLES), [(2, 3, 8)]),
     "attentionWeights": (lambda q, k: attend(q, k, torch.eye(3, dtype=torch.float64).expand(2, 1, 3, 3), SEGMENTS, 2), [(2, 1, 6, 4), (2, 1, 3, 4)]),
     "attention": (lambda q, k, v: attend(q, k, v, SEGMENTS, 2), [(2, 2, 6, 4), (2, 2, 3, 4), (2, 2, 3, 4)]),
+    "erf": (torch.erf, [(3, 4)]),
+    "gelu exact": (F.gelu, [(3, 4)]),
 }
 
 
