@@ -1,8 +1,8 @@
-/** @file Which weights of a decoder a training changes: all of them, or low-rank factors beside chosen linear layers (LoRA). */
+/** @file Which weights of a model a training changes: all of them, or low-rank factors beside chosen linear layers (LoRA). */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { peftTensorName } from "../../formats/peft-adapter.ts";
-import type { DecoderWeights, LinearWeight } from "../decoder-weights.ts";
+import type { LayerWeights, LinearWeight } from "../decoder-weights.ts";
 
 /** LoRA (Hu et al. 2021, section 4.1): W + (alpha / rank) B A, W frozen. Names and defaults are PEFT's. */
 export interface LoraOptions {
@@ -52,8 +52,13 @@ export interface TrainedWeight {
   shape: readonly number[];
 }
 
+/** The linear layers of a model, whatever its architecture. */
+interface ModelLayers {
+  layers: readonly Pick<LayerWeights, "queryKeyValue" | "output" | "up" | "down">[];
+}
+
 /** Throws `usage` naming a target that is no linear layer of the model. */
-export function checkTargets(lora: LoraOptions, weights: DecoderWeights): void {
+export function checkTargets(lora: LoraOptions, weights: ModelLayers): void {
   const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
   const modules = linears.flatMap((linear) => linear.weights.map((name) => name.replace(/\.weight$/, "")));
   for (const target of lora.targetModules) {

@@ -1,4 +1,4 @@
-/** @file The parts of a decoder as programs under differentiation: weights by name, linear layers with and without factors, norms. */
+/** @file The parts of a model as programs under differentiation: weights by name, linear layers with and without factors, norms. */
 
 import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
@@ -6,10 +6,10 @@ import type { DecoderConfig } from "../decoder-config.ts";
 import type { DecoderWeights, NormWeight } from "../decoder-weights.ts";
 import { isTarget, loraFactors, type LinearModule, type TrainingMode } from "./trained-weights.ts";
 
-export interface TrainingContext {
+/** What the parts of any model need. */
+export interface LayerContext {
   program: Program;
-  config: DecoderConfig;
-  weights: DecoderWeights;
+  config: Pick<DecoderConfig, "hiddenSize" | "norm">;
   mode: TrainingMode;
   /** Inputs that share a scale where frozen linear layers are in 8 bits, by full name without `.weight`; undefined where they are float32. */
   blockSize: (module: string) => number | undefined;
@@ -19,7 +19,13 @@ export interface TrainingContext {
   made: Map<string, Node>;
 }
 
-export function shared(context: TrainingContext, name: string, make: () => Node): Node {
+/** Of a decoder. */
+export interface TrainingContext extends LayerContext {
+  config: DecoderConfig;
+  weights: DecoderWeights;
+}
+
+export function shared(context: LayerContext, name: string, make: () => Node): Node {
   const existing = context.made.get(name);
   if (existing !== undefined) return existing;
   const node = make();
@@ -28,7 +34,7 @@ export function shared(context: TrainingContext, name: string, make: () => Node)
 }
 
 /** A weight of the model: trained in full training, frozen under LoRA. */
-export function modelWeight(context: TrainingContext, name: string, shape: readonly number[]): Node {
+export function modelWeight(context: LayerContext, name: string, shape: readonly number[]): Node {
   const { program, mode } = context;
   return shared(context, name, () => (mode.kind === "full" ? program.parameter(name, shape) : program.weight(name, "float32", shape)));
 }
@@ -39,7 +45,7 @@ export function blockNames(module: string): { blocks: string; scales: string } {
 }
 
 /** y = x Wᵀ + b, and with factors y + scale dropout(x) Aᵀ Bᵀ. x [N, inputs] -> [N, outputs]. */
-export function linear(context: TrainingContext, module: LinearModule, x: Node): Node {
+export function linear(context: LayerContext, module: LinearModule, x: Node): Node {
   const { mode } = context;
   const base = frozenOrTrained(context, module, x);
   const biased = module.bias === undefined ? base : o.add(base, modelWeight(context, module.bias, [module.outputs]));
@@ -52,7 +58,7 @@ export function linear(context: TrainingContext, module: LinearModule, x: Node):
   return o.add(biased, o.matmul(narrow, b, { transposeB: true, alpha: lora.alpha / lora.rank }));
 }
 
-function frozenOrTrained(context: TrainingContext, { name, outputs, inputs }: LinearModule, x: Node): Node {
+function frozenOrTrained(context: LayerContext, { name, outputs, inputs }: LinearModule, x: Node): Node {
   const { program } = context;
   const blockSize = context.blockSize(name);
   if (blockSize === undefined) return o.matmul(x, modelWeight(context, `${name}.weight`, [outputs, inputs]), { transposeB: true });
@@ -62,8 +68,8 @@ function frozenOrTrained(context: TrainingContext, { name, outputs, inputs }: Li
   return o.quantizedLinear(x, blocks, scales, blockSize);
 }
 
-/** Each layer drops by a stream of its own, numbered in the order of their making. */
-function dropped(context: TrainingContext, rate: number, x: Node): Node {
+/** Each layer drops by a stream of its own, numbered in the order of their making. x [N, H]. */
+export function dropped(context: LayerContext, rate: number, x: Node): Node {
   if (!context.dropout || rate === 0) return x;
   const seed = shared(context, "dropout_seed", () => context.program.input("dropout_seed", "int32", [2]));
   const stream = [...context.made.keys()].filter((name) => name.startsWith("dropout_")).length;
@@ -74,7 +80,7 @@ function dropped(context: TrainingContext, rate: number, x: Node): Node {
 }
 
 /** Over the last axis of x [N, H]. */
-export function norm(context: TrainingContext, { weight, bias }: NormWeight, x: Node): Node {
+export function norm(context: LayerContext, { weight, bias }: NormWeight, x: Node): Node {
   const { hiddenSize, norm: kind } = context.config;
   const gain = modelWeight(context, weight, [hiddenSize]);
   if (kind.kind === "rms" || bias === undefined) return o.rmsNorm(x, gain, kind.epsilon);
