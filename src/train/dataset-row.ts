@@ -49,7 +49,7 @@ export function readDatasetRow(row: JsonObject, place: RowPlace): DatasetRow {
     throw rowError(
       place,
       has("chosen") ? "chosen" : "rejected",
-      `is of a preference, which this trainer does not take; right would be ${forms}`,
+      `is of a preference, which npm run train:reward takes; right would be ${forms}`,
     );
   if (Array.isArray(row["prompt"])) {
     const prompt = requireMessages(row["prompt"], "prompt", place);
@@ -64,12 +64,14 @@ export function readDatasetRow(row: JsonObject, place: RowPlace): DatasetRow {
   };
 }
 
-function requireText(value: unknown, field: string, place: RowPlace): string {
+/** @throws BonsaiError `invalid_dataset` for what is no text. */
+export function requireText(value: unknown, field: string, place: RowPlace): string {
   if (typeof value === "string") return value;
   throw rowError(place, field, `must be a text, not ${shown(value)}`);
 }
 
-function requireMessages(value: unknown, field: string, place: RowPlace): ConversationMessage[] {
+/** @throws BonsaiError `invalid_dataset` for what is no list of messages, or an empty one. */
+export function requireMessages(value: unknown, field: string, place: RowPlace): ConversationMessage[] {
   if (!Array.isArray(value) || value.length === 0) throw rowError(place, field, `must be a list of messages, not ${shown(value)}`);
   return value.map((message: unknown, index) => {
     const at = `${field}[${index}]`;
@@ -95,7 +97,7 @@ function requireAssistant(messages: readonly ConversationMessage[], field: strin
 }
 
 /** A value's kind; its content may be private. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (value === undefined) return "absent";
   if (value === null) return "null";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";

@@ -1,0 +1,125 @@
+/** @file Comparisons laid out for a run: in rows of one length, which batches each step trains on, and the batches of an evaluation. */
+
+import { groupCount, makeComparisonBatch, type ComparisonBatch, type LossType, type RowSizes } from "./comparison-batch.ts";
+import { measureCount, type Comparison, type EncodedAnswer } from "./comparisons.ts";
+import { DataOrder, type DataOrderOptions } from "./data-order.ts";
+import { bestFitDecreasing } from "./packing.ts";
+import type { ComparisonSizes } from "./preference-loss.ts";
+
+/** Lengths of rows are multiples of this, which matrix products like. */
+const lengthMultiple = 16;
+
+/** Comparisons, and the rows that they are laid out in: all answers of a comparison lie in one row, so also in one batch. */
+export interface LaidOutComparisons {
+  comparisons: readonly Comparison[];
+  /** Comparisons of each row, as indices. */
+  rows: readonly (readonly number[])[];
+}
+
+/** Tokens of all answers, and so of the row that they take alone. */
+export function comparisonLength({ answers }: Comparison): number {
+  return answers.reduce((sum, { ids }) => sum + ids.length, 0);
+}
+
+/** The length that holds every comparison, and every answer of others that will be read. */
+export function commonRowLength(comparisons: readonly Comparison[], others: readonly EncodedAnswer[], longest: number): number {
+  const lengths = [...comparisons.map(comparisonLength), ...others.map(({ ids }) => ids.length)];
+  const needed = lengths.reduce((most, length) => Math.max(most, length), 1);
+  return Math.max(needed, Math.min(longest, Math.ceil(needed / lengthMultiple) * lengthMultiple));
+}
+
+/** One comparison a row, or as many as fit, best-fit decreasing. */
+export function layOutComparisons(comparisons: readonly Comparison[], isPacked: boolean, length: number): LaidOutComparisons {
+  const rows = isPacked ? bestFitDecreasing(comparisons.map(comparisonLength), length) : comparisons.map((_, index) => [index]);
+  return { comparisons, rows };
+}
+
+/** Sizes that hold every batch of `batchSize` rows of these. */
+export function sizesOf(
+  sets: readonly LaidOutComparisons[],
+  batchSize: number,
+  dimensions: readonly string[],
+  lossType: LossType,
+): ComparisonSizes {
+  const rows = sets.flatMap(({ comparisons, rows: indices }) => indices.map((row) => row.map((index) => comparisons[index]!)));
+  const most = (count: (comparison: Comparison) => number): number =>
+    batchSize * Math.max(...rows.map((row) => row.reduce((sum, comparison) => sum + count(comparison), 0)));
+  return {
+    dimensions: dimensions.length,
+    measures: measureCount(dimensions),
+    answers: most(({ answers }) => answers.length),
+    comparisons: most((comparison) => groupCount(comparison, lossType)),
+    compared: lossType === "bradley-terry" ? 2 : Math.max(...rows.flat().map(({ answers }) => answers.length)),
+  };
+}
+
+/** What a step trains on, and how many tokens that are, without padding. */
+interface PreferenceStep {
+  batches: ComparisonBatch[];
+  tokens: number;
+}
+
+export class PreferenceData {
+  readonly #laidOut: LaidOutComparisons;
+  readonly #lossType: LossType;
+  readonly #order: DataOrder;
+
+  constructor(laidOut: LaidOutComparisons, lossType: LossType, order: Omit<DataOrderOptions, "rows">) {
+    this.#laidOut = laidOut;
+    this.#lossType = lossType;
+    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
+  }
+
+  get stepsPerEpoch(): number {
+    return this.#order.stepsPerEpoch;
+  }
+
+  /** @param step counted from 0. */
+  stepAt(step: number): PreferenceStep {
+    const batches = this.#order.rowsOf(step).batches.map((rows) => batchOf(this.#laidOut, rows, this.#lossType));
+    return { batches, tokens: batches.reduce((sum, batch) => sum + tokensOf(batch), 0) };
+  }
+}
+
+/** Held-out comparisons in batches, each once, in order. */
+export function comparisonBatches(laidOut: LaidOutComparisons, batchSize: number, lossType: LossType): ComparisonBatch[] {
+  const batches: ComparisonBatch[] = [];
+  for (let at = 0; at < laidOut.rows.length; at += batchSize) {
+    const rows = Array.from({ length: Math.min(batchSize, laidOut.rows.length - at) }, (_, index) => at + index);
+    batches.push(batchOf(laidOut, rows, lossType));
+  }
+  return batches;
+}
+
+/** Answers that are compared with none, in batches that fit graphs of these sizes; in their order. */
+export function answerBatches(answers: readonly EncodedAnswer[], { rows: R, length }: RowSizes, mostAnswers: number): ComparisonBatch[] {
+  const batches: { answers: EncodedAnswer[]; rows: number[][] }[] = [];
+  let left = 0;
+  for (const answer of answers) {
+    let batch = batches.at(-1);
+    const fits = left >= answer.ids.length;
+    if (batch === undefined || batch.answers.length === mostAnswers || (!fits && batch.rows.length === R)) {
+      batch = { answers: [], rows: [] };
+      batches.push(batch);
+    }
+    if (!fits || batch.rows.length === 0) {
+      batch.rows.push([]);
+      left = length;
+    }
+    batch.rows.at(-1)!.push(batch.answers.length);
+    batch.answers.push(answer);
+    left -= answer.ids.length;
+  }
+  return batches.map((batch) => ({ ...batch, groups: [], labels: 0 }));
+}
+
+function batchOf({ comparisons, rows }: LaidOutComparisons, chosen: readonly number[], lossType: LossType): ComparisonBatch {
+  return makeComparisonBatch(
+    chosen.map((row) => rows[row]!.map((index) => comparisons[index]!)),
+    lossType,
+  );
+}
+
+function tokensOf({ answers }: ComparisonBatch): number {
+  return answers.reduce((sum, { ids }) => sum + ids.length, 0);
+}

@@ -1,0 +1,100 @@
+/** @file A reward model under training, of whatever form: comparisons in, loss and new weights out. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { comparisonArrays, type ComparisonBatch, type RewardObjective } from "./comparison-batch.ts";
+import { dropoutSeed } from "./dropout-seed.ts";
+import type { ComparisonSizes } from "./preference-loss.ts";
+import { addRewardSums, rewardSums, type RewardSums } from "./reward-metrics.ts";
+import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
+import type { TrainingGraphs } from "./training-graphs.ts";
+import type { Arrays } from "./training-session.ts";
+
+/** A step; its loss is the mean over the labels of all batches. */
+export interface RewardStep extends StepOutcome {
+  sums: RewardSums;
+}
+
+export interface RewardModelParts {
+  graphs: TrainingGraphs;
+  sizes: ComparisonSizes;
+  objective: RewardObjective;
+  /** What the network takes of a batch. */
+  arrays: (batch: ComparisonBatch) => Arrays;
+  /** Of dropout. */
+  seed: number;
+  /** Gives back what the graphs lie in. */
+  release: () => void;
+}
+
+export class TrainableRewardModel implements SteppedModel<ComparisonBatch, RewardStep, RewardSums> {
+  readonly #parts: RewardModelParts;
+
+  constructor(parts: RewardModelParts) {
+    this.#parts = parts;
+  }
+
+  async step(batches: readonly ComparisonBatch[], learningRate: number): Promise<RewardStep> {
+    const { graphs, seed } = this.#parts;
+    const labels = batches.reduce((sum, batch) => sum + batch.labels, 0);
+    if (labels === 0) throw new BonsaiError("internal", "A step needs a label to train on.");
+    const all: RewardSums[] = [];
+    for (const [index, batch] of batches.entries()) {
+      const inputs = { ...this.#inputs(batch, 1 / labels), dropout_seed: dropoutSeed(seed, graphs.steps, index) };
+      all.push(await this.#sums(batch, async (found) => graphs.accumulate(index, inputs, found)));
+    }
+    const sums = addRewardSums(all as [RewardSums, ...RewardSums[]]);
+    return { loss: sums.loss, gradNorm: await graphs.update(sums.loss, learningRate), sums };
+  }
+
+  /** The loss is the sum over the batch's labels. */
+  async evaluate(batch: ComparisonBatch): Promise<RewardSums> {
+    const inputs = this.#inputs(batch, 1);
+    return this.#sums(batch, async (found) => this.#parts.graphs.evaluate(inputs, found));
+  }
+
+  /** Raw rewards of the batch's answers by measure, [answers, M]. */
+  async rewards(batch: ComparisonBatch): Promise<Float32Array<ArrayBuffer>> {
+    const found = this.#found();
+    await this.#parts.graphs.evaluate(this.#inputs(batch, 1), found);
+    return found.rewards.slice(0, batch.answers.length * this.#parts.sizes.measures);
+  }
+
+  trainedWeights(): ReadonlyMap<string, StateTensor> {
+    return this.#parts.graphs.trainedWeights();
+  }
+
+  state(): ReadonlyMap<string, StateTensor> {
+    return this.#parts.graphs.state();
+  }
+
+  restore(state: ReadonlyMap<string, StateTensor>): void {
+    this.#parts.graphs.restore(state);
+  }
+
+  async dispose(): Promise<void> {
+    try {
+      await this.#parts.graphs.dispose();
+    } finally {
+      this.#parts.release();
+    }
+  }
+
+  #inputs(batch: ComparisonBatch, scale: number): Arrays {
+    const { arrays, sizes, objective } = this.#parts;
+    return { ...arrays(batch), ...comparisonArrays(batch, sizes, objective), scale: Float32Array.of(scale) };
+  }
+
+  #found(): Record<"loss" | "rewards", Float32Array<ArrayBuffer>> {
+    const { answers, measures } = this.#parts.sizes;
+    return { loss: new Float32Array(1), rewards: new Float32Array(answers * measures) };
+  }
+
+  async #sums(
+    batch: ComparisonBatch,
+    run: (found: Record<"loss" | "rewards", Float32Array<ArrayBuffer>>) => Promise<void>,
+  ): Promise<RewardSums> {
+    const found = this.#found();
+    await run(found);
+    return rewardSums(batch, found.rewards, this.#parts.sizes.measures, found.loss[0]!);
+  }
+}
