@@ -23,7 +23,7 @@ export function initialDecoderWeights(config: DecoderConfig, seed: number, devia
     const length = shape.reduce((product, size) => product * size, 1);
     if (shape.length === 1) return new Float32Array(length).fill(name.endsWith(".bias") ? 0 : 1);
     const isResidual = config.family === "gpt2" && name.endsWith(".c_proj.weight");
-    return normal(seed, name, length, isResidual ? deviation / Math.sqrt(2 * config.layers) : deviation);
+    return normalValues(seed, name, length, isResidual ? deviation / Math.sqrt(2 * config.layers) : deviation);
   };
   return { infos, readFloat32, readRaw: (name) => new Uint8Array(readFloat32(name).buffer), close: () => {} };
 }
@@ -36,8 +36,8 @@ export function initialLoraA(seed: number, name: string, rank: number, inputs: n
   return values;
 }
 
-/** By Box and Muller 1958. */
-function normal(seed: number, name: string, length: number, scale: number): Float32Array<ArrayBuffer> {
+/** Normal values around zero, by Box and Muller 1958: a pure function of seed and name. */
+export function normalValues(seed: number, name: string, length: number, scale: number): Float32Array<ArrayBuffer> {
   const values = new Float32Array(length);
   let radius = 0;
   drawWords(seed, name, length + (length % 2), (at, word) => {

@@ -30,12 +30,33 @@ export interface TrainingDecoder {
   parameters: Map<string, Node>;
 }
 
+/** A decoder without a head. */
+export interface TrainingDecoderBody {
+  context: TrainingContext;
+  /** Of every token, after the last layer and before the final norm, [B * T, H]. */
+  residual: Node;
+}
+
 /**
  * Inputs, all int32 [B * T] or [B, T], as TokenBatch has them: ids, segments, positions; and dropout_seed [2] where something is dropped.
  * Frozen weights are found by the names of the model's files (with `.blocks8` and `.blocks8.scales` for those in 8 bits), and
  * "rotary.cos" and "rotary.sin" [contextLength, headDim / 2].
  */
 export function buildTrainingDecoder(options: TrainingDecoderOptions): TrainingDecoder {
+  const { config, weights } = options;
+  const { context, residual } = buildTrainingDecoderBody(options);
+  const hidden = norm(context, weights.finalNorm, residual);
+  const head = modelWeight(context, weights.head.weights[0] as string, [config.vocabSize, config.hiddenSize]);
+  return { program: context.program, hidden, head, parameters: parametersOf(context) };
+}
+
+/** Trained weights by name, in the order of their first use. */
+export function parametersOf({ made }: TrainingContext): Map<string, Node> {
+  return new Map([...made].filter(([, node]) => node.primitive === "parameter"));
+}
+
+/** The layers; inputs and frozen weights as `buildTrainingDecoder`. */
+export function buildTrainingDecoderBody(options: TrainingDecoderOptions): TrainingDecoderBody {
   const { config, weights, mode, rows, length, dropout } = options;
   const program = new Program();
   const context: TrainingContext = {
@@ -61,10 +82,7 @@ export function buildTrainingDecoder(options: TrainingDecoderOptions): TrainingD
       return o.add(attended, mlp(context, layer, norm(context, layer.mlpNorm, attended)));
     });
   }
-  const hidden = norm(context, weights.finalNorm, residual);
-  const head = modelWeight(context, weights.head.weights[0] as string, [config.vocabSize, config.hiddenSize]);
-  const parameters = [...context.made].filter(([, node]) => node.primitive === "parameter");
-  return { program, hidden, head, parameters: new Map(parameters) };
+  return { context, residual };
 }
 
 interface SequenceInputs {
