@@ -22,11 +22,11 @@ async function loadAll(setup: WorkerSetup): Promise<Model[]> {
 
 function serve(models: Model[], setup: WorkerSetup): void {
   const loop = new EngineLoop(models, setup.loop);
-  let turn: Pick<Turn, "events" | "failures"> | undefined;
+  let turn: Omit<Turn, "type" | "stats"> | undefined;
   // What one step gives to all its rows crosses in one message.
-  const pending = (): Pick<Turn, "events" | "failures"> => {
+  const pending = (): Omit<Turn, "type" | "stats"> => {
     if (turn === undefined) {
-      turn = { events: [], failures: [] };
+      turn = { events: [], scores: [], failures: [] };
       queueMicrotask(() => {
         if (turn !== undefined) send({ type: "turn", ...turn, stats: loop.stats() });
         turn = undefined;
@@ -42,6 +42,12 @@ function serve(models: Model[], setup: WorkerSetup): void {
     if (message.type === "generate") {
       loop.start(message.id, message.request, listener(message.id));
       // The queue has grown, though no event may come of it for a while.
+      pending();
+    } else if (message.type === "score") {
+      loop.score(message.id, message.request, {
+        scored: (result) => pending().scores.push({ id: message.id, result }),
+        failed: (error) => pending().failures.push({ id: message.id, error: toWire(error) }),
+      });
       pending();
     } else if (message.type === "cancel") loop.cancel(message.id);
     else if (message.type === "tokenize") {

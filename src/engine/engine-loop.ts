@@ -3,6 +3,7 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { DecodeStep, DecoderDevice, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
+import { DecoderScorer, type ScoringModel } from "./decoder-scorer.ts";
 import { describeLogprob, describeToken, drawTokens, wantsLogits } from "./draw.ts";
 import { Generation } from "./generation.ts";
 import { encodePrompt, type Model } from "./model.ts";
@@ -11,6 +12,9 @@ import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "./requ
 import { inverseTemperature } from "./sampler.ts";
 import { logprobOfLogit, logprobsFromFull, logSumExp } from "./sampler-logprobs.ts";
 import { nextAction, type Action } from "./scheduler.ts";
+import type { ScoreRequest } from "./score-request.ts";
+import type { Scorer } from "./scorer.ts";
+import { Scoring, type ScoreListener } from "./scoring.ts";
 import type { Sequence } from "./sequence.ts";
 
 export interface EngineLoopOptions extends AdmissionLimits {
@@ -31,6 +35,7 @@ export class EngineLoop {
   readonly #options: EngineLoopOptions;
   readonly #admission: Admission<Generation>;
   readonly #prefixCache: PrefixCache;
+  readonly #scoring: Scoring;
   readonly #generations = new Map<number, { generation: Generation; listener: GenerationListener }>();
   readonly #prefilling: Generation[] = [];
   readonly #decoding = new Set<Generation>();
@@ -48,17 +53,20 @@ export class EngineLoop {
   #last: Action = "idle";
   #running = false;
 
-  constructor(models: readonly Model[], options: EngineLoopOptions) {
+  /** @param encoders reward models that are no decoders */
+  constructor(models: readonly Model[], options: EngineLoopOptions, encoders: readonly Scorer[] = []) {
     this.#models = new Map(models.map((model) => [model.info.id, model]));
     this.#options = options;
     this.#admission = new Admission(options);
     this.#prefixCache = new PrefixCache(options.prefixCacheBytes);
+    const decoders = models.filter((model): model is ScoringModel => model.score !== undefined);
+    this.#scoring = new Scoring([...decoders.map((model) => new DecoderScorer(model, this.#prefixCache)), ...encoders], options);
   }
 
   /** Queues a request. Its listener hears everything else, refusals included. */
   start(id: number, request: GenerateRequest, listener: GenerationListener): void {
     try {
-      const model = this.#model(request.model);
+      const model = this.#policy(request.model);
       const promptIds = encodePrompt(model, request.prompt);
       const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
       this.#admission.enqueue(generation);
@@ -70,18 +78,26 @@ export class EngineLoop {
     if (!this.#running) void this.#run();
   }
 
+  /** Queues a request of a reward model, as `start` does. */
+  score(id: number, request: ScoreRequest, listener: ScoreListener): void {
+    this.#scoring.start(id, request, listener);
+    if (!this.#running) void this.#run();
+  }
+
   /** The rows are free before the next step, and then the listener hears of it. */
   cancel(id: number): void {
     const entry = this.#generations.get(id);
     if (entry !== undefined) entry.generation.cancelled = true;
+    this.#scoring.cancel(id);
   }
 
   cancelAll(): void {
+    this.#scoring.cancelAll();
     for (const { generation } of this.#generations.values()) generation.cancelled = true;
   }
 
   tokenize(model: string, prompt: Prompt): number[] {
-    return encodePrompt(this.#model(model), prompt);
+    return encodePrompt(this.#policy(model), prompt);
   }
 
   stats(): EngineStats {
@@ -89,6 +105,7 @@ export class EngineLoop {
     const bytesPerToken = first?.device.bytesPerToken ?? 1;
     return {
       ...this.#counters,
+      ...this.#scoring.stats(),
       runningSequences: this.#admission.runningSequences,
       waitingSequences: this.#admission.waitingSequences,
       waitingRequests: this.#admission.waitingRequests,
@@ -98,10 +115,12 @@ export class EngineLoop {
     };
   }
 
-  #model(id: string): Model {
+  #policy(id: string): Model {
     const model = this.#models.get(id);
     if (model === undefined)
       throw new BonsaiError("model_not_found", `The model "${id}" does not exist; GET /v1/models lists those that do.`, { param: "model" });
+    if (model.score !== undefined)
+      throw new BonsaiError("invalid_request", `The model ${id} scores answers and writes none.`, { param: "model" });
     return model;
   }
 
@@ -116,11 +135,13 @@ export class EngineLoop {
         generation.started();
         this.#prefilling.push(generation);
       }
-      const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, last: this.#last });
+      const scoring = this.#scoring.hasWork ? 1 : 0;
+      const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, scoring, last: this.#last });
       this.#last = action;
       if (action === "idle") break;
       const startMs = performance.now();
-      if (action === "prefill") {
+      if (action === "score") await this.#scoring.step();
+      else if (action === "prefill") {
         const [generation] = this.#prefilling as [Generation];
         await this.#guard([generation], () => this.#prefillChunk(generation));
         this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
@@ -134,6 +155,7 @@ export class EngineLoop {
   }
 
   #dropCancelled(): void {
+    this.#scoring.dropCancelled();
     for (const { generation, listener } of this.#generations.values()) {
       if (!generation.cancelled) continue;
       this.#close(generation);

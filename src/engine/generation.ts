@@ -51,7 +51,7 @@ export class Generation implements Reservation {
     this.prefillIds = promptIds.slice(0, -1);
     const wantsPromptLogprobs = request.echo && request.logprobs !== undefined;
     this.promptTokens = wantsPromptLogprobs ? [] : undefined;
-    this.chunkKeys = wantsPromptLogprobs ? [] : chunkKeys(model.info.fingerprint, this.prefillIds, device.chunkTokens);
+    this.chunkKeys = wantsPromptLogprobs ? [] : chunkKeys(model.cacheScope, this.prefillIds, device.chunkTokens);
     const promptSet: ReadonlySet<number> = request.sampling.repetitionPenalty === 1 ? new Set() : new Set(promptIds);
     this.sequenceStates = Array.from({ length: request.n }, (_, index) => {
       const detokenizer = tokenizer.detokenizer({ atSequenceStart: request.prompt.kind === "messages" });

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../errors/registry.ts";
 import type { EngineLoopOptions } from "./engine-loop.ts";
 import type { ModelOptions } from "./model.ts";
 import type { EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "./request.ts";
+import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 
 export interface WorkerSetup {
   models: Omit<ModelOptions, "log">[];
@@ -12,6 +13,7 @@ export interface WorkerSetup {
 
 export type ToWorker =
   | { type: "generate"; id: number; request: GenerateRequest }
+  | { type: "score"; id: number; request: ScoreRequest }
   | { type: "cancel"; id: number }
   | { type: "tokenize"; id: number; model: string; prompt: Prompt }
   | { type: "close" };
@@ -21,7 +23,13 @@ export type FromWorker =
   | { type: "ready"; models: ModelInfo[] }
   | { type: "startFailed"; error: WireError }
   /** All that one turn of the engine gave, for all requests, and the counters after it. */
-  | { type: "turn"; events: { id: number; event: GenerateEvent }[]; failures: { id: number; error: WireError }[]; stats: EngineStats }
+  | {
+      type: "turn";
+      events: { id: number; event: GenerateEvent }[];
+      scores: { id: number; result: ScoreResult }[];
+      failures: { id: number; error: WireError }[];
+      stats: EngineStats;
+    }
   | { type: "tokens"; id: number; ids: number[] }
   | { type: "tokenizeFailed"; id: number; error: WireError };
 

@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { longestInt8Cache } from "../architectures/cached-attention.ts";
-import { readDecoderConfig } from "../architectures/decoder-config.ts";
+import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
 import type { Quantization } from "../config/options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { openModel } from "../formats/open-model.ts";
@@ -12,18 +12,32 @@ import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
 import { integerProductsAreExact } from "../runtime/integer-products.ts";
-import { quantizationPlan, quantizationPlans } from "../runtime/quantization.ts";
+import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
 import { encodeChat } from "../text/encode-chat.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
 import type { ModelInfo, Prompt } from "./request.ts";
+import type { RewardDescription } from "./reward-description.ts";
+import {
+  headOfFile,
+  headOfPolicy,
+  headOfWeight,
+  scoringInfo,
+  tunedContentHash,
+  type PolicyHeadOptions,
+  type ScoringPart,
+} from "./reward-model.ts";
 
 export interface ModelOptions {
   id: string;
   /** A GGUF file or a Hugging Face folder. */
   path: string;
+  /** Of a reward model with weights of its own. */
+  reward?: RewardDescription | undefined;
   /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
-  adapters?: readonly { id: string; path: string }[];
+  adapters?: readonly AdapterOptions[];
+  /** Reward models that read the hidden states of this model or of one of its adapters. */
+  heads?: readonly PolicyHeadOptions[];
   quantization: Quantization;
   threads: number;
   spinning: boolean;
@@ -36,6 +50,13 @@ export interface ModelOptions {
   log: (line: string) => void;
 }
 
+export interface AdapterOptions {
+  id: string;
+  path: string;
+  /** Of an adapter that is a reward model. */
+  reward?: RewardDescription | undefined;
+}
+
 export interface Model {
   info: ModelInfo;
   tokenizer: Tokenizer;
@@ -45,16 +66,23 @@ export interface Model {
   device: DecoderDevice;
   /** Which of the device's adapters this model is; the base is none. */
   adapter: number | undefined;
+  /** What the keys of cached prompts begin with: models of one scope compute the same keys and values. */
+  cacheScope: string;
+  /** Of a reward model. */
+  score?: ScoringPart | undefined;
 }
 
 /**
- * Opens a model with its adapters, makes its artifacts if they are not on disk yet, and loads them.
- * @returns the base, then each adapter
+ * Opens a model with its adapters and heads, makes its artifacts if they are not on disk yet, and loads them.
+ * @returns the base, then each adapter, then each head
  */
-export async function loadModels(options: ModelOptions): Promise<[base: Model, ...adapters: Model[]]> {
+export async function loadModels(options: ModelOptions): Promise<[base: Model, ...others: Model[]]> {
+  const { reward } = options;
   const file = openModel(options.path);
   try {
-    const config = readDecoderConfig(file.config, options.path);
+    const read = readDecoderConfig(file.config, options.path);
+    // A model that scores has no output projection; with this none is looked for.
+    const config = reward === undefined ? read : { ...read, tiedEmbeddings: true };
     const tokenizer = new Tokenizer(file.tokenizer);
     if (tokenizer.vocabSize > config.vocabSize) {
       throw new BonsaiError(
@@ -64,63 +92,112 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
     }
     const { chatTemplate, tokenizerConfig } = file.tokenizer;
     const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
-    const exact = await integerProductsAreExact();
-    const plan = quantizationPlan(options.quantization, config.contextLength, exact);
-    if (plan.cacheType !== quantizationPlans[options.quantization].cacheType) {
-      const why = exact ? `contexts of more than ${longestInt8Cache} tokens` : "this processor";
-      options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
-    }
-    if (!exact && options.quantization === "w8a8") {
-      options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
-    }
-    const adapters = (options.adapters ?? []).map(({ path }) => openAdapter(path, config.family));
+    const quantization = modeOf(options);
+    const plan = await planOf({ ...options, quantization }, config);
+    const adapters = (options.adapters ?? []).map((adapter) => openAdapter(adapter, config.family));
+    const withoutHead = reward !== undefined;
     const artifacts = await prepareArtifacts(file, config, plan, {
       ...options,
       adapters,
+      withoutHead,
       calibration: () => calibrationPrompts(tokenizer, template),
     });
+    const score = reward && headOfFile(reward, file, config);
     const device = await CpuDecoder.load({
       ...options,
       config,
       cacheType: plan.cacheType,
       graph: artifacts.graph,
       adapters: adapters.length,
+      withoutHead,
     });
+    const fingerprint = `bonsai-${artifacts.hash.slice(0, 12)}`;
     const base: Model = {
       adapter: undefined,
       tokenizer,
       template,
       device,
       eosTokenIds: new Set(file.eosTokenIds),
+      cacheScope: fingerprint,
       info: {
         id: options.id,
         kind: "policy",
         base: undefined,
-        created: Math.floor(statSync(options.path).mtimeMs / 1000),
+        created: createdAt(options.path),
         contextLength: config.contextLength,
         vocabSize: config.vocabSize,
-        quantization: options.quantization,
+        quantization,
         device: device.name,
         hasChatTemplate: template !== undefined,
-        fingerprint: `bonsai-${artifacts.hash.slice(0, 12)}`,
+        fingerprint,
       },
     };
-    const tuned = (options.adapters ?? []).map(({ id, path }, adapter): Model => {
-      const created = Math.floor(statSync(path).mtimeMs / 1000);
-      return {
-        ...base,
-        adapter,
-        info: { ...base.info, id, base: base.info.id, created, fingerprint: `${base.info.fingerprint}-${adapter + 1}` },
-      };
+    const tuned = (options.adapters ?? []).map(({ id, path, reward: description }, index): Model => {
+      const cacheScope = `${fingerprint}-${index + 1}`;
+      const info = { ...base.info, id, base: base.info.id, created: createdAt(path), fingerprint: cacheScope };
+      const weight = adapters[index]?.adapter.score;
+      return withScore(
+        { ...base, adapter: index, cacheScope, info },
+        description && weight && headOfWeight(description, weight, config, path),
+      );
     });
-    return [base, ...tuned];
+    const hashes = [file.contentHash, ...adapters.map(({ contentHash }) => tunedContentHash(file.contentHash, contentHash))];
+    const policies = [base, ...tuned];
+    const heads = (options.heads ?? []).map((head): Model => {
+      const at = policies.findIndex(({ info }) => info.id === head.policy);
+      const policy = policies[at];
+      if (policy === undefined || policy.score !== undefined)
+        throw new BonsaiError("invalid_model_file", `${head.path}: reward.json names ${head.policy} as its policy, which is none.`);
+      const info = { ...policy.info, id: head.id, base: head.policy, created: createdAt(head.path) };
+      return withScore({ ...policy, info }, headOfPolicy(head, hashes[at] as string, config));
+    });
+    return [withScore(base, score), ...tuned, ...heads];
   } finally {
     file.weights.close();
   }
 }
 
-function openAdapter(path: string, family: string): NamedAdapter {
-  return { adapter: readPeftAdapter(path, family), path, contentHash: adapterContentHash(path) };
+/** A reward model in a file of another type's blocks cannot be: 8-bit blocks are made of it. */
+function modeOf({ quantization, reward }: ModelOptions): Quantization {
+  return reward !== undefined && quantization === "q4" ? "q8" : quantization;
+}
+
+async function planOf(options: ModelOptions, config: DecoderConfig): Promise<QuantizationPlan> {
+  const exact = await integerProductsAreExact();
+  const plan = quantizationPlan(options.quantization, config.contextLength, exact);
+  if (plan.cacheType !== quantizationPlans[options.quantization].cacheType) {
+    const why = exact ? `contexts of more than ${longestInt8Cache} tokens` : "this processor";
+    options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
+  }
+  if (!exact && options.quantization === "w8a8") {
+    options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
+  }
+  return plan;
+}
+
+/** Seconds since the epoch. */
+function createdAt(path: string): number {
+  return Math.floor(statSync(path).mtimeMs / 1000);
+}
+
+/** The model as a reward model, where it is one. */
+function withScore(model: Model, score: ScoringPart | undefined): Model {
+  return score === undefined ? model : { ...model, score, info: scoringInfo(model.info, score) };
+}
+
+function openAdapter({ path, reward }: AdapterOptions, family: string): NamedAdapter {
+  const adapter = readPeftAdapter(path, family);
+  if (adapter.score !== undefined && reward === undefined)
+    throw new BonsaiError(
+      "unsupported_model",
+      `${path}: the adapter is a reward model without reward.json, which says what its outputs mean.`,
+    );
+  if (adapter.score === undefined && reward !== undefined)
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${path}: reward.json makes it a reward model, and its adapter has no tensor score.weight.`,
+    );
+  return { adapter, path, contentHash: adapterContentHash(path) };
 }
 
 /** Each text as it is, and for chat models as a message too. */

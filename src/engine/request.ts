@@ -1,5 +1,8 @@
 /** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
 
+import type { RewardDescription } from "./reward-description.ts";
+import type { ScoreRequest, ScoreResult } from "./score-request.ts";
+
 /** One turn of a conversation, as the chat template sees it. */
 export interface ChatMessage {
   role: "system" | "user" | "assistant" | "developer" | "tool";
@@ -117,6 +120,8 @@ export interface ModelInfo {
   hasChatTemplate: boolean;
   /** Hash of weights, quantisation and program version: answers can change only when it does. */
   fingerprint: string;
+  /** Of a reward model. */
+  reward?: RewardDescription | undefined;
 }
 
 /** A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is replaced. */
@@ -137,6 +142,15 @@ export interface EngineStats {
   prefillChunks: number;
   decodeSeconds: number;
   prefillSeconds: number;
+  /** Conversations that reward models have scored. */
+  scoredInputs: number;
+  scoredTokens: number;
+  /** Of them, tokens that other inputs or earlier requests had computed. */
+  scoredCachedTokens: number;
+  scoringRuns: number;
+  scoringSeconds: number;
+  /** Conversations that are scored or wait to be. */
+  scoringInputs: number;
 }
 
 /** What the server sees of the engine; the compute happens in a worker. */
@@ -148,6 +162,11 @@ export interface Engine {
    * Aborting the signal, or leaving the loop, frees the rows before the next step.
    */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+  /**
+   * Scores conversations by a reward model. Rejects as `generate` does, and with `context_length_exceeded` for an input that the model cannot read
+   * whole where the request does not let it be cut.
+   */
+  score(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult>;
   /** Token ids of a prompt, as `generate` would see them. */
   tokenize(model: string, prompt: Prompt): Promise<number[]>;
   stats(): EngineStats;

@@ -8,11 +8,12 @@ import { EventQueue } from "./event-queue.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import type { ModelOptions } from "./model.ts";
 import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "./request.ts";
+import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
 
 export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
-  models: readonly Pick<ModelOptions, "id" | "path" | "adapters">[];
+  models: readonly Pick<ModelOptions, "id" | "path" | "reward" | "adapters" | "heads">[];
   /** Threads that compute; 0 takes one for each core. */
   threads: number;
   /** Takes lines for the person who waits. */
@@ -49,11 +50,18 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
+/** Whoever waits for an answer of the worker. */
+interface Waiting<T> {
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+}
+
 class WorkerEngine implements Engine {
   readonly #setup: WorkerSetup;
   readonly #log: (line: string) => void;
   readonly #streams = new Map<number, EventQueue<GenerateEvent>>();
-  readonly #tokenizing = new Map<number, { resolve: (ids: number[]) => void; reject: (error: Error) => void }>();
+  readonly #tokenizing = new Map<number, Waiting<number[]>>();
+  readonly #scoring = new Map<number, Waiting<ScoreResult>>();
   #worker: Worker | undefined;
   #models: readonly ModelInfo[] = [];
   #stats: EngineStats | undefined;
@@ -120,6 +128,27 @@ class WorkerEngine implements Engine {
     }
   }
 
+  async score(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult> {
+    const left = (): BonsaiError => new BonsaiError("cancelled", "The client left.");
+    if (signal?.aborted) throw left();
+    const id = this.#nextId++;
+    this.#send({ type: "score", id, request });
+    let abort: (() => void) | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#scoring.set(id, { resolve, reject });
+        abort = () => {
+          reject(left());
+          if (!this.#closing) this.#worker?.postMessage({ type: "cancel", id } satisfies ToWorker);
+        };
+        signal?.addEventListener("abort", abort);
+      });
+    } finally {
+      this.#scoring.delete(id);
+      if (abort !== undefined) signal?.removeEventListener("abort", abort);
+    }
+  }
+
   tokenize(model: string, prompt: Prompt): Promise<number[]> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
@@ -162,7 +191,11 @@ class WorkerEngine implements Engine {
     else if (message.type === "turn") {
       this.#stats = message.stats;
       for (const { id, event } of message.events) this.#streams.get(id)?.push(event);
-      for (const { id, error } of message.failures) this.#streams.get(id)?.fail(fromWire(error));
+      for (const { id, result } of message.scores) this.#scoring.get(id)?.resolve(result);
+      for (const { id, error } of message.failures) {
+        this.#streams.get(id)?.fail(fromWire(error));
+        this.#scoring.get(id)?.reject(fromWire(error));
+      }
     } else {
       const waiting = this.#tokenizing.get(message.id);
       this.#tokenizing.delete(message.id);
@@ -186,7 +219,7 @@ class WorkerEngine implements Engine {
 
   #failAll(error: BonsaiError): void {
     for (const queue of this.#streams.values()) queue.fail(error);
-    for (const { reject } of this.#tokenizing.values()) reject(error);
+    for (const { reject } of [...this.#tokenizing.values(), ...this.#scoring.values()]) reject(error);
     this.#tokenizing.clear();
   }
 }
@@ -207,4 +240,10 @@ const emptyStats: EngineStats = {
   prefillChunks: 0,
   decodeSeconds: 0,
   prefillSeconds: 0,
+  scoredInputs: 0,
+  scoredTokens: 0,
+  scoredCachedTokens: 0,
+  scoringRuns: 0,
+  scoringSeconds: 0,
+  scoringInputs: 0,
 };

@@ -6,9 +6,15 @@ import { loraScale, type LoraAdapter, type LoraPair } from "./peft-adapter.ts";
 
 /**
  * The merged weights, computed when asked for; merged ones are F32. Closing closes `base`.
- * @throws BonsaiError `invalid_model_file` naming the layer that the base does not have, or has in another shape.
+ * @throws BonsaiError `invalid_model_file` naming the layer that the base does not have, or has in another shape; `unsupported_model` for the
+ * adapter of a reward model.
  */
 export function mergeAdapter(base: WeightSource, adapter: LoraAdapter): WeightSource {
+  if (adapter.score !== undefined)
+    throw new BonsaiError(
+      "unsupported_model",
+      "The adapter is a reward model, whose head the base does not have: it is served as an adapter.",
+    );
   const infos = new Map(base.infos);
   const pairs = new Map<string, LoraPair>();
   for (const [layer, pair] of adapter.pairs) {

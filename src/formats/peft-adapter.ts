@@ -5,14 +5,14 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { dequantize } from "../tensor/blocks.ts";
-import { dtypes } from "../tensor/dtype.ts";
 import { BoundedFile } from "./bounded-file.ts";
 import { bytesAs, type SavedType, savedTypes } from "./hugging-face-writer.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "./json-file.ts";
-import { isWeightType, readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
+import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
+import { readFiniteFloats } from "./safetensors-floats.ts";
 import { writeSafetensors } from "./safetensors-writer.ts";
 import { pathInFolder } from "./safetensors-weights.ts";
+import { readScoreWeight, type ScoreWeight } from "./score-weight.ts";
 import { fullWeightName } from "./weight-names.ts";
 import { onDisk, writeJsonFile } from "./written-file.ts";
 
@@ -31,14 +31,6 @@ export interface LoraPair {
   b: Float32Array<ArrayBuffer>;
   inputs: number;
   outputs: number;
-}
-
-/** What a reward model has in place of the language model's head, without a bias. */
-export interface ScoreWeight {
-  /** [outputs, inputs], row-major. */
-  weight: Float32Array<ArrayBuffer>;
-  outputs: number;
-  inputs: number;
 }
 
 export interface LoraAdapter {
@@ -86,12 +78,10 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
  */
 const plainInitializations: ReadonlySet<unknown> = new Set([true, false, null, "gaussian", "orthogonal", "eva"]);
 
-/** PEFT's name of a reward model's own head, and the names that it gives such heads unasked (peft's `LoraModel` for SEQ_CLS). */
-const scoreTensor = "base_model.model.score.weight";
+/** PEFT's name of a reward model's own head. */
+export const scoreTensor = "base_model.model.score.weight";
+/** The names that PEFT gives such heads unasked (peft's `LoraModel` for SEQ_CLS). */
 const savedHeads: ReadonlySet<unknown> = new Set(["score", "classifier"]);
-
-/** Far beyond any factor that was trained; it bounds what products with inputs can reach. */
-const largestFactor = 1e18;
 
 /** Patterns that give some layers another rank or scale. */
 const emptyPatterns = ["rank_pattern", "alpha_pattern"];
@@ -201,7 +191,7 @@ function readTensors(path: string, modelType: string, rank: number): Pick<LoraAd
     if (layers.length === 0) throw new BonsaiError("invalid_model_file", `${path} holds no tensors.`);
     const pairs = new Map(layers.map((layer) => [layer, readPair(file, layer, rank, halves.get(layer)!)]));
     const score = entries.get(scoreTensor);
-    return score === undefined ? { pairs } : { pairs, score: readScore(file, score) };
+    return score === undefined ? { pairs } : { pairs, score: readScoreWeight(file, score) };
   } finally {
     file.close();
   }
@@ -216,28 +206,7 @@ function readPair(file: BoundedFile, layer: string, rank: number, { A, B }: { A?
       "invalid_model_file",
       `${file.path}: tensor ${JSON.stringify(wrong.name)} has shape [${wrong.shape.join(", ")}], which is not of rank ${rank} as adapter_config.json says.`,
     );
-  return { a: readFloats(file, A), b: readFloats(file, B), inputs: A.shape[1]!, outputs: B.shape[0]! };
-}
-
-function readScore(file: BoundedFile, entry: SafetensorsEntry): ScoreWeight {
-  const [outputs, inputs] = entry.shape;
-  if (entry.shape.length !== 2 || outputs === undefined || inputs === undefined)
-    throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(entry.name)} must be a matrix.`);
-  return { weight: readFloats(file, entry), outputs, inputs };
-}
-
-function readFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
-  if (!isWeightType(entry.dtype))
-    throw new BonsaiError("unsupported_model", `${file.path}: tensor ${JSON.stringify(entry.name)} has type ${entry.dtype}, no float.`);
-  const bytes = file.read(entry.offset, entry.byteLength, `tensor ${JSON.stringify(entry.name)}`);
-  const values = dequantize(entry.dtype, bytes, bytes.byteLength / dtypes[entry.dtype].blockBytes);
-  const wrong = values.find((value) => !(Math.abs(value) <= largestFactor));
-  if (wrong !== undefined)
-    throw new BonsaiError(
-      "invalid_model_file",
-      `${file.path}: tensor ${JSON.stringify(entry.name)} holds ${wrong}; factors must be finite and at most ${largestFactor}.`,
-    );
-  return values;
+  return { a: readFiniteFloats(file, A), b: readFiniteFloats(file, B), inputs: A.shape[1]!, outputs: B.shape[0]! };
 }
 
 /**

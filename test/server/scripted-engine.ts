@@ -1,6 +1,8 @@
 /** @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops, queues and cancels; only its model is a word list. */
 
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import type { RewardDescription } from "../../src/engine/reward-description.ts";
+import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
 import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt, TokenLogprob } from "../../src/engine/request.ts";
 
 const words = ["The bear ", "sews ", "a seam, ", "drinks tea ", "with Zoë ", "and a 🧵. ", "Good night, ", "little one! "];
@@ -25,9 +27,26 @@ export interface ScriptedEngineOptions {
   ids?: string[];
   /** Awaited before every token: a test can hold the engine there. */
   beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
+  /** Awaited before every score. */
+  beforeScore?: (signal: AbortSignal | undefined) => Promise<void> | void;
   /** Thrown instead of the token of that position. */
   failure?: { position: number; error: Error };
 }
+
+export const scriptedReward: RewardDescription = {
+  form: "decoder",
+  dimensions: ["usefulness", "safety"],
+  weights: [0.75, 0.25],
+  normalization: {
+    dimensions: [
+      { mean: 10, deviation: 2 },
+      { mean: -1, deviation: 0.5 },
+    ],
+    holistic: { mean: 7, deviation: 4 },
+    reference: "made up",
+  },
+  maxLength: 256,
+};
 
 export const scriptedModel = (id: string, contextLength: number, kind: "policy" | "reward" = "policy"): ModelInfo => ({
   id,
@@ -40,6 +59,7 @@ export const scriptedModel = (id: string, contextLength: number, kind: "policy" 
   device: "cpu",
   hasChatTemplate: id !== "no-template",
   fingerprint: "fp_scripted",
+  ...(kind === "reward" ? { reward: scriptedReward, contextLength: Math.min(contextLength, scriptedReward.maxLength) } : {}),
 });
 
 const encoder = new TextEncoder();
@@ -49,9 +69,10 @@ export class ScriptedEngine implements Engine {
   readonly #options: Required<Pick<ScriptedEngineOptions, "maxSequences" | "maxQueuedSequences" | "contextLength">> & ScriptedEngineOptions;
   readonly #waiting: { n: number; admit: () => void }[] = [];
   #running = 0;
-  #counters = { promptTokens: 0, generatedTokens: 0, decodeSteps: 0, decodeRows: 0 };
+  #counters = { promptTokens: 0, generatedTokens: 0, decodeSteps: 0, decodeRows: 0, scoredInputs: 0, scoredTokens: 0 };
   /** Requests as they came. */
   readonly requests: GenerateRequest[] = [];
+  readonly scoreRequests: ScoreRequest[] = [];
 
   constructor(options: ScriptedEngineOptions = {}) {
     this.#options = { maxSequences: 64, maxQueuedSequences: 256, contextLength: 4096, ...options };
@@ -68,6 +89,27 @@ export class ScriptedEngine implements Engine {
         ? prompt.text
         : prompt.messages.map((message) => `<${message.role}>${message.content}</${message.role}>`).join("");
     return [256, ...encoder.encode(text)];
+  }
+
+  /** Usefulness is the answer's length in bytes, safety minus the number of its exclamation marks. */
+  async score(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult> {
+    this.scoreRequests.push(request);
+    if (request.inputs.length > this.#options.maxQueuedSequences)
+      throw new BonsaiError("overloaded", "The queue is full.", { retryAfterSeconds: 1 });
+    const scores = request.inputs.map(({ messages, param }): Score => {
+      const tokens = encoder.encode(messages.map(({ content }) => content).join("\n")).length + 1;
+      const most = Math.min(scriptedReward.maxLength, this.#options.contextLength);
+      if (tokens > most && !request.truncate)
+        throw new BonsaiError("context_length_exceeded", `${param} has ${tokens} tokens; ${most} are read.`, { param });
+      const answer = messages.at(-1)?.content ?? "";
+      const raw = [encoder.encode(answer).length, -answer.split("!").length + 1];
+      return { raw, tokens: Math.min(tokens, most), cutTokens: Math.max(0, tokens - most) };
+    });
+    await this.#options.beforeScore?.(signal);
+    if (signal?.aborted) throw signal.reason;
+    this.#counters.scoredInputs += scores.length;
+    for (const { tokens } of scores) this.#counters.scoredTokens += tokens;
+    return { scores, cachedTokens: 3, timings: { queueMs: 1, computeMs: 2 } };
   }
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
@@ -167,6 +209,10 @@ export class ScriptedEngine implements Engine {
       prefillChunks: 0,
       decodeSeconds: 0,
       prefillSeconds: 0,
+      scoredCachedTokens: 0,
+      scoringRuns: 0,
+      scoringSeconds: 0,
+      scoringInputs: 0,
       ...this.#counters,
     };
   }
