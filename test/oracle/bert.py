@@ -35,12 +35,14 @@ CORPUS = [
 ]
 
 # Where a pair's halves meet, where one is empty, where special tokens are written out, and where cutting bites on either side.
+IDEOGRAPHS = "a\U00020000b \U0002f800\U0002b820b"
 PAIRS = [
     ("How do I wash my bear?", "Use a gentle cycle."),
     ("bear", ""),
     ("", "bear"),
     ("The bear [SEP] is wet", "[CLS] dry it [MASK]"),
     ("Na\u00efve caf\u00e9 \u2014 B\u00c4R", "\u4f60\u597d  bear\n\tdry"),
+    (IDEOGRAPHS, "bear\U0002b920"),
     ("a bear", "wash " * 30),
     ("wash " * 30, "a bear"),
     ("wash the bear " * 12, "dry the bear again " * 12),
@@ -145,7 +147,7 @@ def build(name: str, options: dict, seed: int) -> None:
     model = BertForSequenceClassification.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
 
     pairs = pair_goldens(tokenize._tokenizer, PAIRS, (None, LENGTH, 9))
-    rows = [(pair["ids"], pair["types"]) for pair in pairs if pair["length"] == LENGTH][:6]
+    rows = [(pair["ids"], pair["types"]) for pair in pairs if pair["length"] == LENGTH and pair["first"] != IDEOGRAPHS][:6]
     cases = []
     for ids, types in rows:
         with torch.no_grad():
