@@ -10,9 +10,10 @@ const rounds = 10;
 const twoTo32 = 2 ** 32;
 const twoToMinus53 = 2 ** -53;
 
-/** The third counter word keeps draws and seeds of candidates apart. */
+/** The third counter word keeps draws, seeds of candidates, and draws among candidates apart. */
 const drawDomain = 0;
 const candidateDomain = 1;
+const selectionDomain = 2;
 
 /** The upper 32 bits of the 64-bit product of two unsigned 32-bit integers. */
 function multiplyHigh(a: number, b: number): number {
@@ -77,4 +78,14 @@ export function candidateSeed(seed: number, index: number): number {
  */
 export function uniform(seed: number, position: number): number {
   return hash53(seed, position, drawDomain) * twoToMinus53;
+}
+
+/**
+ * The draw by which a request chooses among its candidates: uniform in [0, 1), one for each, apart from all draws of their tokens.
+ *
+ * @param seed of the request, integer in [0, 2^53).
+ * @param index of the candidate.
+ */
+export function selectionDraw(seed: number, index: number): number {
+  return hash53(seed, index, selectionDomain) * twoToMinus53;
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { candidateSeed, philox4x32, uniform } from "../../src/engine/random.ts";
+import { candidateSeed, philox4x32, selectionDraw, uniform } from "../../src/engine/random.ts";
 
 const largestSeed = Number.MAX_SAFE_INTEGER;
 const seeds = fc.integer({ min: 0, max: largestSeed });
@@ -153,4 +153,10 @@ describe("candidateSeed", () => {
     for (let seed = 0; seed < 500; seed++) for (let index = 0; index < 200; index++) seen.add(candidateSeed(seed, index));
     assert.equal(seen.size, 500 * 200);
   });
+});
+
+test("draws among candidates are no draws of tokens, and one for each candidate", () => {
+  const drawn = Array.from({ length: 100 }, (_, index) => selectionDraw(5, index));
+  assert.equal(new Set([...drawn, ...Array.from({ length: 100 }, (_, index) => uniform(5, index))]).size, 200);
+  for (const value of drawn) assert.ok(value >= 0 && value < 1);
 });
