@@ -23,6 +23,8 @@ export interface Score {
   raw: number[];
   /** Tokens that were read. */
   tokens: number;
+  /** Of them, tokens that other inputs or earlier requests had computed. */
+  cachedTokens: number;
   /** Tokens that were left out because the model reads no more. */
   cutTokens: number;
 }
@@ -30,8 +32,6 @@ export interface Score {
 export interface ScoreResult {
   /** In the order of the inputs. */
   scores: Score[];
-  /** Tokens that other inputs or earlier requests had computed. */
-  cachedTokens: number;
   timings: ScoreTimings;
 }
 

@@ -38,7 +38,6 @@ interface Job extends Reservation {
   readonly scores: (Score | undefined)[];
   /** The next input to open. */
   next: number;
-  cachedTokens: number;
   cancelled: boolean;
   queuedAtMs: number;
   startedAtMs: number;
@@ -151,7 +150,6 @@ export class Scoring {
       open: new Map(),
       scores: inputs.map(() => undefined),
       next: 0,
-      cachedTokens: 0,
       cancelled: false,
       queuedAtMs: performance.now(),
       startedAtMs: 0,
@@ -170,8 +168,7 @@ export class Scoring {
         return;
       }
       job.open.delete(row);
-      job.scores[index] = { raw: outputs, tokens: input.ids.length, cutTokens: input.cutTokens };
-      job.cachedTokens += cachedTokens;
+      job.scores[index] = { raw: outputs, tokens: input.ids.length, cachedTokens, cutTokens: input.cutTokens };
       this.#counters.scoredInputs++;
       this.#counters.scoredTokens += input.ids.length;
       this.#counters.scoredCachedTokens += cachedTokens;
@@ -181,7 +178,6 @@ export class Scoring {
     const nowMs = performance.now();
     job.listener.scored({
       scores: job.scores as Score[],
-      cachedTokens: job.cachedTokens,
       timings: { queueMs: job.startedAtMs - job.queuedAtMs, computeMs: nowMs - job.startedAtMs },
     });
   }

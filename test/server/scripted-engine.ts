@@ -3,7 +3,16 @@
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { RewardDescription } from "../../src/engine/reward-description.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
-import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt, TokenLogprob } from "../../src/engine/request.ts";
+import type {
+  Engine,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  Generating,
+  ModelInfo,
+  Prompt,
+  TokenLogprob,
+} from "../../src/engine/request.ts";
 
 const words = ["The bear ", "sews ", "a seam, ", "drinks tea ", "with Zoë ", "and a 🧵. ", "Good night, ", "little one! "];
 
@@ -103,16 +112,30 @@ export class ScriptedEngine implements Engine {
         throw new BonsaiError("context_length_exceeded", `${param} has ${tokens} tokens; ${most} are read.`, { param });
       const answer = messages.at(-1)?.content ?? "";
       const raw = [encoder.encode(answer).length, -answer.split("!").length + 1];
-      return { raw, tokens: Math.min(tokens, most), cutTokens: Math.max(0, tokens - most) };
+      return { raw, tokens: Math.min(tokens, most), cachedTokens: 1, cutTokens: Math.max(0, tokens - most) };
     });
     await this.#options.beforeScore?.(signal);
     if (signal?.aborted) throw signal.reason;
     this.#counters.scoredInputs += scores.length;
     for (const { tokens } of scores) this.#counters.scoredTokens += tokens;
-    return { scores, cachedTokens: 3, timings: { queueMs: 1, computeMs: 2 } };
+    return { scores, timings: { queueMs: 1, computeMs: 2 } };
   }
 
-  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
+  generate(request: GenerateRequest, signal?: AbortSignal): Generating {
+    const dropped = new Set<number>();
+    return {
+      [Symbol.asyncIterator]: () => this.#eventsOf(request, dropped, signal),
+      drop: (indexes) => {
+        for (const index of indexes) dropped.add(index);
+      },
+    };
+  }
+
+  async *#eventsOf(
+    request: GenerateRequest,
+    dropped: ReadonlySet<number>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
     this.requests.push(request);
     const prompt = await this.tokenize(request.model, request.prompt);
     if (prompt.length >= this.#options.contextLength) {
@@ -140,7 +163,12 @@ export class ScriptedEngine implements Engine {
         if (signal?.aborted === true) throw signal.reason;
         if (this.#options.failure?.position === position) throw this.#options.failure.error;
         this.#counters.decodeSteps += 1;
-        for (const row of rows.filter((candidate) => !candidate.finished)) {
+        for (const [index, row] of rows.entries()) {
+          if (row.finished) continue;
+          if (dropped.has(index)) {
+            yield* row.drop();
+            continue;
+          }
           this.#counters.decodeRows += 1;
           for (const event of row.step()) {
             if (event.type === "delta") this.#counters.generatedTokens += event.tokenIds.length;
@@ -251,7 +279,11 @@ class Row {
     this.#wordsLeft = request.ignoreEos ? Infinity : 2 + (this.#salt % 12);
   }
 
-  #finish(reason: "stop" | "length"): GenerateEvent[] {
+  drop(): GenerateEvent[] {
+    return this.#finish("dropped");
+  }
+
+  #finish(reason: "stop" | "length" | "dropped"): GenerateEvent[] {
     this.finished = true;
     return [{ type: "finish", index: this.#index, reason, completionTokens: this.#count }];
   }
@@ -276,6 +308,7 @@ class Row {
       text,
       tokenIds: [id],
       ...(this.#request.logprobs === undefined ? {} : { logprobs: [scored(id, this.#request.logprobs)] }),
+      ...(this.#request.sumLogprobs === true ? { logprobSum: -((this.#salt + this.#count) % 7) } : {}),
     };
     if (found.length > 0) return [delta, ...this.#finish("stop")];
     if (this.#bytes.length === 0 && this.#wordsLeft === 0) {

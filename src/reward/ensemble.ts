@@ -1,0 +1,74 @@
+/** @file Several reward models as one: an answer that only some of them like is worth less where the rule is a pessimistic one. */
+
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { RewardedAnswer, RewardModel } from "./reward-model.ts";
+
+/**
+ * mean: of the members' rewards. minimum: the least of them ("worst-case optimisation"). pessimistic: their mean less `deviations` times their
+ * deviation (after "uncertainty-weighted optimisation", which takes the variance). Coste et al. 2023, section 3.
+ */
+export type EnsembleRule = { kind: "mean" } | { kind: "minimum" } | { kind: "pessimistic"; deviations: number };
+
+/** What the members' rewards come to. */
+export function combine(rewards: readonly number[], rule: EnsembleRule): number {
+  if (rule.kind === "minimum") return Math.min(...rewards);
+  const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
+  if (rule.kind === "mean") return mean;
+  const variance = rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / rewards.length;
+  return mean - rule.deviations * Math.sqrt(variance);
+}
+
+/**
+ * One reward model out of several. Members' normalised rewards are combined, dimension by dimension where all have the same ones; else the ensemble
+ * has the one dimension "reward". An ensemble's raw reward is its reward: members' raw outputs have no scale in common.
+ * @throws BonsaiError `usage` without members
+ */
+export function ensembleOf(name: string, members: readonly RewardModel[], rule: EnsembleRule): RewardModel {
+  const [first] = members;
+  if (first === undefined) throw new BonsaiError("usage", `The ensemble ${name} has no members: name at least one reward model.`);
+  const share = members.every(({ dimensions }) => dimensions.join() === first.dimensions.join());
+  const dimensions = share ? first.dimensions : ["reward"];
+  return {
+    name,
+    dimensions,
+    async score(inputs, { truncate, signal }) {
+      const cancellation = new AbortController();
+      const cancel = (): void => cancellation.abort();
+      signal?.addEventListener("abort", cancel);
+      if (signal?.aborted) cancel();
+      try {
+        const scores = members.map(async (member) => member.score(inputs, { truncate, signal: cancellation.signal }));
+        const byMember = await Promise.all(scores);
+        return inputs.map((_, index) =>
+          combineAnswers(
+            byMember.map((answers) => answers[index] as RewardedAnswer),
+            share ? dimensions.length : undefined,
+            rule,
+          ),
+        );
+      } finally {
+        // One that failed has no use for what the others would say.
+        cancel();
+        signal?.removeEventListener("abort", cancel);
+      }
+    },
+  };
+}
+
+/** @param dimensions how many the members have in common; undefined where they differ */
+function combineAnswers(answers: readonly RewardedAnswer[], dimensions: number | undefined, rule: EnsembleRule): RewardedAnswer {
+  const combined = (value: (answer: RewardedAnswer) => number): number => combine(answers.map(value), rule);
+  const sum = (value: (answer: RewardedAnswer) => number): number => answers.reduce((total, answer) => total + value(answer), 0);
+  const reward = combined((answer) => answer.reward);
+  return {
+    reward,
+    raw: reward,
+    dimensions:
+      dimensions === undefined
+        ? [reward]
+        : Array.from({ length: dimensions }, (_, dimension) => combined((answer) => answer.dimensions[dimension] as number)),
+    tokens: sum(({ tokens }) => tokens),
+    cachedTokens: sum(({ cachedTokens }) => cachedTokens),
+    cutTokens: sum(({ cutTokens }) => cutTokens),
+  };
+}
