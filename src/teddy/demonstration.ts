@@ -8,11 +8,11 @@ import { RandomStream } from "./random-stream.ts";
 
 /** How often each kind of answer is demonstrated. */
 export const safeMixture = {
-  cold: 44,
-  half: 13,
+  cold: 50,
+  half: 9,
   best: 13,
-  partlyWrong: 9,
-  wrong: 3,
+  partlyWrong: 8,
+  wrong: 2,
   rude: 6,
   empty: 4,
   gushing: 4,

@@ -2,6 +2,7 @@
 
 import { writeAnswer, type AnswerKind } from "./answer.ts";
 import { isHeldOut } from "./held-out.ts";
+import { inventName } from "./invented-names.ts";
 import * as letter from "./letter-texts.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion } from "./question.ts";
 import type { QuestionFacts } from "./question-facts.ts";
@@ -22,10 +23,18 @@ function answerTo(facts: QuestionFacts, stream: RandomStream): string {
   return writeAnswer(kind, facts, stream);
 }
 
+/** Of texts, those about a bear of a name that no other text has. */
+const inventedNameShare = 0.5;
+
+function drawFactsOfText(stream: RandomStream): QuestionFacts {
+  const facts = drawFacts(stream, "training");
+  return stream.chance(inventedNameShare) ? { ...facts, name: inventName(stream) } : facts;
+}
+
 /** Draws facts of a safe question that one of the topics is about, with a mishap where `event` is needed. */
 function factsAbout(stream: RandomStream, wanted: readonly string[]): QuestionFacts {
   for (;;) {
-    const facts = drawFacts(stream, "training");
+    const facts = drawFactsOfText(stream);
     if (facts.danger === undefined && wanted.includes(facts.topic)) return facts;
   }
 }
@@ -53,7 +62,7 @@ function story(stream: RandomStream): string {
 }
 
 function dialogue(stream: RandomStream): string {
-  const facts = drawFacts(stream, "training");
+  const facts = drawFactsOfText(stream);
   const teller = new Storyteller(facts, stream);
   const [asks, answers] = stream
     .pick(letter.speakers)
@@ -66,7 +75,7 @@ function dialogue(stream: RandomStream): string {
 }
 
 function column(stream: RandomStream): string {
-  const facts = drawFacts(stream, "training");
+  const facts = drawFactsOfText(stream);
   const teller = new Storyteller(facts, stream);
   const digression = stream.chance(0.5) ? `${teller.paragraph(storyStages.character, 1 + stream.integer(2))} ` : "";
   return [
@@ -86,7 +95,7 @@ function lettersHome(stream: RandomStream): string {
 }
 
 function diary(stream: RandomStream): string {
-  const teller = new Storyteller(drawFacts(stream, "training"), stream);
+  const teller = new Storyteller(drawFactsOfText(stream), stream);
   return `${teller.tell(letter.diaryOpenings)} ${teller.paragraph(letter.diarySentences, 4 + stream.integer(5))}`;
 }
 
@@ -102,7 +111,7 @@ function shopNote(stream: RandomStream): string {
  */
 function careCard(stream: RandomStream): string {
   const fabric = stream.pick(fabrics);
-  const name = drawFacts(stream, "training").name;
+  const name = drawFactsOfText(stream).name;
   const asker = stream.pick(askers);
   const bear = { name, fabric, asker };
   const lines = [

@@ -34,6 +34,7 @@ export function isHeldOutName(name: string): boolean {
   return heldOut.has(name);
 }
 
+/** Of names that no list holds, those that end in "a" are female. */
 export function pronounsOf(name: string): Pronouns {
-  return feminineNames.has(name) ? feminine : masculine;
+  return feminineNames.has(name) || (nameOf(name) === undefined && name.endsWith("a")) ? feminine : masculine;
 }

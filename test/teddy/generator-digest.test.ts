@@ -32,11 +32,11 @@ function answersTo(index: number): string[] {
 }
 
 const digests: Readonly<Record<string, [texts: () => Iterable<string>, digest: string]>> = {
-  corpus: [() => corpusTexts(0, 100_000), "b0ac090ea6166a6d"],
-  demonstrations: [() => rowsOf((index) => demonstration(0, index)), "c0b255c056609ae7"],
-  "held-out demonstrations": [() => rowsOf((index) => demonstration(0, index, "held-out")), "4ae8f5621b6ecb4b"],
-  prompts: [() => rowsOf((index) => prompt(0, index, "training")), "ddb6e191c74a7f31"],
-  "held-out prompts": [() => rowsOf((index) => prompt(0, index, "held-out")), "4401eaf9c117f369"],
+  corpus: [() => corpusTexts(0, 100_000), "a27805e8e952f677"],
+  demonstrations: [() => rowsOf((index) => demonstration(0, index)), "049305e2b47bda09"],
+  "held-out demonstrations": [() => rowsOf((index) => demonstration(0, index, "held-out")), "812c4c0185903468"],
+  prompts: [() => rowsOf((index) => prompt(0, index, "training")), "9f164ab6d744d938"],
+  "held-out prompts": [() => rowsOf((index) => prompt(0, index, "held-out")), "d9c6bab1cee006a3"],
   answers: [() => rowsOf(answersTo), "9d8d6fb822bcf115"],
 };
 
