@@ -50,6 +50,7 @@ function serve(models: Model[], setup: WorkerSetup): void {
       });
       pending();
     } else if (message.type === "cancel") loop.cancel(message.id);
+    else if (message.type === "drop") loop.drop(message.id, message.indexes);
     else if (message.type === "tokenize") {
       try {
         send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });

@@ -17,7 +17,7 @@ export interface DrawInput {
 
 export interface Drawn {
   tokenId: number;
-  /** With the request's `logprobs`: the token's own, and those of the most likely ones. */
+  /** With the request's `logprobs` or `sumLogprobs`: the token's own, and those of the most likely ones. */
   logprob: { own: number; top: TokenIdLogprob[] } | undefined;
 }
 
@@ -35,7 +35,9 @@ export function drawTokens(inputs: readonly DrawInput[], result: StepResult): (D
  * When a draw looks beyond the most likely tokens. It must say so wherever `sampleFromTop` may not decide, and says so rarely.
  * @param uniform of the draw
  */
-export function wantsLogits({ sampling, logprobs }: GenerateRequest, uniform: number, vocabSize: number): LogitsWish {
+export function wantsLogits(request: GenerateRequest, uniform: number, vocabSize: number): LogitsWish {
+  const { sampling } = request;
+  const logprobs = logprobsOf(request);
   const temperatureHides = logprobs !== undefined && inverseTemperature(sampling) !== 1;
   if (needsFullLogits(sampling) || temperatureHides) return alwaysWanted;
   const { topK, topP, minP } = sampling;
@@ -45,6 +47,11 @@ export function wantsLogits({ sampling, logprobs }: GenerateRequest, uniform: nu
   // Once the tokens that min_p leaves are known, so is everything; else top_p must find its end, or the draw its token.
   if (minP > 0) return { share: alwaysWanted.share, weight: minP };
   return { share: topP < 1 ? topP : uniform, weight: 0 };
+}
+
+/** How many of the most likely tokens' log-probabilities are wanted; undefined for none, and not the token's own either. */
+function logprobsOf({ logprobs, sumLogprobs }: GenerateRequest): number | undefined {
+  return logprobs ?? (sumLogprobs === true ? 0 : undefined);
 }
 
 /** One row's logits that are no numbers must not end the requests of the other rows. */
@@ -57,7 +64,8 @@ function attempt<T>(draw: () => T): T | Error {
 }
 
 function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | undefined {
-  const { sampling, logprobs } = request;
+  const { sampling } = request;
+  const logprobs = logprobsOf(request);
   // The normaliser is that of the temperature; log-probabilities are those of temperature 1.
   if (needsFullLogits(sampling) || (logprobs !== undefined && inverseTemperature(sampling) !== 1)) return undefined;
   const sampled = sampleFromTop(top, sampling, uniform);
@@ -68,7 +76,8 @@ function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | u
 }
 
 function drawFromFull({ request, history, uniform }: DrawInput, logits: Float32Array, normaliser: number): Drawn {
-  const { sampling, logprobs } = request;
+  const { sampling } = request;
+  const logprobs = logprobsOf(request);
   const { tokenId, logit } = sampleFromFull(logits, sampling, history, uniform, usableNormaliser(sampling, normaliser));
   if (logprobs === undefined) return { tokenId, logprob: undefined };
   const rowLogSumExp = logSumExp(logits);

@@ -4,13 +4,13 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { DecodeStep, DecoderDevice, PromptCache } from "../runtime/device.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { DecoderScorer, type ScoringModel } from "./decoder-scorer.ts";
-import { describeLogprob, describeToken, drawTokens, wantsLogits } from "./draw.ts";
-import { Generation } from "./generation.ts";
+import { describeLogprob, drawTokens, wantsLogits } from "./draw.ts";
+import { Generation, groupByDevice } from "./generation.ts";
 import { encodePrompt, type Model } from "./model.ts";
 import { PrefixCache } from "./prefix-cache.ts";
+import { describePromptChunk, promptTokensOf } from "./prompt-logprobs.ts";
 import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
 import { inverseTemperature } from "./sampler.ts";
-import { logprobOfLogit, logprobsFromFull, logSumExp } from "./sampler-logprobs.ts";
 import { nextAction, type Action } from "./scheduler.ts";
 import type { ScoreRequest } from "./score-request.ts";
 import type { Scorer } from "./scorer.ts";
@@ -91,6 +91,15 @@ export class EngineLoop {
     this.#scoring.cancel(id);
   }
 
+  /** Sequences of a request end before the next step, and the others go on. */
+  drop(id: number, indexes: readonly number[]): void {
+    const sequences = this.#generations.get(id)?.generation.sequenceStates;
+    for (const index of indexes) {
+      const sequence = sequences?.[index];
+      if (sequence !== undefined) sequence.dropped = true;
+    }
+  }
+
   cancelAll(): void {
     this.#scoring.cancelAll();
     for (const { generation } of this.#generations.values()) generation.cancelled = true;
@@ -131,6 +140,7 @@ export class EngineLoop {
       // Messages are heard here: requests that arrived in the same turn start together, and a cancelled one takes no further step.
       await new Promise((resolve) => setImmediate(resolve));
       this.#dropCancelled();
+      this.#endDropped(this.#decoding);
       for (const generation of this.#admission.admit()) {
         generation.started();
         this.#prefilling.push(generation);
@@ -160,6 +170,18 @@ export class EngineLoop {
       if (!generation.cancelled) continue;
       this.#close(generation);
       listener.failed(new BonsaiError("cancelled", "The request was cancelled."));
+    }
+  }
+
+  /** Ends the sequences of running requests that are to be dropped; those of others end when their prompts are filled. */
+  #endDropped(generations: Iterable<Generation>): void {
+    for (const generation of generations) {
+      for (const sequence of generation.sequenceStates) {
+        if (!sequence.dropped || sequence.finished !== undefined) continue;
+        sequence.finished = "dropped";
+        this.#finishSequence(generation, sequence);
+      }
+      this.#finishIfEnded(generation);
     }
   }
 
@@ -210,7 +232,7 @@ export class EngineLoop {
     const ids = prefillIds.slice(start, start + device.chunkTokens);
     const logits = await device.prefill(prompt, ids, promptTokens !== undefined);
     this.#counters.prefillChunks++;
-    if (logits !== undefined) this.#describePrompt(generation, start, ids.length, logits);
+    if (logits !== undefined) describePromptChunk(generation, start, ids.length, logits);
     const key = chunkKeys[start / device.chunkTokens];
     if (key !== undefined) this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
   }
@@ -220,15 +242,15 @@ export class EngineLoop {
     const { request, model, sequenceStates, promptIds } = generation;
     generation.decoding();
     const echo = request.echo
-      ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: this.#finishPrompt(generation) }
+      ? { text: model.tokenizer.decode(promptIds, { skipSpecialTokens: true }), tokens: promptTokensOf(generation) }
       : undefined;
     generation.emit({ type: "start", promptTokens: promptIds.length, cachedTokens: generation.cachedTokens, echo });
-    const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
-    if (live.length === 0) {
-      for (const sequence of sequenceStates) this.#finishSequence(generation, sequence);
-      this.#finish(generation);
-      return;
+    for (const sequence of sequenceStates) {
+      if (sequence.dropped) sequence.finished ??= "dropped";
+      if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
     }
+    if (this.#finishIfEnded(generation)) return;
+    const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
     const rows = model.device.openRows(prompt, live.length, generation.maxTokens);
     generation.prompt = undefined;
     live.forEach((sequence, index) => (sequence.row = rows[index]));
@@ -260,18 +282,28 @@ export class EngineLoop {
       // A sequence without a row belongs to a request that another of its rows has failed.
       if (token === undefined || generation.cancelled || sequence.row === undefined) return;
       if (token instanceof Error) {
-        this.#fail([generation], token);
+        this.#failSequence(generation, sequence, token);
         return;
       }
       const text = sequence.push(token.tokenId);
-      const logprob = describeLogprob(generation.model.tokenizer, token);
+      const logprob = generation.request.logprobs === undefined ? undefined : describeLogprob(generation.model.tokenizer, token);
       const logprobs = logprob && [logprob];
-      generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs });
+      const logprobSum = generation.request.sumLogprobs === true ? token.logprob?.own : undefined;
+      generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs, logprobSum });
       if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
     });
-    for (const generation of generations) {
-      if (!generation.cancelled && generation.sequenceStates.every(({ finished }) => finished !== undefined)) this.#finish(generation);
+    for (const generation of generations) if (!generation.cancelled) this.#finishIfEnded(generation);
+  }
+
+  /** A row's numbers that are none end its request, or the sequence alone where the request says so and another one has not failed. */
+  #failSequence(generation: Generation, sequence: Sequence, error: Error): void {
+    const others = generation.sequenceStates.filter((other) => other !== sequence);
+    if (generation.request.failAlone !== true || others.every(({ finished }) => finished === "failed")) {
+      this.#fail([generation], error);
+      return;
     }
+    sequence.finished = "failed";
+    this.#finishSequence(generation, sequence);
   }
 
   #finishSequence(generation: Generation, sequence: Sequence): void {
@@ -281,34 +313,12 @@ export class EngineLoop {
     generation.emit({ type: "finish", index: sequence.index, reason: sequence.finished ?? "stop", completionTokens: sequence.length });
   }
 
-  #finish(generation: Generation): void {
+  /** @returns whether all of its sequences have ended, and so the request */
+  #finishIfEnded(generation: Generation): boolean {
+    if (generation.sequenceStates.some(({ finished }) => finished === undefined)) return false;
     this.#close(generation);
     generation.end();
-  }
-
-  /** What each token of the chunk was given by those before it: its logits are those after the token before. */
-  #describePrompt(generation: Generation, start: number, count: number, logits: Float32Array): void {
-    const { model, promptIds, request, promptTokens } = generation;
-    const { vocabSize } = model.info;
-    for (let at = 0; at < count; at++) {
-      const row = logits.subarray(at * vocabSize, (at + 1) * vocabSize);
-      const tokenId = promptIds[start + at + 1] as number;
-      const rowLogSumExp = logSumExp(row);
-      const top = logprobsFromFull(row, rowLogSumExp, request.logprobs ?? 0).map((entry) => ({
-        ...describeToken(model.tokenizer, entry.tokenId),
-        logprob: entry.logprob,
-      }));
-      promptTokens?.push({
-        ...describeToken(model.tokenizer, tokenId),
-        logprob: logprobOfLogit(row[tokenId] as number, rowLogSumExp),
-        top,
-      });
-    }
-  }
-
-  #finishPrompt({ promptTokens, promptIds, model }: Generation): Generation["promptTokens"] {
-    promptTokens?.unshift({ ...describeToken(model.tokenizer, promptIds[0] as number), logprob: null, top: [] });
-    return promptTokens;
+    return true;
   }
 
   /** A failure ends the requests that it concerns, and no others. */
@@ -327,16 +337,4 @@ export class EngineLoop {
       listener?.failed(error);
     }
   }
-}
-
-/** A base and its adapters step together. */
-function groupByDevice(generations: Iterable<Generation>): Map<DecoderDevice, Generation[]> {
-  const groups = new Map<DecoderDevice, Generation[]>();
-  for (const generation of generations) {
-    const { device } = generation.model;
-    const group = groups.get(device);
-    if (group === undefined) groups.set(device, [generation]);
-    else group.push(generation);
-  }
-  return groups;
 }

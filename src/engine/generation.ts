@@ -1,6 +1,6 @@
 /** @file One request inside the engine: its prompt, its sequences, what it reserved, and when each phase began. */
 
-import type { PromptCache } from "../runtime/device.ts";
+import type { DecoderDevice, PromptCache } from "../runtime/device.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { Reservation } from "./admission.ts";
 import type { Model } from "./model.ts";
@@ -96,4 +96,16 @@ function answerLimit(promptTokens: number, maxTokens: number | undefined, contex
     );
   }
   return maxTokens ?? Math.min(left, defaultMaxTokens);
+}
+
+/** A base and its adapters step together. */
+export function groupByDevice(generations: Iterable<Generation>): Map<DecoderDevice, Generation[]> {
+  const groups = new Map<DecoderDevice, Generation[]>();
+  for (const generation of generations) {
+    const { device } = generation.model;
+    const group = groups.get(device);
+    if (group === undefined) groups.set(device, [generation]);
+    else group.push(generation);
+  }
+  return groups;
 }

@@ -15,6 +15,7 @@ export type ToWorker =
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "score"; id: number; request: ScoreRequest }
   | { type: "cancel"; id: number }
+  | { type: "drop"; id: number; indexes: number[] }
   | { type: "tokenize"; id: number; model: string; prompt: Prompt }
   | { type: "close" };
 

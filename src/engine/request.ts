@@ -55,6 +55,10 @@ export interface GenerateRequest {
   logprobs: number | undefined;
   /** Also give the prompt's tokens (with log-probabilities when asked for), as `echo` of /v1/completions wants. */
   echo: boolean;
+  /** Deltas carry `logprobSum`, whatever `logprobs` says. Costs whole rows of logits where the temperature is not 1. */
+  sumLogprobs?: boolean | undefined;
+  /** A sequence whose numbers are none ends alone with the reason "failed", and the request with it only when it was the last one that had not. */
+  failAlone?: boolean | undefined;
 }
 
 export interface TokenLogprob {
@@ -68,6 +72,9 @@ export interface TokenLogprob {
 
 /** stop: end of sequence or a stop string; length: max_tokens or the context is used up. */
 export type FinishReason = "stop" | "length";
+
+/** dropped: `Generating.drop` was called; failed: as `GenerateRequest.failAlone` says. */
+export type SequenceEnd = FinishReason | "dropped" | "failed";
 
 export interface PromptToken {
   token: string;
@@ -95,9 +102,20 @@ export type GenerateEvent =
       text: string;
       tokenIds: number[];
       logprobs?: TokenLogprob[] | undefined;
+      /** Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and truncation. */
+      logprobSum?: number | undefined;
     }
-  | { type: "finish"; index: number; reason: FinishReason; completionTokens: number }
+  | { type: "finish"; index: number; reason: SequenceEnd; completionTokens: number }
   | { type: "end"; timings: RequestTimings };
+
+/** The events of a request, and the way to end some of its sequences before the others. */
+export interface Generating extends AsyncIterable<GenerateEvent> {
+  /**
+   * Ends sequences that still run, without the text that was held back: their places are free before the next step, and the others do not change by a
+   * bit. Sequences that have ended are left alone. Each is announced by a `finish` with the reason "dropped", after `start` if that has not come.
+   */
+  drop(indexes: readonly number[]): void;
+}
 
 /** Milliseconds. */
 export interface RequestTimings {
@@ -161,7 +179,7 @@ export interface Engine {
    * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
    * Aborting the signal, or leaving the loop, frees the rows before the next step.
    */
-  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+  generate(request: GenerateRequest, signal?: AbortSignal): Generating;
   /**
    * Scores conversations by a reward model. Rejects as `generate` does, and with `context_length_exceeded` for an input that the model cannot read
    * whole where the request does not let it be cut.

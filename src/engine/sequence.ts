@@ -4,7 +4,7 @@ import type { DecodeRow } from "../runtime/device.ts";
 import type { Detokenizer } from "../text/detokenizer.ts";
 import { StopStrings } from "../text/stop-strings.ts";
 import { candidateSeed, uniform } from "./random.ts";
-import type { FinishReason, GenerateRequest } from "./request.ts";
+import type { FinishReason, GenerateRequest, SequenceEnd } from "./request.ts";
 import { TokenHistory } from "./sampler-penalties.ts";
 
 export interface SequenceLimits {
@@ -21,7 +21,9 @@ export class Sequence {
   nextToken: number;
   /** Tokens generated. */
   length = 0;
-  finished: FinishReason | undefined;
+  finished: SequenceEnd | undefined;
+  /** It is to end before the next step. */
+  dropped = false;
   readonly #seed: number;
   readonly #limits: SequenceLimits;
   readonly #detokenizer: Detokenizer;

@@ -7,7 +7,7 @@ import type { EngineLoopOptions } from "./engine-loop.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import type { ModelOptions } from "./model.ts";
-import type { Engine, EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "./request.ts";
+import type { Engine, EngineStats, GenerateEvent, GenerateRequest, Generating, ModelInfo, Prompt } from "./request.ts";
 import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
@@ -103,9 +103,18 @@ class WorkerEngine implements Engine {
     });
   }
 
-  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent> {
-    if (signal?.aborted) throw new BonsaiError("cancelled", "The client left before the request was admitted.");
+  generate(request: GenerateRequest, signal?: AbortSignal): Generating {
     const id = this.#nextId++;
+    return {
+      [Symbol.asyncIterator]: () => this.#eventsOf(id, request, signal),
+      drop: (indexes) => {
+        if (this.#streams.has(id)) this.#worker?.postMessage({ type: "drop", id, indexes: [...indexes] } satisfies ToWorker);
+      },
+    };
+  }
+
+  async *#eventsOf(id: number, request: GenerateRequest, signal: AbortSignal | undefined): AsyncGenerator<GenerateEvent> {
+    if (signal?.aborted) throw new BonsaiError("cancelled", "The client left before the request was admitted.");
     const queue = new EventQueue<GenerateEvent>();
     this.#streams.set(id, queue);
     const abort = (): void => queue.fail(new BonsaiError("cancelled", "The client left."));

@@ -1,6 +1,6 @@
 /** @file What the mappings of both generation routes share: the head of every answer, and events told apart by prompt. */
 
-import type { GenerateEvent } from "../engine/request.ts";
+import type { FinishReason, GenerateEvent, SequenceEnd } from "../engine/request.ts";
 
 /** The fields that an answer, or each chunk of it, begins with. */
 export interface AnswerHead {
@@ -18,4 +18,9 @@ export interface PromptEvent {
   /** Place of the prompt in the request; 0 for chat. */
   prompt: number;
   event: GenerateEvent;
+}
+
+/** OpenAI's reason for an end: an answer that was cut from outside is, like one at its limit, not at its own end. */
+export function finishReasonOf(end: SequenceEnd): FinishReason {
+  return end === "stop" ? "stop" : "length";
 }

@@ -1,7 +1,6 @@
 /** @file The engine loop over tiny models: what requests get, what they cost, and what becomes of them when they end early, late or badly. */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
@@ -15,6 +14,7 @@ import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { greedySampling, requestFor, roomyLimits, run, start } from "./answers.ts";
+import { loadPoisoned } from "./poisoned-model.ts";
 import { RandomChoices } from "./random-requests.ts";
 import { load, loadTiny, loopWithin } from "./tiny-engine.ts";
 
@@ -263,22 +263,8 @@ describe("rows", () => {
 });
 
 describe("a failure", () => {
-  /** A model, its cache in integers, for which the token `poison` has no finite embedding. */
-  async function poisonedModel(poison: number): Promise<Model> {
-    const path = join(folder, "poisoned");
-    const { weights } = writeTinyModel(path, { tieWordEmbeddings: false });
-    const file = join(path, "model.safetensors");
-    const bytes = readFileSync(file);
-    const headerBytes = Number(bytes.readBigUInt64LE(0));
-    const header = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString()) as Record<string, { data_offsets: [number, number] }>;
-    const hiddenSize = weights[0]!.shape[1]!;
-    bytes.writeFloatLE(Infinity, 8 + headerBytes + header["model.embed_tokens.weight"]!.data_offsets[0] + 4 * hiddenSize * poison);
-    writeFileSync(file, bytes);
-    return load(path, join(folder, "cache"), { quantization: "q8" });
-  }
-
   test("of one row's numbers ends its request and no other", async () => {
-    const loop = new EngineLoop([await poisonedModel(50)], roomyLimits);
+    const loop = new EngineLoop([await loadPoisoned(folder, 50)], roomyLimits);
     const request = requestFor("tiny", { maxTokens: 12, ignoreEos: true, prompt: tokens([60, 61, 62]), logprobs: 1 });
     const sampled = { ...request, n: 3, sampling: { ...greedySampling, temperature: 1, logitBias: [[50, -100]] as [number, number][] } };
     const alone = await run(loop, request);
@@ -295,7 +281,7 @@ describe("a failure", () => {
   });
 
   test("of a prompt's logits ends its request and no other", async () => {
-    const loop = new EngineLoop([await poisonedModel(50)], roomyLimits);
+    const loop = new EngineLoop([await loadPoisoned(folder, 50)], roomyLimits);
     const bad = start(loop, requestFor("tiny", { prompt: tokens([60, 50, 62]), echo: true, logprobs: 0 }));
     const good = start(loop, requestFor("tiny", { prompt: tokens([60, 61, 62]) }));
     assert.equal(((await bad.done).error as BonsaiError).code, "internal");
