@@ -136,6 +136,15 @@ export const ConfigSchema = Type.Object(
       maximum: 4096,
       ...annotate({ group: "Limits", description: "Most sequences of one request (n, times the prompts of /v1/completions)", default: 64 }),
     }),
+    maxInputs: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      ...annotate({
+        group: "Limits",
+        description: "Most conversations of a /v1/rewards request, or documents of a /v1/rerank request",
+        default: 256,
+      }),
+    }),
     maxStopSequences: Type.Integer({
       minimum: 1,
       maximum: 256,
@@ -164,7 +173,12 @@ export const ConfigSchema = Type.Object(
     kvCacheBytes: Type.Integer({
       minimum: MiB,
       maximum: Number.MAX_SAFE_INTEGER,
-      ...annotate({ group: "Limits", unit: "bytes", description: "Memory for keys and values of running sequences", default: GiB }),
+      ...annotate({
+        group: "Limits",
+        unit: "bytes",
+        description: "Memory for keys and values of running sequences; reward models take up to a quarter as much beside it",
+        default: GiB,
+      }),
     }),
     prefixCacheBytes: Type.Integer({
       minimum: 0,

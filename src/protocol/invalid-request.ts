@@ -75,16 +75,22 @@ export function invalidRequest(faults: readonly SchemaFault[], body: unknown): B
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text);
 
 function unsupportedContentPart(pointer: string, body: unknown): BonsaiError | undefined {
-  const match = /^\/messages\/(\d+)\/content\/(\d+)/.exec(pointer);
+  const match = /^((?:\/input\/(\d+))?\/messages\/(\d+)\/content\/(\d+))/.exec(pointer);
   if (match === null) return undefined;
-  const message = (body as { messages: { content: unknown[] }[] }).messages[Number(match[1])];
-  const part = message?.content[Number(match[2])];
-  const type = typeof part === "object" && part !== null ? (part as { type?: unknown }).type : undefined;
+  const [, partPointer = "", input, message, part] = match;
+  const inputs = (body as { input?: Conversation[] }).input;
+  const conversation = input === undefined ? (body as Conversation) : inputs?.[Number(input)];
+  const value = conversation?.messages[Number(message)]?.content[Number(part)];
+  const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
   if (typeof type !== "string" || type === "text") return undefined;
-  const param = `messages[${match[1]}].content[${match[2]}]`;
+  const param = pathOf(partPointer, body);
   return new BonsaiError("unsupported_field", `${param} is of type ${JSON.stringify(shorten(type))}; only text parts are supported.`, {
     param,
   });
+}
+
+interface Conversation {
+  messages: { content: unknown[] }[];
 }
 
 /** What the field must be, as the end of a sentence. */

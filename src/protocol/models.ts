@@ -2,6 +2,7 @@
 
 import { Type, type Static } from "typebox";
 import type { ModelInfo } from "../engine/request.ts";
+import type { RewardDescription } from "../engine/reward-description.ts";
 
 export const Model = Type.Object(
   {
@@ -20,6 +21,17 @@ export const Model = Type.Object(
       device: Type.String(),
       has_chat_template: Type.Boolean({ description: "Without one, only /v1/completions can use the model." }),
       fingerprint: Type.String(),
+      reward: Type.Optional(
+        Type.Object(
+          {
+            form: Type.String({ description: "What computes the rewards: decoder, encoder or policy-head." }),
+            dimensions: Type.Array(Type.String()),
+            weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),
+            reference: Type.String({ description: "On what the rewards have mean 0 and deviation 1." }),
+          },
+          { description: "Of a reward model." },
+        ),
+      ),
     }),
   },
   { title: "Model" },
@@ -43,7 +55,12 @@ export const toModel = (info: ModelInfo): Model => ({
     device: info.device,
     has_chat_template: info.hasChatTemplate,
     fingerprint: info.fingerprint,
+    ...(info.reward === undefined ? {} : { reward: toRewardCard(info.reward) }),
   },
 });
+
+function toRewardCard({ form, dimensions, weights, normalization }: RewardDescription): NonNullable<Model["card"]["reward"]> {
+  return { form, dimensions: [...dimensions], weights: [...weights], reference: normalization.reference };
+}
 
 export const toModelList = (models: readonly ModelInfo[]): ModelList => ({ object: "list", data: models.map(toModel) });

@@ -18,6 +18,8 @@ import { completionsRoute } from "./routes/completions.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoutes } from "./routes/models.ts";
+import { rerankRoute } from "./routes/rerank.ts";
+import { rewardsRoute } from "./routes/rewards.ts";
 
 /** How often Node looks for requests that take too long to arrive. */
 const connectionsCheckingIntervalMs = 5_000;
@@ -103,6 +105,8 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   modelsRoutes(server, context);
   chatCompletionsRoute(server, context);
   completionsRoute(server, context);
+  rewardsRoute(server, context);
+  rerankRoute(server, context);
 
   return {
     fastify: server,

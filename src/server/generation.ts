@@ -4,22 +4,27 @@ import type { Engine, GenerateEvent, GenerateRequest, ModelInfo } from "../engin
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { PromptEvent } from "../protocol/answer.ts";
 
+/** The model of that name, of either kind. Throws `model_not_found`. */
+export function findModel(engine: Engine, id: string): ModelInfo {
+  const model = engine.models.find((candidate) => candidate.id === id);
+  if (model !== undefined) return model;
+  throw new BonsaiError(
+    "model_not_found",
+    `The model ${JSON.stringify(id.length > 64 ? `${id.slice(0, 64)}…` : id)} is not served; GET /v1/models lists those that are.`,
+    { param: "model" },
+  );
+}
+
 /**
  * The policy model of that name.
  * @throws BonsaiError `model_not_found`, or `invalid_request` for a model that writes no answers.
  */
 export function findPolicy(engine: Engine, id: string): ModelInfo {
-  const model = engine.models.find((candidate) => candidate.id === id);
-  if (model === undefined) {
-    throw new BonsaiError(
-      "model_not_found",
-      `The model ${JSON.stringify(id.length > 64 ? `${id.slice(0, 64)}…` : id)} is not served; GET /v1/models lists those that are.`,
-      { param: "model" },
-    );
-  }
-  if (model.kind !== "policy")
-    throw new BonsaiError("invalid_request", `The model ${id} scores answers and writes none.`, { param: "model" });
-  return model;
+  const model = findModel(engine, id);
+  if (model.kind === "policy") return model;
+  throw new BonsaiError("invalid_request", `The model ${id} scores answers and writes none: use /v1/rewards or /v1/rerank.`, {
+    param: "model",
+  });
 }
 
 /** Throws the signal's reason when an engine ended its events because of it. */

@@ -67,6 +67,32 @@ const engineMetrics: readonly EngineMetric[] = [
   { name: "bonsai_prefill_chunks_total", help: "Prefill chunks", kind: "counter", value: (stats) => stats.prefillChunks },
   { name: "bonsai_decode_seconds_total", help: "Time in decode steps", kind: "counter", value: (stats) => stats.decodeSeconds },
   { name: "bonsai_prefill_seconds_total", help: "Time in prefill chunks", kind: "counter", value: (stats) => stats.prefillSeconds },
+  {
+    name: "bonsai_scoring_inputs",
+    help: "Answers that reward models score now, or that wait to be",
+    kind: "gauge",
+    value: (stats) => stats.scoringInputs,
+  },
+  {
+    name: "bonsai_scored_inputs_total",
+    help: "Answers that reward models have scored",
+    kind: "counter",
+    value: (stats) => stats.scoredInputs,
+  },
+  {
+    name: "bonsai_scored_tokens_total",
+    help: "Tokens of scored answers, prompts included",
+    kind: "counter",
+    value: (stats) => stats.scoredTokens,
+  },
+  {
+    name: "bonsai_scored_cached_tokens_total",
+    help: "Of them, tokens that other answers or earlier requests had computed",
+    kind: "counter",
+    value: (stats) => stats.scoredCachedTokens,
+  },
+  { name: "bonsai_scoring_runs_total", help: "Runs of reward models", kind: "counter", value: (stats) => stats.scoringRuns },
+  { name: "bonsai_scoring_seconds_total", help: "Time in runs of reward models", kind: "counter", value: (stats) => stats.scoringSeconds },
 ];
 
 /** The metrics of one server, in a registry of their own. */

@@ -6,9 +6,11 @@ import fc from "fast-check";
 import { chatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
 import { completionRequest } from "../../src/protocol/completions/request.ts";
 import type { ErrorBody } from "../../src/protocol/errors.ts";
+import { rerankRequest } from "../../src/protocol/rerank.ts";
+import { rewardsRequest } from "../../src/protocol/rewards.ts";
 import { startFixture } from "./fixture.ts";
 
-const limits = { maxN: 64, maxStopSequences: 16 };
+const limits = { maxN: 64, maxStopSequences: 16, maxInputs: 256 };
 const shared = startFixture({ after }, {}, { contextLength: 256, maxSequences: 256 });
 
 /** Random JSON, and values at the edges of what fields take. */
@@ -78,6 +80,12 @@ const routes = [
     { model: "scripted", messages: [{ role: "user", content: "Hi" }], max_tokens: 8 },
   ],
   ["/v1/completions", Object.keys(completionRequest(limits).properties), { model: "scripted", prompt: "Hi", max_tokens: 8 }],
+  [
+    "/v1/rewards",
+    Object.keys(rewardsRequest(limits).properties),
+    { model: "reward", input: [{ messages: [{ role: "assistant", content: "Hi" }] }] },
+  ],
+  ["/v1/rerank", Object.keys(rerankRequest(limits).properties), { model: "reward", query: "Hi", documents: ["Hello", { text: "Bye" }] }],
 ] as const;
 
 for (const [url, fields, base] of routes) {

@@ -96,6 +96,8 @@ test("the OpenAPI document states every route and the configured limits", async 
     "/v1/completions",
     "/v1/models",
     "/v1/models/{id}",
+    "/v1/rerank",
+    "/v1/rewards",
   ]);
   assert.equal(
     document.paths["/v1/chat/completions"]!["post"]!.requestBody!.content["application/json"]!.schema.properties["n"]!.maximum,

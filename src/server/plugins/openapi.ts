@@ -23,6 +23,7 @@ export async function documentRoutes(server: FastifyInstance, version: string): 
       security: [{ key: [] }, {}],
       tags: [
         { name: "generation", description: "Answers of the models" },
+        { name: "scoring", description: "Rewards of answers" },
         { name: "models", description: "What is served" },
         { name: "operation", description: "Health and metrics" },
       ],

@@ -18,7 +18,8 @@ const TextPart = Type.Object(
   { additionalProperties: false, description: "Texts are joined in order. Images, audio and files are not supported." },
 );
 
-const Message = Type.Object(
+/** A message of a conversation. */
+export const Message = Type.Object(
   {
     role: words(roles),
     content: Type.Optional(
@@ -120,7 +121,7 @@ export function chatToGenerateRequest(body: ChatCompletionRequest, model: ModelI
   }
   return toGenerateRequest(
     body,
-    { kind: "messages", messages: body.messages.map(toChatMessage) },
+    { kind: "messages", messages: toChatMessages(body.messages, "messages") },
     model,
     {
       maxTokens,
@@ -131,12 +132,18 @@ export function chatToGenerateRequest(body: ChatCompletionRequest, model: ModelI
   );
 }
 
-function toChatMessage(message: ChatCompletionRequest["messages"][number], index: number): ChatMessage {
-  if (message.content === undefined || message.content === null) {
-    throw new BonsaiError("invalid_request", `messages[${index}].content is missing: it must be a text or a list of text parts.`, {
-      param: `messages[${index}].content`,
-    });
-  }
-  const content = typeof message.content === "string" ? message.content : message.content.map((part) => part.text).join("");
-  return typeof message.name !== "string" ? { role: message.role, content } : { role: message.role, content, name: message.name };
+/**
+ * Messages as the engine takes them.
+ * @param path of the field that holds them, for errors
+ * @throws BonsaiError `invalid_request` for a message without content
+ */
+export function toChatMessages(messages: readonly Static<typeof Message>[], path: string): ChatMessage[] {
+  return messages.map((message, index) => {
+    if (message.content === undefined || message.content === null) {
+      const param = `${path}[${index}].content`;
+      throw new BonsaiError("invalid_request", `${param} is missing: it must be a text or a list of text parts.`, { param });
+    }
+    const content = typeof message.content === "string" ? message.content : message.content.map((part) => part.text).join("");
+    return typeof message.name !== "string" ? { role: message.role, content } : { role: message.role, content, name: message.name };
+  });
 }
