@@ -1,7 +1,7 @@
 /** @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events. */
 
 import { Type, type Static } from "typebox";
-import type { AnswerHead, PromptEvent } from "../answer.ts";
+import { finishReasonOf, type AnswerHead, type PromptEvent } from "../answer.ts";
 import { Usage, UsageCounter } from "../usage.ts";
 import { appendLogprobs, CompletionLogprobs, CompletionLogprobsWriter } from "./logprobs.ts";
 
@@ -62,7 +62,8 @@ class ChoiceWriter {
         },
       ];
     }
-    if (event.type === "finish") return [{ index: first + event.index, text: "", logprobs: null, finish_reason: event.reason }];
+    if (event.type === "finish")
+      return [{ index: first + event.index, text: "", logprobs: null, finish_reason: finishReasonOf(event.reason) }];
     return [];
   }
 

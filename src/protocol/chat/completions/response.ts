@@ -2,7 +2,7 @@
 
 import { Type, type Static } from "typebox";
 import type { GenerateEvent, TokenLogprob } from "../../../engine/request.ts";
-import type { AnswerHead } from "../../answer.ts";
+import { finishReasonOf, type AnswerHead } from "../../answer.ts";
 import { Usage, UsageCounter } from "../../usage.ts";
 
 const TopLogprob = Type.Object({ token: Type.String(), bytes: Type.Array(Type.Integer()), logprob: Type.Number() });
@@ -82,7 +82,7 @@ export class ChatCompletionCollector {
       choice.content.push(event.text);
       if (event.logprobs !== undefined) (choice.logprobs ??= []).push(...event.logprobs);
     } else if (event.type === "finish") {
-      this.#choices[event.index]!.finishReason = event.reason;
+      this.#choices[event.index]!.finishReason = finishReasonOf(event.reason);
     }
   }
 
@@ -144,7 +144,7 @@ export class ChatChunkEncoder {
           ]),
         ];
       case "finish":
-        return [this.#chunk([{ index: event.index, delta: {}, logprobs: null, finish_reason: event.reason }])];
+        return [this.#chunk([{ index: event.index, delta: {}, logprobs: null, finish_reason: finishReasonOf(event.reason) }])];
       case "end":
         return this.#includeUsage ? [this.#chunk([], this.#usage.usage)] : [];
       default:
