@@ -32,11 +32,18 @@ export class CollectionJournal {
   /**
    * Opens a journal, or begins one.
    * @param settings all that the lines follow from
-   * @throws BonsaiError `usage` where the journal is of other settings, naming one; `invalid_dataset` where it is no journal; `write_failed`.
+   * @param resume whether it may have been begun before
+   * @throws BonsaiError `usage` where the journal is of other settings, naming one, or there and not to be gone on with; `invalid_dataset` where it is
+   * no journal; `write_failed`.
    */
-  static open(path: string, settings: JsonObject): CollectionJournal {
+  static open(path: string, settings: JsonObject, resume: boolean): CollectionJournal {
     if (existsSync(path)) cutTornLine(path);
-    if (!existsSync(path) || statSync(path).size === 0) {
+    const isBegun = existsSync(path) && statSync(path).size > 0;
+    if (isBegun && !resume) {
+      const message = `${path} is of a collection that was begun before: --resume goes on with it, or name another folder with --output-dir.`;
+      throw new BonsaiError("usage", message, { param: "--output-dir" });
+    }
+    if (!isBegun) {
       const journal = new CollectionJournal(path, []);
       journal.#write({ settings });
       journal.#sync();

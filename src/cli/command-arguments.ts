@@ -14,3 +14,8 @@ export function parseArguments<const Options extends NonNullable<ParseArgsConfig
     throw new BonsaiError("usage", `${cause instanceof Error ? cause.message : String(cause)} See --help.`, { cause });
   }
 }
+
+/** A word as a shell takes it. */
+export function quotedWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -18,8 +18,6 @@ export interface HttpTextModelOptions {
   firstDelayMs?: number;
 }
 
-/** Seeds that all servers take: those of vLLM and llama-server are signed integers. */
-const seedRange = 2 ** 31;
 /** Statuses after which the same request may succeed (RFC 9110, and 429 of RFC 6585). */
 const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
 const mostAttempts = 6;
@@ -43,11 +41,10 @@ export function httpTextModel(options: HttpTextModelOptions): TextModel {
 async function answerOne(
   options: HttpTextModelOptions,
   { messages, temperature, maxTokens }: TextRequest,
-  candidate: number,
+  seed: number,
   signal: AbortSignal | undefined,
 ): Promise<WrittenAnswer> {
   const url = `${options.baseUrl.replace(/\/+$/, "")}/chat/completions`;
-  const seed = candidate % seedRange;
   const body = JSON.stringify({ model: options.model, messages, temperature, max_tokens: maxTokens, seed, n: 1 });
   const text = await postUntilDone(url, body, options, signal);
   const { content, finishReason } = readCompletion(text, url);

@@ -90,7 +90,10 @@ describe("a rater's ranking", () => {
     const rounds = 4000;
     for (let index = 0; index < rounds; index++) {
       const { ranks } = await asked.rank(judgedAnswers(answers, { prompt, index }));
-      assert.deepEqual(ranks!.toSorted((a, b) => a - b), [1, 2, 3]);
+      assert.deepEqual(
+        ranks!.toSorted((a, b) => a - b),
+        [1, 2, 3],
+      );
       firsts[ranks!.indexOf(1)]!++;
     }
     const strengths = answers.map((answer) => Math.exp(utilityOf("reader", perceive({ prompt }, answer)) / 0.29));
