@@ -48,7 +48,7 @@ export interface CrossEntropy {
   loss: Node;
   /** Rows whose target is (one of) the likeliest. */
   correct: Node;
-  /** Sum of the entropies of the predictions, nats. */
+  /** Sum of the entropies of the predictions, nats: next to nothing beside the derivative, and without it a product as large as the logits'. */
   entropy: Node;
 }
 
@@ -66,7 +66,7 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   for (let start = 0; start < rows; start += chunkRows) {
     const end = Math.min(start + chunkRows, rows);
     const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scale);
-    const readers = [part.correct, part.entropy];
+    const readers = [part.correct, ...(differentiated ? [part.entropy] : [])];
     if (differentiated && hidden.active) readers.push(part.hiddenGradient);
     if (differentiated && weight.active) {
       const gradient = matmul(part.probabilities, part.scaledHidden, { transposeA: true });
@@ -112,14 +112,16 @@ function crossEntropyChunk(hidden: Node, weight: Node, targets: Node, scale: Nod
   const logMass = sub(largest, log(max(probabilities, [1])));
   const target = takeAlongLast(logits, column);
   const isCorrect = where(equal(target, largest), trained, program.full(0));
-  const entropies = sub(logMass, sumLast(mul(probabilities, logits)));
   const factor = mul(trained, scale);
+  const meanRow = matmul(probabilities, weight); // [n, H]
+  // The mean logit is that of the mean row: its product with the hidden state has H terms where the mean itself has V.
+  const entropies = sub(logMass, sumLast(mul(hidden, meanRow)));
   return {
     loss: sumAll(mul(sub(logMass, target), factor)),
     correct: sumAll(isCorrect),
     entropy: sumAll(mul(entropies, trained)),
     probabilities,
     scaledHidden: mul(hidden, factor),
-    hiddenGradient: mul(sub(matmul(probabilities, weight), gatherRows(weight, targets)), factor),
+    hiddenGradient: mul(sub(meanRow, gatherRows(weight, targets)), factor),
   };
 }

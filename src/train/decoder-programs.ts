@@ -18,7 +18,7 @@ export function gradientProgram(options: DecoderProgramOptions, how: GradientPro
   return program;
 }
 
-/** Outputs loss, correct and entropy. */
+/** Outputs loss and correct. */
 export function evaluationProgram(options: DecoderProgramOptions): Program {
   return withLoss({ ...options, dropout: false }, false).program;
 }
@@ -30,6 +30,6 @@ function withLoss(
   const { program, hidden, head, parameters } = buildTrainingDecoder(options);
   const targets = program.input("targets", "int32", [options.rows * options.length]);
   const sums = crossEntropy({ hidden, weight: head, targets, scale: program.input("scale", "float32", []), differentiated });
-  for (const [name, node] of Object.entries(sums) as [string, Node][]) program.output(name, node);
+  for (const name of ["loss", "correct", ...(differentiated ? (["entropy"] as const) : [])] as const) program.output(name, sums[name]);
   return { program, parameters, sums };
 }

@@ -102,7 +102,7 @@ class TrainableDecoder implements TrainableModel {
   async step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep> {
     const tokens = batches.reduce((sum, batch) => sum + trainedTokens(batch), 0);
     if (tokens === 0) throw new BonsaiError("internal", "A step needs a token to train on.");
-    const sums = noSums();
+    const sums = { loss: 0, correct: 0, entropy: 0 };
     for (const [index, batch] of batches.entries()) {
       const seed = dropoutSeed(this.#options.seed ?? 0, this.#graphs.steps, index);
       const inputs = { ...this.#arrays(batch), scale: Float32Array.of(1 / tokens), dropout_seed: seed };
@@ -118,7 +118,7 @@ class TrainableDecoder implements TrainableModel {
   }
 
   async evaluate(batch: TokenBatch): Promise<EvaluationSums> {
-    const sums = noSums();
+    const sums = { loss: 0, correct: 0 };
     await adding(sums, async (found) => this.#graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
     return { loss: sums.loss, correct: sums.correct, trainedTokens: trainedTokens(batch) };
   }
@@ -149,15 +149,15 @@ class TrainableDecoder implements TrainableModel {
   }
 }
 
-type Sums = Record<"loss" | "correct" | "entropy", number>;
-
-const noSums = (): Sums => ({ loss: 0, correct: 0, entropy: 0 });
-
 /** Adds what a run of a graph finds. */
-async function adding(sums: Sums, run: (found: Record<keyof Sums, Float32Array<ArrayBuffer>>) => Promise<void>): Promise<void> {
-  const found = { loss: new Float32Array(1), correct: new Float32Array(1), entropy: new Float32Array(1) };
+async function adding<Name extends string>(
+  sums: Record<Name, number>,
+  run: (found: Record<Name, Float32Array<ArrayBuffer>>) => Promise<void>,
+): Promise<void> {
+  const names = Object.keys(sums) as Name[];
+  const found = Object.fromEntries(names.map((name) => [name, new Float32Array(1)])) as Record<Name, Float32Array<ArrayBuffer>>;
   await run(found);
-  for (const name of ["loss", "correct", "entropy"] as const) sums[name] += found[name][0] as number;
+  for (const name of names) sums[name] += found[name][0] as number;
 }
 
 /** The model's own weights; of LoRA's factors A is drawn and B is zero. */
