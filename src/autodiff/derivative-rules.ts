@@ -63,10 +63,10 @@ export const derivativeRules: { [P in Primitive]: DerivativeRule<P> } = {
   softmax: (g, y) => [() => softmaxProduct(g, y)],
   logSumExp: (g, _, [x]) => [() => o.mul(g, o.softmax(x!))],
 
-  rmsNorm: (g, _, [x, w], { epsilon }) => [
-    () => rmsProduct(g, x!, w!, epsilon),
-    () => o.sumTo(o.mul(g, o.mul(x!, o.inverseRms(x!, epsilon))), w!.shape),
-  ],
+  rmsNorm: (g, _, [x, w], { epsilon }) => {
+    const weighed = once(() => o.mul(asMatrix(g), asMatrix(x!)));
+    return [() => rmsProduct(g, weighed(), x!, w!, epsilon), () => rmsWeightProduct(weighed(), x!, w!, epsilon)];
+  },
   // d/dx (m + e)^(-1/2) = -y^3 x / H, m the mean of squares.
   inverseRms: (g, y, [x]) => [() => o.mul(x!, o.mul(o.mul(g, o.mul(y, o.mul(y, y))), -1 / lastSize(x!)))],
   standardize: (g, y, [x], { epsilon }) => [() => standardizeProduct(g, y, o.inverseDeviation(x!, epsilon))],
@@ -151,12 +151,20 @@ function softmaxProduct(g: Node, y: Node): Node {
   return o.mul(y, o.sub(g, o.sumLast(o.mul(g, y))));
 }
 
-/** r g w - x r^3 mean(g w x) with r = 1 / rms(x). */
-function rmsProduct(g: Node, x: Node, w: Node, epsilon: number): Node {
+/** r g w - x r^3 mean(g w x) with r = 1 / rms(x). The mean is a product of g x, which the derivative by w needs too, and w. */
+function rmsProduct(g: Node, weighed: Node, x: Node, w: Node, epsilon: number): Node {
   const r = o.inverseRms(x, epsilon);
-  const weighted = o.mul(g, w);
-  const share = o.mul(o.mul(o.sumLast(o.mul(weighted, x)), 1 / lastSize(x)), o.mul(r, o.mul(r, r)));
-  return o.sub(o.mul(weighted, r), o.mul(x, share));
+  const size = lastSize(x);
+  const mean = o.reshape(o.matmul(weighed, o.reshape(w, [size, 1]), { alpha: 1 / size }), r.shape);
+  const share = o.mul(mean, o.mul(r, o.mul(r, r)));
+  return o.sub(o.mul(o.mul(g, w), r), o.mul(x, share));
+}
+
+/** Sum over the rows of g x r: a product with r. */
+function rmsWeightProduct(weighed: Node, x: Node, w: Node, epsilon: number): Node {
+  const rows = weighed.shape[0] as number;
+  const r = o.reshape(o.inverseRms(x, epsilon), [rows, 1]);
+  return o.reshape(o.matmul(r, weighed, { transposeA: true }), w.shape);
 }
 
 /** r (g - mean(g) - y mean(g y)) with r = 1 / deviation(x). */
@@ -170,9 +178,15 @@ function scoreProducts(scores: () => Node, q: Node, k: Node, scale: number): (()
   return [() => o.matmul(shared(), k, { alpha: scale }), () => o.matmul(shared(), q, { transposeA: true, alpha: scale })];
 }
 
-/** p (g vᵀ - sum(g y)): the row sums of g vᵀ p are those of g y, which is smaller (Dao et al. 2022, FlashAttention, appendix B.2). */
+/**
+ * p (g vᵀ - sum(g y)): the row sums of g vᵀ p are those of g y, which is smaller (Dao et al. 2022, FlashAttention, appendix B.2). The product
+ * subtracts them itself, as one more column of g beside a column of ones: a pass less over [T, T].
+ */
 function attentionScores(g: Node, y: Node, v: Node, p: Node): Node {
-  return o.mul(p, o.sub(o.matmul(g, v, { transposeB: true }), o.sumLast(o.mul(g, y))));
+  const last = g.shape.length - 1;
+  const ones = g.program.full(1, v.shape.with(last, 1));
+  const extended = o.concat([g, o.neg(o.sumLast(o.mul(g, y)))], last);
+  return o.mul(p, o.matmul(extended, o.concat([v, ones], last), { transposeB: true }));
 }
 
 function inverse(permutation: readonly number[]): number[] {
