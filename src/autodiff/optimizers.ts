@@ -32,14 +32,28 @@ export function momentNames(options: OptimizerOptions): readonly string[] {
 /** Scalars of one step that its graph is fed with, by name. */
 export type StepScalars = Readonly<Record<string, number>>;
 
-/** @param step counted from 1 */
-export function stepScalars(options: OptimizerOptions, learningRate: number, step: number, decays: boolean): StepScalars {
+export interface OptimizerStep {
+  learningRate: number;
+  /** Counted from 1. */
+  step: number;
+  /** What the gradient is multiplied by: see `clipFactor`. */
+  clip: number;
+  /** Whether the weights are some that decay. */
+  decays: boolean;
+}
+
+export function stepScalars(options: OptimizerOptions, { learningRate, step, clip, decays }: OptimizerStep): StepScalars {
   const weightDecay = decays ? options.weightDecay : 0;
-  if (options.kind === "sgd") return { decay: weightDecay, rate: learningRate };
+  if (options.kind === "sgd") return { clip, decay: weightDecay, rate: learningRate };
+  // With s = root of the second bias correction, rate mean / (root(square) / s + epsilon) is rate s mean / (root(square) + s epsilon).
+  const root = Math.sqrt(1 - options.beta2 ** step);
   return {
     keep: 1 - learningRate * weightDecay,
-    rate: learningRate / (1 - options.beta1 ** step),
-    root: Math.sqrt(1 - options.beta2 ** step),
+    share: (1 - options.beta1) * clip,
+    // Of the gradient, not of its square: a large gradient's square and the square of its small factor may leave float32 apart, not together.
+    rootShare: Math.sqrt(1 - options.beta2) * clip,
+    rate: (learningRate * root) / (1 - options.beta1 ** step),
+    margin: root * options.epsilon,
   };
 }
 
@@ -50,7 +64,9 @@ export interface Updated {
 }
 
 /**
- * All of one shape but the scalars.
+ * All of one shape but the scalars. What can be computed of scalars is, since each operation here is a pass over all weights.
+ * @param gradient before clipping
+ * @param decays as in the scalars
  * @param scalars nodes of `stepScalars`, by name
  */
 export function updateWeight(
@@ -58,20 +74,23 @@ export function updateWeight(
   weight: Node,
   gradient: Node,
   moments: readonly Node[],
+  decays: boolean,
   scalars: (name: string) => Node,
 ): Updated {
+  const isDecayed = decays && options.weightDecay > 0;
   if (options.kind === "sgd") {
-    const decayed = add(gradient, mul(weight, scalars("decay")));
+    const clipped = mul(gradient, scalars("clip"));
+    const decayed = isDecayed ? add(clipped, mul(weight, scalars("decay"))) : clipped;
     const [buffer] = moments;
     const direction = buffer === undefined ? decayed : add(mul(buffer, options.momentum), decayed);
     return { weight: sub(weight, mul(direction, scalars("rate"))), moments: buffer === undefined ? [] : [direction] };
   }
   const [first, second] = moments as [Node, Node];
-  const mean = add(first, mul(sub(gradient, first), 1 - options.beta1));
-  const square = add(mul(second, options.beta2), mul(mul(gradient, gradient), 1 - options.beta2));
-  const denominator = add(div(sqrt(square), scalars("root")), options.epsilon);
-  const kept = mul(weight, scalars("keep"));
-  return { weight: sub(kept, mul(div(mean, denominator), scalars("rate"))), moments: [mean, square] };
+  const mean = add(mul(first, options.beta1), mul(gradient, scalars("share")));
+  const scaled = mul(gradient, scalars("rootShare"));
+  const square = add(mul(second, options.beta2), mul(scaled, scaled));
+  const change = mul(div(mean, add(sqrt(square), scalars("margin"))), scalars("rate"));
+  return { weight: sub(isDecayed ? mul(weight, scalars("keep")) : weight, change), moments: [mean, square] };
 }
 
 /** The factor that brings gradients of this global norm to `maxNorm` at most, as torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013). */

@@ -1,7 +1,6 @@
 /** @file What an optimiser step changes: weights and moments in arrays of our own, updated slice by slice by one small graph. */
 
 import type { TrainedWeight } from "../architectures/training/trained-weights.ts";
-import { mul } from "../autodiff/operations.ts";
 import { clipFactor, momentNames, stepScalars, updateWeight, type OptimizerOptions } from "../autodiff/optimizers.ts";
 import { Program } from "../autodiff/program.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -54,7 +53,7 @@ export class OptimizerState {
       if (members.length === 0) continue;
       const layout = new ArenaLayout(members, longestSlice);
       const name = decays ? "update-matrices" : "update-vectors";
-      const session = await TrainingSession.open(updateProgram(options, layout.sliceLength), { folder, name, threads });
+      const session = await TrainingSession.open(updateProgram(options, decays, layout.sliceLength), { folder, name, threads });
       const moments = momentNames(options).map(() => layout.allocate());
       groups.push({ decays, layout, weights: layout.allocate(), gradients: layout.allocate(), moments, session });
     }
@@ -86,13 +85,10 @@ export class OptimizerState {
   /** One step with the gradients, of the given norm, brought to `maxNorm` at most. */
   async update(learningRate: number, norm: number, maxNorm: number | undefined): Promise<void> {
     this.#step++;
-    const clip = Float32Array.of(clipFactor(norm, maxNorm));
+    const clip = clipFactor(norm, maxNorm);
     for (const { decays, layout, weights, gradients, moments, session } of this.#groups) {
-      const scalars = Object.entries(stepScalars(this.#options, learningRate, this.#step, decays)).map(([name, value]) => [
-        name,
-        Float32Array.of(value),
-      ]);
-      const fixed = { clip, ...(Object.fromEntries(scalars) as Record<string, Float32Array<ArrayBuffer>>) };
+      const scalars = Object.entries(stepScalars(this.#options, { learningRate, step: this.#step, clip, decays }));
+      const fixed = Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)]));
       for (let at = 0; at < layout.slices; at++) {
         const weight = layout.slice(weights, at);
         const remembered = moments.map((moment, index) => [`moment${index}`, layout.slice(moment, at)] as const);
@@ -150,13 +146,12 @@ function hasDecay({ shape }: TrainedWeight): boolean {
   return shape.length > 1;
 }
 
-function updateProgram(options: OptimizerOptions, length: number): Program {
+function updateProgram(options: OptimizerOptions, decays: boolean, length: number): Program {
   const program = new Program();
   const vector = (name: string): ReturnType<Program["input"]> => program.input(name, "float32", [length]);
   const scalar = (name: string): ReturnType<Program["input"]> => program.input(name, "float32", []);
   const moments = momentNames(options).map((_, index) => vector(`moment${index}`));
-  const gradient = mul(vector("gradient"), scalar("clip"));
-  const updated = updateWeight(options, vector("weight"), gradient, moments, scalar);
+  const updated = updateWeight(options, vector("weight"), vector("gradient"), moments, decays, scalar);
   program.output("new_weight", updated.weight);
   updated.moments.forEach((moment, index) => program.output(`new_moment${index}`, moment));
   return program;

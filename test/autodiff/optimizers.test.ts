@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { mul } from "../../src/autodiff/operations.ts";
 import { clipFactor, momentNames, stepScalars, updateWeight, type OptimizerOptions } from "../../src/autodiff/optimizers.ts";
 import { Program } from "../../src/autodiff/program.ts";
 import { assertClose } from "./assert-close.ts";
@@ -33,14 +32,14 @@ describe("the optimiser", () => {
       const vector = (input: string): ReturnType<Program["input"]> => program.input(input, "float32", [start.length]);
       const scalar = (input: string): ReturnType<Program["input"]> => program.input(input, "float32", []);
       const moments = momentNames(options).map(vector);
-      const updated = updateWeight(options, vector("weight"), mul(vector("gradient"), scalar("clip")), moments, scalar);
+      const updated = updateWeight(options, vector("weight"), vector("gradient"), moments, true, scalar);
       program.output("new weight", updated.weight);
       updated.moments.forEach((moment, at) => program.output(`new ${momentNames(options)[at]}`, moment));
       let state: Record<string, number[]> = { weight: start };
       for (const moment of momentNames(options)) state[moment] = start.map(() => 0);
       for (const [step, gradient] of gradients.entries()) {
         const clip = clipFactor(Math.hypot(...gradient), maxNorm);
-        const scalars = { clip, ...stepScalars(options, learningRate, step + 1, true) };
+        const scalars = stepScalars(options, { learningRate, step: step + 1, clip, decays: true });
         const feeds: Feeds = Object.fromEntries([
           ...Object.entries({ ...state, gradient }).map(([input, values]) => [input, Float32Array.from(values)]),
           ...Object.entries(scalars).map(([input, value]) => [input, Float32Array.of(value)]),
