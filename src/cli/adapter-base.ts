@@ -1,9 +1,15 @@
-/** @file Which base an adapter belongs to: by the name that its adapter_config.json keeps, among models that are served, present, on disk or in the catalog. */
+/**
+ * @file Which base an adapter belongs to, and which policy a head reads: by the name that adapter_config.json or reward.json keeps, among models that
+ * are served, present, on disk or in the catalog.
+ */
 
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { readJsonObject } from "../formats/json-file.ts";
+import type { RewardDescription } from "../engine/reward-description.ts";
+import type { PolicyHeadOptions } from "../engine/reward-model.ts";
 import { adapterConfigFile } from "../formats/peft-adapter.ts";
+import { readRewardConfig, rewardConfigFile } from "../reward/reward-config.ts";
 
 /** A model, or an adapter that does not know its base yet. */
 export interface FoundModel {
@@ -13,9 +19,17 @@ export interface FoundModel {
   path: string;
 }
 
-export interface ServedModel extends FoundModel {
+/** A model or adapter that may be a reward model. */
+export interface DescribedModel extends FoundModel {
+  /** What its outputs mean; policies have none. */
+  reward?: RewardDescription;
+}
+
+export interface ServedModel extends DescribedModel {
   /** Adapters that are served over its weights. */
-  adapters?: FoundModel[];
+  adapters?: DescribedModel[];
+  /** Reward models that read its hidden states, or those of an adapter. */
+  heads?: PolicyHeadOptions[];
 }
 
 const largestConfigBytes = 2 ** 20;
@@ -24,13 +38,38 @@ export function isAdapter({ path }: FoundModel): boolean {
   return existsSync(join(path, adapterConfigFile));
 }
 
+export function isRewardModel({ path }: FoundModel): boolean {
+  return existsSync(join(path, rewardConfigFile));
+}
+
+/** Whether a folder is a head over the hidden states of a policy, and no model or adapter. Throws `invalid_model_file` where its reward.json is wrong. */
+export function isPolicyHead(model: FoundModel): boolean {
+  return isRewardModel(model) && readRewardConfig(model.path).form === "policy-head";
+}
+
+/** The model with what its outputs mean, where it is a reward model. */
+export function described(model: FoundModel): DescribedModel {
+  return isRewardModel(model) ? { ...model, reward: readRewardConfig(model.path) } : { ...model };
+}
+
+/** A head whose policy is served as `policy`. */
+export function headOver({ id, path }: FoundModel, policy: FoundModel): PolicyHeadOptions {
+  const { policy: reference, ...reward } = readRewardConfig(path);
+  return { id, path, policy: policy.id, reward, sha256: reference?.sha256 ?? "" };
+}
+
+/** What the head says its policy is, as `baseNameOf`. */
+export function policyNameOf(head: FoundModel): string | undefined {
+  return readRewardConfig(head.path).policy?.name;
+}
+
 /** What the adapter says its base is: a name of the Hugging Face hub, a folder, or a name of ours; undefined where it says nothing. */
 export function baseNameOf(adapter: FoundModel): string | undefined {
   const name = readJsonObject(join(adapter.path, adapterConfigFile), largestConfigBytes)["base_model_name_or_path"];
   return typeof name === "string" && name !== "" ? name : undefined;
 }
 
-/** The model of that name: its id or the last part of the name, whatever its case, or its folder, seen from the adapter's or from here. */
+/** The model of that name: its id or the last part of the name, whatever its case, or its folder, seen from the adapter's (or head's) or from here. */
 export function findBase<M extends FoundModel>(name: string, adapter: FoundModel, models: readonly M[]): M | undefined {
   const paths = new Set([resolve(adapter.path, name), resolve(name)]);
   const last = basename(name).toLowerCase();

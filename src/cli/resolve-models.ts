@@ -7,7 +7,20 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readCatalog, type Catalog } from "./catalog.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { adapterConfigFile, adapterWeightsFile } from "../formats/peft-adapter.ts";
-import { baseNameOf, findBase, isAdapter, type FoundModel, type ServedModel } from "./adapter-base.ts";
+import { scoreFile } from "../formats/score-weight.ts";
+import { rewardConfigFile } from "../reward/reward-config.ts";
+import {
+  baseNameOf,
+  described,
+  findBase,
+  headOver,
+  isAdapter,
+  isPolicyHead,
+  isRewardModel,
+  policyNameOf,
+  type FoundModel,
+  type ServedModel,
+} from "./adapter-base.ts";
 import { isComplete } from "./partial-file.ts";
 import { pullModel, type PullOptions } from "./pull.ts";
 import { defaultModelsFolder } from "./project-root.ts";
@@ -40,13 +53,16 @@ export async function resolveModels(
   };
   if (names.length === 0) {
     const models = present.filter((model) => !isBareEncoder(model));
-    if (models.every(isAdapter)) {
+    if (models.every((model) => isAdapter(model) || isRewardModel(model))) {
       log(`No model that can be served alone is in ${modelsFolder}: pulling ${defaultModelName}.`);
       models.push(await pull(defaultModelName));
     }
     return withAdapters(models, async (adapter, base) => {
       const hint = catalogName(base, catalog) === undefined ? "" : ` npm run pull -- ${catalogName(base, catalog)} brings it.`;
-      log(`${adapter.id} is left out: its base ${base ?? "has no name in its adapter_config.json and"} is not in ${modelsFolder}.${hint}`);
+      const what = isPolicyHead(adapter) ? "policy" : "base";
+      log(
+        `${adapter.id} is left out: its ${what} ${base ?? "has no name in its adapter_config.json and"} is not in ${modelsFolder}.${hint}`,
+      );
       return undefined;
     });
   }
@@ -69,21 +85,21 @@ export async function resolveModels(
       (base && findBase(base, adapter, present)) ??
       (folder === undefined ? undefined : modelAtPath(folder)) ??
       (inCatalog && (await find(inCatalog)));
-    if (found !== undefined && found !== "" && !isAdapter(found)) return found;
+    if (found !== undefined && found !== "" && (!isAdapter(found) || isPolicyHead(adapter))) return found;
     throw new BonsaiError(
       "usage",
       base === undefined
         ? `${adapter.id} is an adapter whose adapter_config.json does not name its base: set base_model_name_or_path to the base's name or folder.`
-        : `${adapter.id} is an adapter of ${base}, and no such model is here: give its folder or file with a --model of its own, as ${basename(base)}=PATH.`,
+        : `${adapter.id} is ${isPolicyHead(adapter) ? "a head over the hidden states" : "an adapter"} of ${base}, and no such model is here: give its folder or file with a --model of its own, as ${basename(base)}=PATH.`,
       { param: "--model" },
     );
   });
 }
 
 /** An encoder without a head that scores answers nobody: reward models are trained from it. */
-function isBareEncoder({ path }: FoundModel): boolean {
-  const config = join(path, "config.json");
-  if (!existsSync(config) || existsSync(join(path, "reward.json"))) return false;
+function isBareEncoder(model: FoundModel): boolean {
+  const config = join(model.path, "config.json");
+  if (!existsSync(config) || isRewardModel(model)) return false;
   return readJsonObject(config, largestConfigBytes)["model_type"] === "bert";
 }
 
@@ -93,28 +109,46 @@ function catalogName(name: string | undefined, catalog: Catalog): string | undef
 }
 
 /**
- * Puts each adapter to its base, which is served too.
- * @param bring finds the base of an adapter that is not among the models; undefined leaves the adapter out
+ * Puts each adapter to its base and each head to its policy, which are served too.
+ * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves the adapter or head out
  * @throws BonsaiError `usage` for two models of one id
  */
-async function withAdapters(
-  models: readonly FoundModel[],
-  bring: (adapter: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>,
-): Promise<ServedModel[]> {
-  const served: ServedModel[] = models.filter((model) => !isAdapter(model)).map((model) => ({ ...model }));
-  for (const adapter of models.filter(isAdapter)) {
-    const name = baseNameOf(adapter);
-    let base = name === undefined ? undefined : findBase(name, adapter, served);
-    if (base === undefined) {
-      const found = await bring(adapter, name);
+async function withAdapters(models: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
+  const heads = models.filter(isPolicyHead);
+  const served: ServedModel[] = models.filter((model) => !isAdapter(model) && !heads.includes(model)).map(described);
+  for (const adapter of models.filter(isAdapter)) await putAdapter(adapter, served, bring);
+  for (const head of heads) {
+    const policies = (): FoundModel[] => served.flatMap((model) => [model, ...(model.adapters ?? [])]);
+    const name = policyNameOf(head);
+    let policy = name === undefined ? undefined : findBase(name, head, policies());
+    if (policy === undefined) {
+      const found = await bring(head, name);
       if (found === undefined) continue;
-      base = served.find(({ path }) => path === found.path);
-      if (base === undefined) served.push((base = { ...found }));
+      if (isAdapter(found)) await putAdapter(found, served, bring);
+      else if (!served.some(({ path }) => path === found.path)) served.push(described(found));
+      policy = policies().find(({ path }) => path === found.path);
+      if (policy === undefined) continue;
     }
-    (base.adapters ??= []).push(adapter);
+    const base = served.find((model) => model === policy || model.adapters?.some((adapter) => adapter === policy));
+    (base!.heads ??= []).push(headOver(head, policy));
   }
-  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? [])]));
+  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? [])]));
   return served;
+}
+
+/** Finds the base of an adapter, or the policy of a head. */
+type Bring = (model: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>;
+
+async function putAdapter(adapter: FoundModel, served: ServedModel[], bring: Bring): Promise<void> {
+  const name = baseNameOf(adapter);
+  let base = name === undefined ? undefined : findBase(name, adapter, served);
+  if (base === undefined) {
+    const found = await bring(adapter, name);
+    if (found === undefined) return;
+    base = served.find(({ path }) => path === found.path);
+    if (base === undefined) served.push((base = described(found)));
+  }
+  (base.adapters ??= []).push(described(adapter));
 }
 
 /** Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. The project's chat model first, then by name. */
@@ -137,10 +171,11 @@ export async function presentModels(modelsFolder: string, catalog: Catalog): Pro
   return found;
 }
 
-/** Files of a folder that hold weights, or the config that makes it a Hugging Face folder or an adapter's. */
+/** Files of a folder that hold weights, or the config that makes it a Hugging Face folder, an adapter's or a head's. */
 function weightsIn(folder: string): string[] {
   const names = readdirSync(folder);
   if (names.includes(adapterConfigFile) && names.includes(adapterWeightsFile)) return [adapterConfigFile];
+  if (names.includes(rewardConfigFile) && names.includes(scoreFile)) return [rewardConfigFile];
   const isHuggingFace = names.includes("config.json") && names.some((name) => name.endsWith(".safetensors"));
   return isHuggingFace ? ["config.json"] : names.filter((name) => name.toLowerCase().endsWith(".gguf")).toSorted();
 }
@@ -156,7 +191,7 @@ function modelIn(folder: string): string {
       { param: "--model" },
     );
   }
-  if (first === "config.json" || first === adapterConfigFile) return resolve(folder);
+  if (first === "config.json" || first === adapterConfigFile || first === rewardConfigFile) return resolve(folder);
   if (weights.length > 1) {
     throw new BonsaiError("usage", `The folder ${folder} holds ${weights.length} GGUF files: name one of ${weights.join(", ")}.`, {
       param: "--model",

@@ -33,7 +33,7 @@ export const ConfigSchema = Type.Object(
         group: "Models",
         metavar: "NAME|PATH|ALIAS=PATH",
         description:
-          "Model to serve: a name of the catalog, a GGUF file or a Hugging Face folder; ALIAS=PATH sets the name that requests use. May be repeated",
+          "Model or reward model to serve: a name of the catalog, a GGUF file, or a folder in Hugging Face's or PEFT's layout; ALIAS=PATH sets the name that requests use. May be repeated",
         default: [],
         defaultText: "the models that are present, else the catalog's first, which is then pulled",
       }),

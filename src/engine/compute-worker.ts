@@ -1,6 +1,7 @@
 /** @file The compute worker's entry: loads the models, runs the engine, answers messages between steps. */
 
 import { parentPort, workerData } from "node:worker_threads";
+import { EncoderScorer } from "./encoder-scorer.ts";
 import { EngineLoop, type GenerationListener } from "./engine-loop.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { loadModels, type Model } from "./model.ts";
@@ -13,15 +14,24 @@ const port = parentPort;
 if (port === null) throw new Error("compute-worker.ts runs as a worker thread, started by start-engine.ts.");
 const send = (message: FromWorker): void => port.postMessage(message);
 
-/** Loads one model after the other: each may use all cores while it is prepared. */
-async function loadAll(setup: WorkerSetup): Promise<Model[]> {
-  const models: Model[] = [];
-  for (const options of setup.models) models.push(...(await loadModels({ ...options, log: (line) => send({ type: "log", line }) })));
-  return models;
+interface Loaded {
+  models: Model[];
+  encoders: EncoderScorer[];
 }
 
-function serve(models: Model[], setup: WorkerSetup): void {
-  const loop = new EngineLoop(models, setup.loop);
+/** Loads one model after the other: each may use all cores while it is prepared. */
+async function loadAll(setup: WorkerSetup): Promise<Loaded> {
+  const loaded: Loaded = { models: [], encoders: [] };
+  for (const { reward, ...rest } of setup.models) {
+    const options = { ...rest, log: (line: string) => send({ type: "log", line }) };
+    if (reward?.form === "encoder") loaded.encoders.push(await EncoderScorer.load({ ...options, reward }));
+    else loaded.models.push(...(await loadModels({ ...options, reward })));
+  }
+  return loaded;
+}
+
+function serve({ models, encoders }: Loaded, setup: WorkerSetup): void {
+  const loop = new EngineLoop(models, setup.loop, encoders);
   let turn: Omit<Turn, "type" | "stats"> | undefined;
   // What one step gives to all its rows crosses in one message.
   const pending = (): Omit<Turn, "type" | "stats"> => {
@@ -62,7 +72,7 @@ function serve(models: Model[], setup: WorkerSetup): void {
       port.close();
     }
   });
-  send({ type: "ready", models: models.map(({ info }) => info) });
+  send({ type: "ready", models: [...models, ...encoders].map(({ info }) => info) });
 }
 
 const setup = workerData as WorkerSetup;

@@ -19,7 +19,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-const formatVersion = 12;
+export const formatVersion = 12;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */

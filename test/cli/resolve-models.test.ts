@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { Catalog } from "../../src/cli/catalog.ts";
 import { defaultModelName, resolveModels } from "../../src/cli/resolve-models.ts";
+import type { RewardDescription } from "../../src/engine/reward-description.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { fileRoute, startLoopbackServer } from "./loopback-server.ts";
 
@@ -29,6 +30,15 @@ const catalog: Catalog = {
     ],
   },
 };
+/** A reward.json of one output. */
+const reward = {
+  form: "decoder",
+  dimensions: ["reward"],
+  weights: [1],
+  normalization: { mean: [0], deviation: [1], holistic: { mean: 0, deviation: 1 }, reference: "none" },
+  max_length: 512,
+};
+
 let folders = 0;
 
 /** A models' folder with these files. */
@@ -78,7 +88,7 @@ describe("models to serve", () => {
       "encoder/model.safetensors": "",
       "judge/config.json": config,
       "judge/model.safetensors": "",
-      "judge/reward.json": "{}",
+      "judge/reward.json": JSON.stringify({ ...reward, form: "encoder" }),
     });
     const ids = async (names: string[]): Promise<string[]> =>
       (await resolveModels(names, quiet, { modelsFolder: folder, catalog })).map(({ id }) => id);
@@ -225,3 +235,89 @@ describe("adapters to serve", () => {
     await rejectsWith(resolveModels([`bear=${join(folder, "polite")}`], quiet, options), "usage", /Two models are called bear/);
   });
 });
+
+describe("reward models to serve", () => {
+  const sha256 = "a".repeat(64);
+  const files = {
+    "bear/config.json": "{}",
+    "bear/model.safetensors": "",
+    "polite/adapter_config.json": JSON.stringify({ base_model_name_or_path: "bear" }),
+    "polite/adapter_model.safetensors": "",
+    "rm/config.json": '{"model_type": "bert"}',
+    "rm/model.safetensors": "",
+    "rm/reward.json": JSON.stringify({ ...reward, form: "encoder" }),
+    "rm-lora/adapter_config.json": JSON.stringify({ base_model_name_or_path: "../bear" }),
+    "rm-lora/adapter_model.safetensors": "",
+    "rm-lora/reward.json": JSON.stringify(reward),
+    "own/score.safetensors": "",
+    "own/reward.json": JSON.stringify({ ...reward, form: "policy-head", policy: { name: "polite", sha256 } }),
+  };
+  const description: RewardDescription = {
+    form: "decoder",
+    dimensions: ["reward"],
+    weights: [1],
+    normalization: { dimensions: [{ mean: 0, deviation: 1 }], holistic: { mean: 0, deviation: 1 }, reference: "none" },
+    maxLength: 512,
+  };
+  const at = (folder: string, id: string): { id: string; path: string } => ({ id, path: join(folder, id) });
+  const ownHead = (folder: string): object => ({
+    ...at(folder, "own"),
+    policy: "polite",
+    reward: { ...description, form: "policy-head" },
+    sha256,
+  });
+
+  test("are those of the models' folder with a reward.json, adapters with their base and heads with their policy", async () => {
+    const folder = modelsFolder(files);
+    assert.deepEqual(withoutUndefined(await resolveModels([], quiet, { modelsFolder: folder, catalog })), [
+      {
+        ...at(folder, "bear"),
+        adapters: [at(folder, "polite"), { ...at(folder, "rm-lora"), reward: description }],
+        heads: [ownHead(folder)],
+      },
+      { ...at(folder, "rm"), reward: { ...description, form: "encoder" } },
+    ]);
+  });
+
+  test("that are named bring their policy, and that policy's base", async () => {
+    const folder = modelsFolder(files);
+    assert.deepEqual(withoutUndefined(await resolveModels(["own"], quiet, { modelsFolder: folder, catalog })), [
+      { ...at(folder, "bear"), adapters: [at(folder, "polite")], heads: [ownHead(folder)] },
+    ]);
+    assert.deepEqual(withoutUndefined(await resolveModels([join(folder, "rm-lora")], quiet, { modelsFolder: modelsFolder(), catalog })), [
+      { ...at(folder, "bear"), adapters: [{ ...at(folder, "rm-lora"), reward: description }] },
+    ]);
+  });
+
+  test("whose policy is nowhere are left out, or refused when they are named", async () => {
+    const { "own/score.safetensors": score, "own/reward.json": own } = files;
+    const folder = modelsFolder({
+      "own/score.safetensors": score,
+      "own/reward.json": own,
+      "bear/config.json": "{}",
+      "bear/model.safetensors": "",
+    });
+    const lines: string[] = [];
+    assert.deepEqual(await resolveModels([], (line) => lines.push(line), { modelsFolder: folder, catalog }), [at(folder, "bear")]);
+    assert.match(lines.join(), /own is left out: its policy polite is not in/);
+    await rejectsWith(
+      resolveModels(["own"], quiet, { modelsFolder: folder, catalog }),
+      "usage",
+      /own is a head over the hidden states of polite, and no such model is here/,
+    );
+  });
+
+  test("with a reward.json that is none are refused by the key at fault", async () => {
+    const folder = modelsFolder({ ...files, "rm/reward.json": "{}" });
+    await rejectsWith(
+      resolveModels(["rm"], quiet, { modelsFolder: folder, catalog }),
+      "invalid_model_file",
+      /rm\/reward\.json: form is missing/,
+    );
+  });
+});
+
+/** Equality of what would cross to the worker: a key that is undefined is none. */
+function withoutUndefined(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
