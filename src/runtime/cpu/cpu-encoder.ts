@@ -24,9 +24,10 @@ export class CpuEncoder {
     const { ids, types, mask, rows: count, length } = encoderBatch(rows, this.#config);
     const shape = [count, length];
     const feeds = { ids: tensor("int32", ids, shape), types: tensor("int32", types, shape), mask: tensor("float32", mask, shape) };
-    const { logits } = await this.#session.run(feeds, { logits: null });
+    const results = await this.#session.run(feeds, { logits: null });
+    const logits = results["logits"]?.data as Float32Array;
     const outputs = this.#config.labels.length;
-    return rows.map((_, row) => Array.from((logits?.data as Float32Array).subarray(row * outputs, (row + 1) * outputs)));
+    return rows.map((_, row) => Array.from(logits.subarray(row * outputs, (row + 1) * outputs)));
   }
 
   async dispose(): Promise<void> {
