@@ -3,12 +3,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { startEngine } from "../engine/start-engine.ts";
+import { parseEnsemble } from "../reward/ensemble.ts";
 import { resolveModels } from "./resolve-models.ts";
 import type { StartEngine } from "./serve.ts";
 
 export const loadEngine: StartEngine = async (config, log) =>
   startEngine({
     models: await resolveModels(config.model, log),
+    ensembles: config.rewardEnsemble.map(parseEnsemble),
     quantization: config.quantization,
     cacheDir: config.cacheDir === "" ? defaultCacheDir() : config.cacheDir,
     threads: config.threads,

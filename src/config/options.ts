@@ -38,6 +38,17 @@ export const ConfigSchema = Type.Object(
         defaultText: "the models that are present, else the catalog's first, which is then pulled",
       }),
     ),
+    rewardEnsemble: Type.Array(
+      Type.String({ minLength: 1 }),
+      annotate({
+        group: "Models",
+        metavar: "NAME=MODEL+MODEL[:RULE]",
+        description:
+          "Reward model made of others that are served, as in careful=rm-1+rm-2:minimum; RULE is mean, minimum, or mean-K for the mean less K deviations. May be repeated",
+        default: [],
+        defaultText: "none",
+      }),
+    ),
     quantization: oneOf(
       quantizations,
       annotate({

@@ -1,6 +1,6 @@
 /** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
 
-import type { RewardDescription } from "./reward-description.ts";
+import type { EnsembleDescription, RewardDescription } from "./reward-description.ts";
 import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 
 /** One turn of a conversation, as the chat template sees it. */
@@ -138,8 +138,10 @@ export interface ModelInfo {
   hasChatTemplate: boolean;
   /** Hash of weights, quantisation and program version: answers can change only when it does. */
   fingerprint: string;
-  /** Of a reward model. */
+  /** Of a reward model that is no ensemble. */
   reward?: RewardDescription | undefined;
+  /** Of a reward model that is one. */
+  ensemble?: EnsembleDescription | undefined;
 }
 
 /** A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is replaced. */

@@ -34,3 +34,16 @@ export interface RewardDescription {
   /** Most tokens that the model reads. */
   maxLength: number;
 }
+
+/**
+ * mean: of the members' rewards. minimum: the least of them ("worst-case optimisation"). pessimistic: their mean less `deviations` times their
+ * deviation (after "uncertainty-weighted optimisation", which takes the variance). Coste et al. 2023, section 3.
+ */
+export type EnsembleRule = { kind: "mean" } | { kind: "minimum" } | { kind: "pessimistic"; deviations: number };
+
+/** A reward model that is made of others. */
+export interface EnsembleDescription {
+  /** Ids of reward models, at least one. */
+  members: readonly string[];
+  rule: EnsembleRule;
+}

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { EngineLoopOptions } from "./engine-loop.ts";
+import { ensembleInfos, type NamedEnsemble } from "./ensembles.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import type { ModelOptions } from "./model.ts";
@@ -14,6 +15,8 @@ import { fromWire } from "./wire-error.ts";
 
 export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
   models: readonly Pick<ModelOptions, "id" | "path" | "reward" | "adapters" | "heads">[];
+  /** Reward models that are made of others. */
+  ensembles?: readonly NamedEnsemble[];
   /** Threads that compute; 0 takes one for each core. */
   threads: number;
   /** Takes lines for the person who waits. */
@@ -31,7 +34,7 @@ const restartIntervalMs = 10_000;
 
 /** Resolves when all models are loaded. Rejects with the error of the first that cannot be. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { models, quantization, cacheDir, log, threads, ...loop } = options;
+  const { models, ensembles = [], quantization, cacheDir, log, threads, ...loop } = options;
   const setup: WorkerSetup = {
     models: models.map((model) => ({
       ...model,
@@ -45,7 +48,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     })),
     loop,
   };
-  const engine = new WorkerEngine(setup, log);
+  const engine = new WorkerEngine(setup, ensembles, log);
   await engine.start();
   return engine;
 }
@@ -58,6 +61,7 @@ interface Waiting<T> {
 
 class WorkerEngine implements Engine {
   readonly #setup: WorkerSetup;
+  readonly #ensembles: readonly NamedEnsemble[];
   readonly #log: (line: string) => void;
   readonly #streams = new Map<number, EventQueue<GenerateEvent>>();
   readonly #tokenizing = new Map<number, Waiting<number[]>>();
@@ -69,8 +73,9 @@ class WorkerEngine implements Engine {
   #nextId = 1;
   #closing = false;
 
-  constructor(setup: WorkerSetup, log: (line: string) => void) {
+  constructor(setup: WorkerSetup, ensembles: readonly NamedEnsemble[], log: (line: string) => void) {
     this.#setup = setup;
+    this.#ensembles = ensembles;
     this.#log = log;
   }
 
@@ -87,8 +92,13 @@ class WorkerEngine implements Engine {
       let crash: Error | undefined;
       worker.on("message", (message: FromWorker) => {
         if (message.type === "ready") {
-          this.#models = message.models;
-          resolve();
+          try {
+            this.#models = [...message.models, ...ensembleInfos(message.models, this.#ensembles)];
+            resolve();
+          } catch (error) {
+            reject(error);
+            worker.postMessage({ type: "close" } satisfies ToWorker);
+          }
         } else if (message.type === "startFailed") reject(fromWire(message.error));
         else this.#receive(message);
       });

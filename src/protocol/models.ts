@@ -2,7 +2,7 @@
 
 import { Type, type Static } from "typebox";
 import type { ModelInfo } from "../engine/request.ts";
-import type { RewardDescription } from "../engine/reward-description.ts";
+import type { EnsembleDescription, RewardDescription } from "../engine/reward-description.ts";
 
 export const Model = Type.Object(
   {
@@ -29,7 +29,19 @@ export const Model = Type.Object(
             weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),
             reference: Type.String({ description: "On what the rewards have mean 0 and deviation 1." }),
           },
-          { description: "Of a reward model." },
+          { description: "Of a reward model that is no ensemble." },
+        ),
+      ),
+      ensemble: Type.Optional(
+        Type.Object(
+          {
+            members: Type.Array(Type.String()),
+            rule: Type.String({ description: "How their rewards become one: mean, minimum, or pessimistic." }),
+            deviations: Type.Optional(
+              Type.Number({ description: "By how many of the members' deviations the pessimistic rule lowers their mean." }),
+            ),
+          },
+          { description: "Of a reward model that is made of others." },
         ),
       ),
     }),
@@ -56,6 +68,7 @@ export const toModel = (info: ModelInfo): Model => ({
     has_chat_template: info.hasChatTemplate,
     fingerprint: info.fingerprint,
     ...(info.reward === undefined ? {} : { reward: toRewardCard(info.reward) }),
+    ...(info.ensemble === undefined ? {} : { ensemble: toEnsembleCard(info.ensemble) }),
   },
 });
 
@@ -64,3 +77,8 @@ function toRewardCard({ form, dimensions, weights, normalization }: RewardDescri
 }
 
 export const toModelList = (models: readonly ModelInfo[]): ModelList => ({ object: "list", data: models.map(toModel) });
+
+function toEnsembleCard({ members, rule }: EnsembleDescription): NonNullable<Model["card"]["ensemble"]> {
+  const { kind, ...parameters } = rule;
+  return { members: [...members], rule: kind, ...parameters };
+}

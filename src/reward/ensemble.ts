@@ -1,13 +1,9 @@
 /** @file Several reward models as one: an answer that only some of them like is worth less where the rule is a pessimistic one. */
 
+import type { NamedEnsemble } from "../engine/ensembles.ts";
+import type { EnsembleRule } from "../engine/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { RewardedAnswer, RewardModel } from "./reward-model.ts";
-
-/**
- * mean: of the members' rewards. minimum: the least of them ("worst-case optimisation"). pessimistic: their mean less `deviations` times their
- * deviation (after "uncertainty-weighted optimisation", which takes the variance). Coste et al. 2023, section 3.
- */
-export type EnsembleRule = { kind: "mean" } | { kind: "minimum" } | { kind: "pessimistic"; deviations: number };
+import type { RewardedAnswer, RewardModel } from "./rewarded-answer.ts";
 
 /** What the members' rewards come to. */
 export function combine(rewards: readonly number[], rule: EnsembleRule): number {
@@ -71,4 +67,24 @@ function combineAnswers(answers: readonly RewardedAnswer[], dimensions: number |
     cachedTokens: sum(({ cachedTokens }) => cachedTokens),
     cutTokens: sum(({ cutTokens }) => cutTokens),
   };
+}
+
+const definition = /^([A-Za-z0-9][A-Za-z0-9._-]*)=([^=,]+?)(?::(mean|minimum|mean-([0-9]+(?:\.[0-9]+)?)))?$/;
+
+/**
+ * An ensemble as it is written on a command line: `NAME=MODEL+MODEL` and, by `:mean`, `:minimum` or `:mean-K`, its rule; the mean by default.
+ * @throws BonsaiError `usage`
+ */
+export function parseEnsemble(text: string): NamedEnsemble {
+  const [, id, list, rule, deviations] = definition.exec(text) ?? [];
+  const members = (list ?? "").split("+");
+  if (id === undefined || members.some((member) => member === "") || new Set(members).size < members.length) {
+    throw new BonsaiError(
+      "usage",
+      `${JSON.stringify(text)} is no ensemble: write NAME=MODEL+MODEL with each reward model once, and :mean, :minimum or :mean-K (the mean less K deviations) after them.`,
+      { param: "--reward-ensemble" },
+    );
+  }
+  if (deviations !== undefined) return { id, members, rule: { kind: "pessimistic", deviations: Number(deviations) } };
+  return { id, members, rule: { kind: rule === "minimum" ? "minimum" : "mean" } };
 }

@@ -7,12 +7,13 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EncoderScorer } from "../../src/engine/encoder-scorer.ts";
 import { EngineLoop } from "../../src/engine/engine-loop.ts";
+import { ensembleInfos } from "../../src/engine/ensembles.ts";
+import type { ModelInfo } from "../../src/engine/request.ts";
 import type { RewardDescription } from "../../src/engine/reward-description.ts";
 import type { ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
-import { ensembleOf } from "../../src/reward/ensemble.ts";
 import { readRewardConfig, rawNormalization, writeRewardConfig } from "../../src/reward/reward-config.ts";
 import { servedRewardModel } from "../../src/reward/reward-model.ts";
 import type { ConversationMessage } from "../../src/text/encode-chat.ts";
@@ -21,6 +22,7 @@ import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { bertPath, openBert } from "../architectures/bert-goldens.ts";
 import { largestDifference } from "../architectures/goldens.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { assertRefused } from "../formats/expect-error.ts";
 import { roomyLimits } from "./answers.ts";
 import { RandomChoices } from "./random-requests.ts";
 
@@ -144,6 +146,7 @@ test("reward models of every form answer from behind the worker, alone and as an
       described("llama"),
       { id: "encoder", path: encoderPath, reward: description },
     ],
+    ensembles: [{ id: "least", members: ["llama", "adapter"], rule: { kind: "minimum" } }],
     quantization: "fp32",
     cacheDir,
     threads: 1,
@@ -157,6 +160,7 @@ test("reward models of every form answer from behind the worker, alone and as an
       ["adapter", "reward", 240],
       ["llama", "reward", 240],
       ["encoder", "reward", 40],
+      ["least", "reward", 240],
     ],
   );
   const { inputs } = requestOf(golden.conversations);
@@ -173,7 +177,7 @@ test("reward models of every form answer from behind the worker, alone and as an
     assert.ok(Math.abs(one![index]!.raw - raw) < 1e-3 && Math.abs(one![index]!.reward - (raw - 0.25) / 1.25) < 1e-3);
     assert.ok(largestDifference(one![index]!.dimensions, [(a! - 0.5) / 2, (b! + 0.25) / 1.5, (c! - 0.125) / 0.5]) < 1e-3);
   });
-  const least = await ensembleOf("both", [llama!, adapter!], { kind: "minimum" }).score(inputs, { truncate: false });
+  const least = await servedRewardModel(engine, engine.models.at(-1)!).score(inputs, { truncate: false });
   least.forEach(({ reward }, index) => assert.equal(reward, Math.min(one![index]!.reward, other![index]!.reward)));
 
   const isCode =
@@ -197,4 +201,25 @@ test("reward models of every form answer from behind the worker, alone and as an
   const closing = assert.rejects(cut, isCode("draining"));
   await engine.close();
   await closing;
+});
+
+test("ensembles are of reward models that are served, under names of their own", () => {
+  const info = (id: string, kind: "policy" | "reward"): ModelInfo => ({
+    id,
+    kind,
+    base: undefined,
+    created: 1,
+    contextLength: 100,
+    vocabSize: 10,
+    quantization: "fp32",
+    device: "cpu",
+    hasChatTemplate: true,
+    fingerprint: id,
+  });
+  const models = [info("bear", "policy"), info("rm", "reward")];
+  const listed = (id: string, member: string): ModelInfo[] => ensembleInfos(models, [{ id, members: [member], rule: { kind: "mean" } }]);
+  assert.deepEqual(listed("careful", "rm")[0]?.ensemble, { members: ["rm"], rule: { kind: "mean" } });
+  assertRefused(() => listed("bear", "rm"), "usage", /Two models are called bear/);
+  assertRefused(() => listed("careful", "bear"), "usage", /"bear" as a member, which is no reward model.*There are: rm/);
+  assertRefused(() => listed("careful", "rn"), "usage", /Did you mean rm/);
 });

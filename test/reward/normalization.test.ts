@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { ScoreInput } from "../../src/engine/score-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import { combine, ensembleOf } from "../../src/reward/ensemble.ts";
+import { combine, ensembleOf, parseEnsemble } from "../../src/reward/ensemble.ts";
 import { measureNormalization, normalized } from "../../src/reward/normalization.ts";
 import type { RewardModel } from "../../src/reward/reward-model.ts";
 import { assertRefused } from "../formats/expect-error.ts";
@@ -164,5 +164,14 @@ describe("an ensemble", () => {
     controller.abort();
     await assert.rejects(scoring, (error) => error instanceof BonsaiError && error.code === "cancelled");
     assertRefused(() => ensembleOf("none", [], { kind: "mean" }), "usage", /no members/);
+  });
+
+  test("is read as it is written on a command line", () => {
+    assert.deepEqual(parseEnsemble("careful=rm-1+rm-2"), { id: "careful", members: ["rm-1", "rm-2"], rule: { kind: "mean" } });
+    assert.deepEqual(parseEnsemble("careful=rm-1+rm-2:minimum"), { id: "careful", members: ["rm-1", "rm-2"], rule: { kind: "minimum" } });
+    const rule = { kind: "pessimistic", deviations: 1.5 };
+    assert.deepEqual(parseEnsemble("careful=a+b:mean-1.5"), { id: "careful", members: ["a", "b"], rule });
+    for (const text of ["a+b", "=a+b", "x=", "x=a++b", "x=a+a", "x=a=b", "x=a,b"])
+      assertRefused(() => parseEnsemble(text), "usage", /is no ensemble/);
   });
 });
