@@ -3,36 +3,60 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { readTrainingOptions, trainingFlags, trainingHelp } from "../config/training-command-line.ts";
-import { PretrainSchema, SftSchema, type TrainingOptions, type TrainingSchema } from "../config/training-options.ts";
+import type { Static, TObject } from "typebox";
+import { RewardSchema } from "../config/reward-training-options.ts";
+import { readTrainingOptions, trainingFlags, trainingHelp, type SharedTrainingOptions } from "../config/training-command-line.ts";
+import { PretrainSchema, SftSchema } from "../config/training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { trainLanguageModel } from "../train/language-model.ts";
-import type { RunOutcome } from "../train/training-run.ts";
+import { trainRewardModel } from "../train/reward-model.ts";
+import type { RunOutcome, TrainingEvent } from "../train/training-run.ts";
 import { isAdapter } from "./adapter-base.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { programVersion } from "./serve.ts";
 import { trainingProgress } from "./training-progress.ts";
 
-interface TrainCommand {
-  stage: "pretrain" | "sft";
-  /** Of package.json's scripts. */
-  name: string;
-  schema: TrainingSchema;
-  about: string[];
+/** What a trainer is given, whatever it trains. */
+interface Training<Options> {
+  /** The command and its words, as a person would type them. */
+  command: string;
+  /** Every option by its flag. */
+  flags: Record<string, unknown>;
+  versions: Record<string, string>;
+  modelPath: string;
+  options: Options;
+  stop: AbortSignal;
+  observe: (event: TrainingEvent) => void;
+  log: (line: string) => void;
 }
 
-const pretrain: TrainCommand = {
-  stage: "pretrain",
+interface TrainCommand<Schema extends TObject> {
+  /** Of package.json's scripts. */
+  name: string;
+  schema: Schema;
+  about: string[];
+  train: (training: Training<Static<Schema>>) => Promise<RunOutcome>;
+}
+
+const pretrain: TrainCommand<typeof PretrainSchema> = {
   name: "pretrain",
   schema: PretrainSchema,
   about: ["Pre-train a language model: the next token of texts, packed in rows."],
+  train: async (training) => trainLanguageModel({ stage: "pretrain", ...training }),
 };
 
-const sft: TrainCommand = {
-  stage: "sft",
+const sft: TrainCommand<typeof SftSchema> = {
   name: "train:sft",
   schema: SftSchema,
   about: ["Fine-tune a chat model on demonstrations: the tokens of the assistant alone, all weights or a LoRA adapter."],
+  train: async (training) => trainLanguageModel({ stage: "sft", ...training }),
+};
+
+const reward: TrainCommand<typeof RewardSchema> = {
+  name: "train:reward",
+  schema: RewardSchema,
+  about: ["Train a reward model on preferences: pairs or ranked lists of answers, in one dimension or several."],
+  train: trainRewardModel,
 };
 
 /** Runs `npm run pretrain`. @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted. */
@@ -45,7 +69,12 @@ export async function runSftCommand(args: readonly string[]): Promise<number> {
   return runTrainCommand(sft, args);
 }
 
-async function runTrainCommand(command: TrainCommand, args: readonly string[]): Promise<number> {
+/** Runs `npm run train:reward`. @returns as `runPretrainCommand`. */
+export async function runRewardCommand(args: readonly string[]): Promise<number> {
+  return runTrainCommand(reward, args);
+}
+
+async function runTrainCommand<Schema extends TObject>(command: TrainCommand<Schema>, args: readonly string[]): Promise<number> {
   try {
     const invocation = readTrainingOptions(command.schema, args);
     if (invocation.kind === "run") return await train(command, invocation.options, args);
@@ -58,7 +87,12 @@ async function runTrainCommand(command: TrainCommand, args: readonly string[]): 
   }
 }
 
-async function train(command: TrainCommand, options: TrainingOptions, args: readonly string[]): Promise<number> {
+async function train<Schema extends TObject>(
+  command: TrainCommand<Schema>,
+  options: Static<Schema>,
+  args: readonly string[],
+): Promise<number> {
+  const { model, outputDir } = options as unknown as SharedTrainingOptions;
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) {
@@ -73,12 +107,11 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
   const progress = trainingProgress(process.stderr, console.log);
   let outcome: RunOutcome;
   try {
-    outcome = await trainLanguageModel({
-      stage: command.stage,
+    outcome = await command.train({
       command: ["npm run", command.name, "--", ...args.map(quoted)].join(" "),
       flags: trainingFlags(command.schema, options),
       versions: versions(),
-      modelPath: await findModel(options.model),
+      modelPath: await findModel(model),
       options,
       stop: stop.signal,
       observe: progress.observe,
@@ -89,7 +122,7 @@ async function train(command: TrainCommand, options: TrainingOptions, args: read
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
   if (outcome.isFinished) {
-    console.log(`The trained model is in ${options.outputDir}.`);
+    console.log(`The trained model is in ${outputDir}.`);
     return 0;
   }
   console.error(

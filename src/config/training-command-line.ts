@@ -1,21 +1,29 @@
 /** @file The words of a trainer's command line as its options, checked one by one and then together, and its --help. */
 
+import type { Static, TObject } from "typebox";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readFlags } from "./command-line.ts";
 import { optionLines } from "./describe.ts";
 import { defaultsOf, optionsOf } from "./option.ts";
 import { supportedDevices } from "./options.ts";
-import { trainingGroups, type TrainingOptions, type TrainingSchema } from "./training-options.ts";
+import type { TrainingOptions } from "./training-options.ts";
+
+/** Options that every trainer has; what it has beside them its own schema says. */
+export type SharedTrainingOptions = Omit<TrainingOptions, "packingStrategy">;
 
 /** What the command line asks for. */
-export type TrainingInvocation = { kind: "help" } | { kind: "version" } | { kind: "run"; options: TrainingOptions };
+export type TrainingInvocation<Options> = { kind: "help" } | { kind: "version" } | { kind: "run"; options: Options };
 
-/** @throws BonsaiError `usage`, naming the flag at fault and what would be right. */
-export function readTrainingOptions(schema: TrainingSchema, args: readonly string[]): TrainingInvocation {
+/**
+ * @param schema whose options are the shared ones and more.
+ * @throws BonsaiError `usage`, naming the flag at fault and what would be right.
+ */
+export function readTrainingOptions<Schema extends TObject>(schema: Schema, args: readonly string[]): TrainingInvocation<Static<Schema>> {
   const listed = optionsOf(schema.properties);
   const flags = readFlags(args, listed);
   if (flags.kind !== "values") return flags;
-  const options = { ...defaultsOf(listed), ...flags.values } as TrainingOptions;
+  const read = { ...defaultsOf(listed), ...flags.values };
+  const options = read as unknown as SharedTrainingOptions;
   const refuse = (flag: string, message: string): never => {
     throw new BonsaiError("usage", message, { param: flag });
   };
@@ -52,21 +60,24 @@ export function readTrainingOptions(schema: TrainingSchema, args: readonly strin
       // prettier-ignore
       if (name in flags.values) refuse(flag, `${flag} is what the adapter of --adapter has: give one of the two.`);
   }
-  return { kind: "run", options };
+  return { kind: "run", options: read as Static<Schema> };
 }
 
 /** The options by their flags, as a record of a run keeps them. */
-export function trainingFlags(schema: TrainingSchema, options: TrainingOptions): Record<string, unknown> {
-  return Object.fromEntries(optionsOf(schema.properties).map(({ name, flag }) => [`--${flag}`, options[name]]));
+export function trainingFlags<Schema extends TObject>(schema: Schema, options: Static<Schema>): Record<string, unknown> {
+  const values = options as Record<string, unknown>;
+  return Object.fromEntries(optionsOf(schema.properties).map(({ name, flag }) => [`--${flag}`, values[name]]));
 }
 
 /** The text of --help. */
-export function trainingHelp(schema: TrainingSchema, about: readonly string[], command: string): string {
+export function trainingHelp(schema: TObject, about: readonly string[], command: string): string {
+  const listed = optionsOf(schema.properties);
+  const groups = [...new Set(listed.map(({ group }) => group))];
   const lines = [
     ...about,
     "",
     `Usage: npm run ${command} -- --model DIR --dataset FILE --output-dir DIR [options]`,
-    ...optionLines(trainingGroups, optionsOf(schema.properties), { withVariables: false, others: [] }),
+    ...optionLines(groups, listed, { withVariables: false, others: [] }),
   ];
   return `${lines.join("\n")}\n`;
 }

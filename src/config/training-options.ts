@@ -4,10 +4,8 @@ import { Type, type Static } from "typebox";
 import { annotations, oneOf } from "./option.ts";
 import { supportedDevices } from "./options.ts";
 
-/** The headings under which --help lists the options, in this order. */
-export const trainingGroups = ["Model and data", "Length of the run", "Optimiser", "LoRA", "Output", "Operation"] as const;
-
-const annotate = annotations<(typeof trainingGroups)[number]>();
+/** The headings under which --help lists the options. */
+const annotate = annotations<"Model and data" | "Length of the run" | "Optimiser" | "LoRA" | "Output" | "Operation">();
 
 /** Where commands differ. */
 interface Defaults {
@@ -303,13 +301,13 @@ const operation = {
   ),
 };
 
-export type TrainingSchema = ReturnType<typeof trainingSchema>;
+/** The options that all trainers have, by the groups of --help. */
+export function trainingProperties(defaults: Defaults) {
+  return { ...modelAndData(defaults), ...lengthOfRun(defaults), ...optimiser(defaults), ...lora, ...output, ...operation };
+}
 
 function trainingSchema(defaults: Defaults) {
-  return Type.Object(
-    { ...modelAndData(defaults), ...lengthOfRun(defaults), ...optimiser(defaults), ...lora, ...output, ...operation },
-    { additionalProperties: false },
-  );
+  return Type.Object(trainingProperties(defaults), { additionalProperties: false });
 }
 
 /** `npm run pretrain`. */
@@ -338,4 +336,4 @@ export const SftSchema = trainingSchema({
 });
 
 /** Every option of a trainer with its value. */
-export type TrainingOptions = Static<TrainingSchema>;
+export type TrainingOptions = Static<ReturnType<typeof trainingSchema>>;

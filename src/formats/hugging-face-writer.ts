@@ -43,9 +43,16 @@ const LARGEST_CONFIG_BYTES = 16 * 2 ** 20;
  * Writes `weights` with the config and tokenizer of `base` to `folder`, which is made if absent. The tokenizer's files are
  * copied byte for byte where the base is a folder, and written from the metadata where it is a GGUF file. Each file is
  * written whole or not at all, weights first and config.json last: without it the folder is no model. One that is there is removed first.
+ * @param changes keys of config.json that are not the base's: of a model with another head.
  * @throws BonsaiError `write_failed`, naming the file.
  */
-export function writeHuggingFaceFolder(folder: string, base: ModelFile, weights: readonly WeightToWrite[], type: SavedType): void {
+export function writeHuggingFaceFolder(
+  folder: string,
+  base: ModelFile,
+  weights: readonly WeightToWrite[],
+  type: SavedType,
+  changes: JsonObject = {},
+): void {
   const config = base.format === "huggingface" ? readJsonObject(pathInFolder(base.path, "config.json"), LARGEST_CONFIG_BYTES) : base.config;
   onDisk(folder, () => {
     mkdirSync(folder, { recursive: true });
@@ -61,6 +68,7 @@ export function writeHuggingFaceFolder(folder: string, base: ModelFile, weights:
   writeJsonFile(join(folder, "generation_config.json"), generationConfig(base));
   writeJsonFile(join(folder, "config.json"), {
     ...config,
+    ...changes,
     dtype: type,
     // What transformers before 4.56 calls it.
     torch_dtype: type,

@@ -26,11 +26,13 @@ export interface ChosenAdapter {
   begin: AdapterBeginning | undefined;
 }
 
+type AdapterOptions = Pick<TrainingOptions, "model" | "adapter" | "loraR" | "loraAlpha" | "loraDropout" | "loraTargetModules">;
+
 /**
  * Undefined where all weights are trained.
  * @throws BonsaiError as `readPeftAdapter`; `invalid_model_file` where an adapter on disk does not fit the model.
  */
-export function chooseAdapter(options: TrainingOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
+export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
   const dropout = options.loraDropout;
   if (options.adapter !== "") {
     const adapter = readPeftAdapter(options.adapter, config.family);
@@ -81,7 +83,7 @@ function hashOf(pairs: ReadonlyMap<string, LoraPair>): string {
 }
 
 /** Gives a model that trains an adapter the factors of one, in place of those it was made with. */
-export function beginFromAdapter(model: TrainableModel, { pairs }: AdapterBeginning): void {
+export function beginFromAdapter(model: Pick<TrainableModel, "state" | "restore">, { pairs }: AdapterBeginning): void {
   const state = new Map(model.state());
   for (const [layer, { a, b, inputs, outputs }] of pairs) {
     state.set(peftTensorName(layer, "A"), { shape: [a.length / inputs, inputs], data: a });

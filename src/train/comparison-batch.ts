@@ -126,31 +126,36 @@ export interface RowSizes {
 }
 
 /**
- * Answers side by side in their rows, each a document of its own, as `buildTrainingDecoder` takes them; and `ends` [N], the place of each
- * answer's last token.
+ * Answers side by side in their rows, each a document of its own: ids, segments, positions and, for models that know them, types [R * T]; and
+ * the places of each answer's first and last token, starts and ends [N].
+ * @throws BonsaiError `internal` for answers that do not fit.
  */
 export function tokenArrays(
   { answers, rows }: ComparisonBatch,
   { rows: R, length: T }: RowSizes,
   N: number,
-): Record<string, Int32Array<ArrayBuffer>> {
+): Record<"ids" | "segments" | "positions" | "types" | "starts" | "ends", Int32Array<ArrayBuffer>> {
   const arrays = {
     ids: new Int32Array(R * T),
     segments: new Int32Array(R * T).fill(-1),
     positions: new Int32Array(R * T),
+    types: new Int32Array(R * T),
+    starts: new Int32Array(N),
     ends: new Int32Array(N),
   };
   for (const [row, indices] of rows.entries()) {
     let at = row * T;
     for (const [segment, index] of indices.entries()) {
-      const { ids } = answers[index]!;
-      if (row >= R || at + ids.length > (row + 1) * T)
-        throw new BonsaiError("internal", `Row ${row} does not fit ${R} rows of ${T} tokens.`);
+      const { ids, types } = answers[index]!;
+      const end = at + ids.length;
+      if (row >= R || end > (row + 1) * T) throw new BonsaiError("internal", `Row ${row} does not fit ${R} rows of ${T} tokens.`);
       arrays.ids.set(ids, at);
-      arrays.segments.fill(segment, at, at + ids.length);
-      for (let place = 0; place < ids.length; place++) arrays.positions[at + place] = place;
-      at += ids.length;
-      arrays.ends[index] = at - 1;
+      arrays.segments.fill(segment, at, end);
+      for (let place = at; place < end; place++) arrays.positions[place] = place - at;
+      if (types !== undefined) arrays.types.set(types, at);
+      arrays.starts[index] = at;
+      arrays.ends[index] = end - 1;
+      at = end;
     }
   }
   return arrays;

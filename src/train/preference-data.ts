@@ -21,11 +21,11 @@ export function comparisonLength({ answers }: Comparison): number {
   return answers.reduce((sum, { ids }) => sum + ids.length, 0);
 }
 
-/** The length that holds every comparison, and every answer of others that will be read. */
-export function commonRowLength(comparisons: readonly Comparison[], others: readonly EncodedAnswer[], longest: number): number {
+/** The length of rows that holds every comparison, and every answer of others that will be read. */
+export function commonRowLength(comparisons: readonly Comparison[], others: readonly EncodedAnswer[]): number {
   const lengths = [...comparisons.map(comparisonLength), ...others.map(({ ids }) => ids.length)];
-  const needed = lengths.reduce((most, length) => Math.max(most, length), 1);
-  return Math.max(needed, Math.min(longest, Math.ceil(needed / lengthMultiple) * lengthMultiple));
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
+  return Math.ceil(longest / lengthMultiple) * lengthMultiple;
 }
 
 /** One comparison a row, or as many as fit, best-fit decreasing. */

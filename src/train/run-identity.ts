@@ -30,17 +30,20 @@ export interface IdentifiedRun {
   totalSteps: number | undefined;
   files: readonly Pick<ReadFile, "sha256">[];
   evaluationFiles: readonly Pick<ReadFile, "sha256">[];
+  /** Flags of the trainer's own that decide a run's course. */
+  ownFlags?: readonly string[];
 }
 
 /** By the names that people know the parts by. */
-export function identityOf({ flags, options, model, adapter, totalSteps, files, evaluationFiles }: IdentifiedRun): JsonObject {
+export function identityOf(run: IdentifiedRun): JsonObject {
+  const { flags, options, model, adapter, totalSteps, files, evaluationFiles, ownFlags = [] } = run;
   const hashes = (of: IdentifiedRun["files"]): string[] => of.map(({ sha256 }) => sha256);
   return {
     "the content of --model": model.contentHash,
     "the content of --dataset": hashes(files),
     "the content of --eval-dataset": hashes(evaluationFiles),
     "the content of --adapter": adapter?.begin?.hash ?? null,
-    ...Object.fromEntries(coursing.map((flag) => [flag, flags[flag]])),
+    ...Object.fromEntries([...coursing, ...ownFlags].map((flag) => [flag, flags[flag]])),
     // Runs from before there was a choice had AdamW and do not say so.
     ...(options.optim === "adamw" ? {} : { "--optim": options.optim }),
     // A constant rate does not look at the end, so such a run may be made longer.

@@ -29,14 +29,14 @@ export function writeTrainedAdapter(
   settings: AdapterSettings,
   type: SavedType,
 ): void {
-  writePeftAdapter(folder, { ...settings, pairs: pairsOf(trained) }, type, base.config["model_type"] === "gpt2");
+  writePeftAdapter(folder, { ...settings, pairs: pairsOfFactors(trained) }, type, base.config["model_type"] === "gpt2");
   writeTokenizer(folder, base);
 }
 
 const factorName = /^base_model\.model\.(.+)\.lora_A\.weight$/;
 
 /** The pairs of factors among tensors of PEFT's names, by their layers. */
-function pairsOf(trained: ReadonlyMap<string, StateTensor>): Map<string, LoraPair> {
+export function pairsOfFactors(trained: ReadonlyMap<string, StateTensor>): Map<string, LoraPair> {
   const pairs = new Map<string, LoraPair>();
   for (const [name, a] of trained) {
     const layer = factorName.exec(name)?.[1];

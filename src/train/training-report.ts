@@ -6,10 +6,11 @@ import { basename, join, resolve, sep } from "node:path";
 import { writeJsonFile, writeWholeFile } from "../formats/written-file.ts";
 import type { ReadFile } from "./json-lines.ts";
 import { lineChart, type LineChart } from "./line-chart.ts";
-import type { EvaluationMetrics, StepMetrics } from "./metrics-file.ts";
+import type { EvaluationLine, EvaluationMetrics, StepLine, StepMetrics } from "./metrics-file.ts";
 
-export interface TrainingReport {
-  stage: "pretrain" | "sft";
+/** What is recorded of every run. */
+export interface RunRecord {
+  stage: "pretrain" | "sft" | "reward";
   /** The command and its words, as a person would type them. */
   command: string;
   /** Every option by its flag. */
@@ -17,6 +18,15 @@ export interface TrainingReport {
   versions: Readonly<Record<string, string>>;
   /** The model that was trained, and the hash of its content. */
   base: { name: string; contentHash: string; isFromNothing: boolean };
+  steps: number;
+  epochs: number;
+  trainSeconds: number;
+  metrics: { steps: readonly StepLine[]; evaluations: readonly EvaluationLine[] };
+}
+
+/** Of a language model. */
+export interface TrainingReport extends RunRecord {
+  stage: "pretrain" | "sft";
   trains: "all weights" | "a LoRA adapter";
   data: {
     files: readonly ReadFile[];
@@ -29,14 +39,16 @@ export interface TrainingReport {
     truncatedTokens: number;
     droppedRows: number;
   };
-  steps: number;
-  epochs: number;
-  trainSeconds: number;
   metrics: { steps: readonly StepMetrics[]; evaluations: readonly EvaluationMetrics[] };
 }
 
 /** Writes the three files to `folder`. @throws BonsaiError `write_failed`. */
 export async function writeTrainingReport(folder: string, report: TrainingReport): Promise<void> {
+  await writePapers(folder, report, "loss (nats a token)", modelCard(basename(folder), report));
+}
+
+/** Writes the three files of any run to `folder`. @throws BonsaiError `write_failed`. */
+export async function writePapers(folder: string, report: RunRecord, lossTitle: string, card: string): Promise<void> {
   const { metrics, ...record } = report;
   const [processor] = cpus();
   writeJsonFile(join(folder, "training.json"), {
@@ -44,15 +56,15 @@ export async function writeTrainingReport(folder: string, report: TrainingReport
     machine: { processor: processor?.model.trim() ?? "unknown", cores: cpus().length, system: systemType() },
     last: { step: metrics.steps.at(-1), evaluation: metrics.evaluations.at(-1) },
   });
-  writeWholeFile(join(folder, "curves.svg"), [await lineChart(curves(metrics))]);
-  writeWholeFile(join(folder, "README.md"), [modelCard(basename(folder), report)]);
+  writeWholeFile(join(folder, "curves.svg"), [await lineChart(curves(metrics, lossTitle))]);
+  writeWholeFile(join(folder, "README.md"), [card]);
 }
 
 /** More points than a chart has pixels only blur it. */
 const mostPoints = 600;
 
 /** Loss of training and of held-out data by step. Of many steps, neighbours are averaged. */
-export function curves({ steps, evaluations }: TrainingReport["metrics"]): LineChart {
+export function curves({ steps, evaluations }: RunRecord["metrics"], yTitle: string): LineChart {
   const perPoint = Math.ceil(steps.length / mostPoints);
   const points: { x: number; y: number }[] = [];
   for (let at = 0; at < steps.length; at += perPoint) {
@@ -61,7 +73,7 @@ export function curves({ steps, evaluations }: TrainingReport["metrics"]): LineC
   }
   return {
     xTitle: "step",
-    yTitle: "loss (nats a token)",
+    yTitle,
     series: [
       { name: "training", points },
       ...(evaluations.length === 0 ? [] : [{ name: "held out", points: evaluations.map((line) => ({ x: line.step, y: line.eval_loss })) }]),
@@ -76,8 +88,6 @@ export function modelCard(name: string, report: TrainingReport): string {
   const { stage, base, trains, data, metrics, steps, epochs, trainSeconds, versions } = report;
   const isAdapter = trains === "a LoRA adapter";
   const [before, after] = [metrics.evaluations[0], metrics.evaluations.at(-1)];
-  const files = [...data.files, ...data.evaluationFiles];
-  const names = tellingNames(files.map((file) => file.path));
   const cut = [
     ...(data.truncatedRows > 0 ? [`${data.truncatedRows} were cut at their end (${data.truncatedTokens} tokens)`] : []),
     ...(data.droppedRows > 0 ? [`${data.droppedRows} were left out, since nothing to train on was left of them`] : []),
@@ -108,18 +118,33 @@ export function modelCard(name: string, report: TrainingReport): string {
     "",
     `${data.documents} documents in ${data.rows} rows of ${data.length} tokens${cut.length === 0 ? "" : `; of the rows of the files ${cut.join(" and ")}`}.`,
     "",
+    ...fileTable([...data.files, ...data.evaluationFiles]),
+    "",
+    ...madeBy(report.command),
+  ].join("\n")}\n`;
+}
+
+/** The lines of a card that name its data. */
+export function fileTable(files: readonly ReadFile[]): string[] {
+  const names = tellingNames(files.map((file) => file.path));
+  return [
     "| file | rows | SHA-256 |",
     "| --- | ---: | --- |",
     ...files.map((file, at) => `| ${names[at]} | ${file.rows} | \`${file.sha256}\` |`),
-    "",
+  ];
+}
+
+/** The last lines of a card. */
+export function madeBy(command: string): string[] {
+  return [
     "## Made by",
     "",
     "```sh",
-    report.command,
+    command,
     "```",
     "",
     "Every option, version and hash is in `training.json`, every step in `metrics.jsonl`.",
-  ].join("\n")}\n`;
+  ];
 }
 
 /** Of each path the fewest last parts that no other path ends with: files of one name are told apart, and no more of the machine is told than that takes. */
@@ -135,6 +160,7 @@ export function tellingNames(paths: readonly string[]): string[] {
 
 const row = (what: string, loss: number, accuracy: number): string => `| ${what} | ${loss.toFixed(4)} | ${accuracy.toFixed(4)} |`;
 
-function duration(seconds: number): string {
+/** As a person says it. */
+export function duration(seconds: number): string {
   return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }

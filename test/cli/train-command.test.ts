@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readTrainingOptions, trainingHelp } from "../../src/config/training-command-line.ts";
 import { optionsOf } from "../../src/config/option.ts";
+import { RewardSchema } from "../../src/config/reward-training-options.ts";
 import { PretrainSchema, SftSchema } from "../../src/config/training-options.ts";
 import { runSftCommand } from "../../src/cli/train-command.ts";
 import { trainingProgress } from "../../src/cli/training-progress.ts";
@@ -16,6 +17,7 @@ import { checkpointSteps } from "../../src/train/checkpoint.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "../formats/expect-error.ts";
+import { soundPairs } from "../train/preference-rows.ts";
 import { soundRows, writeJsonLines } from "../train/sound-rows.ts";
 
 const root = temporaryFolder();
@@ -30,7 +32,7 @@ interface Started {
 
 /** Starts scripts/NAME.ts; `onOutput` hears standard output as it comes. */
 function start(
-  name: "train-sft" | "pretrain",
+  name: "train-sft" | "train-reward" | "pretrain",
   args: readonly string[],
   onOutput: (child: ChildProcess, text: string) => void = () => {},
 ): Started {
@@ -109,6 +111,44 @@ describe("npm run train:sft", () => {
   });
 });
 
+describe("npm run train:reward", () => {
+  const pairs = writeJsonLines(join(root, "pairs.jsonl"), soundPairs());
+  const rewardWords = (output: string): string[] =>
+    `--model ${goldenPath("llama")} --dataset ${pairs} --output-dir ${join(root, output)} --learning-rate 3e-3 --lora-r 4 --max-steps 60 --save-steps 3`.split(
+      " ",
+    );
+
+  test("is killed by kill -9 and goes on to the same bytes", async () => {
+    const whole = await start("train-reward", rewardWords("reward")).ended;
+    assert.deepEqual([whole.status, whole.stderr], [0, ""]);
+    assert.match(
+      whole.stdout,
+      /as a decoder: a LoRA adapter will be trained\.\n60 comparisons of 120 answers[^]*The trained model is in .*reward\.\n$/,
+    );
+    let heard = "";
+    const killed = await start("train-reward", rewardWords("killed"), (child, text) => {
+      heard += text;
+      if (/train: \d+%/.test(heard)) child.kill("SIGKILL");
+    }).ended;
+    assert.equal(killed.signal, "SIGKILL");
+    assert.ok(!existsSync(join(root, "killed/reward.json")));
+    assert.equal((await start("train-reward", [...rewardWords("killed"), "--resume"]).ended).status, 0);
+    for (const file of ["adapter_model.safetensors", "reward.json", "metrics.jsonl", "checkpoints/step-60/state.safetensors"])
+      assert.ok(readFileSync(join(root, "killed", file)).equals(readFileSync(join(root, "reward", file))), file);
+  });
+
+  test("tells a bad row in one line and exits with 1", async () => {
+    const bad = join(root, "bad-pairs.jsonl");
+    writeFileSync(bad, '{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "chosen": "b", "rejected": 3}\n');
+    const { status, stderr } = await start(
+      "train-reward",
+      rewardWords("bad-reward").map((word) => (word === pairs ? bad : word)),
+    ).ended;
+    assert.deepEqual([status, stderr], [1, `train:reward: ${bad}:2: rejected must be a text, not a number.\n`]);
+    assert.ok(!existsSync(join(root, "bad-reward")));
+  });
+});
+
 test("npm run pretrain prints its help and exits with 0", async () => {
   const { status, stdout } = await start("pretrain", ["--help"]).ended;
   assert.equal(status, 0);
@@ -119,11 +159,12 @@ describe("the options of trainers", () => {
   for (const [name, schema] of [
     ["pretrain", PretrainSchema],
     ["train:sft", SftSchema],
+    ["train:reward", RewardSchema],
   ] as const) {
     // prettier-ignore
     test(`of ${name} are all in its help, with defaults, on lines that fit a terminal`, () => {
       const help = trainingHelp(schema, [], name);
-      for (const { flag } of optionsOf(schema.properties)) assert.ok(help.includes(`\n  --${flag}`), flag);
+      for (const { flag } of optionsOf<string>(schema.properties)) assert.ok(help.includes(`\n  --${flag}`), flag);
       assert.match(help, /Default: 8 rows\./);
       for (const line of help.split("\n")) assert.ok(line.length <= 110, line);
     });

@@ -49,13 +49,13 @@ const report: TrainingReport = {
 
 describe("curves", () => {
   test("average neighbouring steps, so that few points show them all, and show every evaluation", () => {
-    const [training, heldOut] = curves(report.metrics).series;
+    const [training, heldOut] = curves(report.metrics, "loss").series;
     assert.ok(training!.points.length <= 600 && training!.points.length > 300);
     assert.equal(training!.points.at(-1)!.x, 1500);
     const mean = training!.points.reduce((sum, { y }) => sum + y, 0) / training!.points.length;
     assert.ok(Math.abs(mean - steps.reduce((sum, { loss }) => sum + loss, 0) / steps.length) < 0.01);
     assert.deepEqual(heldOut!.points, [{ x: 0, y: 3 }, { x: 1500, y: 1.5 }]); // prettier-ignore
-    assert.equal(curves({ steps, evaluations: [] }).series.length, 1);
+    assert.equal(curves({ steps, evaluations: [] }, "loss").series.length, 1);
   });
 });
 

@@ -14,7 +14,8 @@ export interface LoraOptions {
   targetModules: readonly string[];
 }
 
-export type TrainingMode = { kind: "full" } | { kind: "lora"; lora: LoraOptions };
+/** full: all weights of the model; lora: factors beside some of them; frozen: none. */
+export type TrainingMode = { kind: "full" } | { kind: "lora"; lora: LoraOptions } | { kind: "frozen" };
 
 /** A linear layer as the model's own files have it: [outputs, inputs]. */
 export interface LinearModule {

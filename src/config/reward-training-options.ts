@@ -1,0 +1,102 @@
+/** @file The options of `npm run train:reward`: those of every trainer, and what makes a reward model. */
+
+import { Type, type Static } from "typebox";
+import { annotations, oneOf } from "./option.ts";
+import { trainingProperties } from "./training-options.ts";
+
+const annotate = annotations<"Model and data" | "Reward model">();
+
+const rewardModel = {
+  form: oneOf(
+    ["auto", "decoder", "encoder", "policy-head"] as const,
+    annotate({
+      group: "Reward model",
+      description:
+        "decoder: a language model with a score in place of its head; encoder: BERT with a classifier; policy-head: a score over a policy's hidden states, which stay",
+      default: "auto",
+      defaultText: "by the model's architecture, decoder or encoder",
+    }),
+  ),
+  lossType: oneOf(
+    ["bradley-terry", "plackett-luce"] as const,
+    annotate({
+      group: "Reward model",
+      description:
+        "What a list of ranked answers trains on: the mean over its pairs, or the ranking as a whole. Of a pair they are the same",
+      default: "bradley-terry",
+    }),
+  ),
+  centerRewardsCoefficient: Type.Number({
+    minimum: 0,
+    maximum: 1000,
+    ...annotate({
+      group: "Reward model",
+      description: "Weight of the squared sum of a pair's rewards in the loss, which draws rewards to zero; 0.01 is usual",
+      default: 0,
+    }),
+  }),
+  dimensions: Type.Array(
+    Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$" }),
+    annotate({
+      group: "Reward model",
+      metavar: "NAME",
+      description: 'Output of the model, by its name in the rows\' "preferences". May be repeated',
+      default: ["reward"],
+      defaultText: "one output, reward",
+    }),
+  ),
+  dimensionWeights: Type.Array(
+    Type.String({ minLength: 1 }),
+    annotate({
+      group: "Reward model",
+      metavar: "NUMBER",
+      description: "Weight of a dimension in the holistic reward, in the order of --dimensions. May be repeated",
+      default: [],
+      defaultText: "equal ones that add up to 1",
+    }),
+  ),
+  reference: Type.Array(
+    Type.String({ minLength: 1 }),
+    annotate({
+      group: "Reward model",
+      metavar: "FILE",
+      description:
+        "Answers of the policy whose rewards are to have mean 0 and deviation 1: rows of messages, of prompts with completions, or of preferences. May be repeated",
+      default: [],
+      defaultText: "the answers of --eval-dataset, or of --dataset",
+    }),
+  ),
+};
+
+const {
+  packingStrategy: _,
+  model,
+  ...shared
+} = trainingProperties({
+  modelDescription: "Model to begin with: a name of the catalog, a GGUF file or a Hugging Face folder",
+  datasetDescription: 'JSON Lines of {"prompt", "chosen", "rejected"} or {"prompt", "completions", "ranks"}. May be repeated',
+  epochs: 1,
+  learningRate: 1e-4,
+  schedule: "linear",
+  weightDecay: 0,
+  packing: false,
+  packingStrategy: "bfd",
+});
+
+const maxLength = Type.Integer({
+  minimum: 0,
+  maximum: 1 << 20,
+  ...annotate({
+    group: "Model and data",
+    unit: "tokens",
+    description:
+      "Longest answer with its prompt; what is longer loses its beginning (of an encoder, the longer text's end), and is counted",
+    default: 0,
+    defaultText: "1024 tokens, or the model's context where that is shorter",
+  }),
+});
+
+/** `npm run train:reward`; defaults are TRL's RewardConfig's. The order is that of the groups in --help. */
+export const RewardSchema = Type.Object({ model, ...rewardModel, ...shared, maxLength }, { additionalProperties: false });
+
+export type RewardTrainingOptions = Static<typeof RewardSchema>;

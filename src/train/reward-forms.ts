@@ -1,0 +1,205 @@
+/** @file The forms of a reward model as their trainer sees them: how an answer is read, what is trained, and what is left behind. */
+
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+
+import { readBertConfig } from "../architectures/bert-config.ts";
+import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
+import type { OptimizerOptions } from "../autodiff/optimizers.ts";
+import type { RewardTrainingOptions } from "../config/reward-training-options.ts";
+import type { RewardForm } from "../engine/reward-description.ts";
+import { tunedContentHash } from "../engine/reward-model.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
+import { mergeAdapter } from "../formats/merged-adapter.ts";
+import type { ModelFile } from "../formats/model-file.ts";
+import { adapterContentHash, readPeftAdapter } from "../formats/peft-adapter.ts";
+import type { PolicyReference } from "../reward/reward-config.ts";
+import { PairEncoder } from "../text/encode-pair.ts";
+import { Tokenizer } from "../text/tokenizer.ts";
+import { beginFromAdapter, chooseAdapter, type ChosenAdapter } from "./adapter-choice.ts";
+import { DecoderAnswerEncoder, PairAnswerEncoder } from "./answer-encoders.ts";
+import type { RewardObjective, RowSizes } from "./comparison-batch.ts";
+import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
+import { hiddenStatesOf } from "./hidden-states.ts";
+import type { ComparisonSizes } from "./preference-loss.ts";
+import { createRewardDecoder } from "./reward-decoder.ts";
+import { createRewardEncoder } from "./reward-encoder.ts";
+import { createRewardHead } from "./reward-head.ts";
+import { paddingToken, writeRewardAdapter, writeRewardDecoder, writeRewardEncoder, writeRewardHead } from "./reward-output.ts";
+import type { TrainableRewardModel } from "./reward-trainable.ts";
+
+/** What a model under training is made for. */
+export interface RewardLayout extends RowSizes {
+  sizes: ComparisonSizes;
+  objective: RewardObjective;
+  /** All that it will read. */
+  answers: readonly EncodedAnswer[];
+}
+
+/** How it is made, whatever its form. */
+export interface RewardMaking {
+  optimizer: OptimizerOptions;
+  maxGradNorm: number | undefined;
+  threads: number;
+  temporaryFolder: string;
+  stop: AbortSignal;
+}
+
+export interface OpenedForm {
+  form: RewardForm;
+  /** As a person says it. */
+  trains: "all weights" | "a LoRA adapter" | "a head";
+  /** Most tokens that the model reads. */
+  contextLength: number;
+  /** Whether several comparisons may lie in a row. */
+  packs: boolean;
+  encoder: AnswerEncoder;
+  /** Of the run's identity. */
+  adapter: ChosenAdapter | undefined;
+  policy?: PolicyReference;
+  /** Undefined where `stop` came before it was made. */
+  create: (layout: RewardLayout, making: RewardMaking) => Promise<TrainableRewardModel | undefined>;
+  /** Writes all but reward.json to the folder. */
+  write: (folder: string, model: TrainableRewardModel, answers: readonly EncodedAnswer[]) => void;
+}
+
+/**
+ * The form that the options ask for, over an opened model.
+ * @throws BonsaiError `usage` for options that the form does not have; `unsupported_model`, `invalid_model_file`, `invalid_tokenizer`.
+ */
+export function openForm(options: RewardTrainingOptions, model: ModelFile): OpenedForm {
+  const isBert = model.config["model_type"] === "bert";
+  const form = options.form === "auto" ? (isBert ? "encoder" : "decoder") : options.form;
+  if (isBert !== (form === "encoder")) {
+    throw new BonsaiError(
+      "usage",
+      `--form ${form} is not for ${options.model}, whose architecture is ${JSON.stringify(model.config["model_type"])}: leave it out, or name another model.`,
+      { param: "--form" },
+    );
+  }
+  if (form === "encoder") return encoderForm(options, model);
+  const config = readDecoderConfig(model.config, model.path);
+  return form === "decoder" ? decoderForm(options, model, config) : policyHeadForm(options, model, config);
+}
+
+/** transformers' own, where a config has none. */
+function initializerRange({ config }: ModelFile): number {
+  const range = config["initializer_range"];
+  return typeof range === "number" && range > 0 && Number.isFinite(range) ? range : 0.02;
+}
+
+function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
+  const adapter = chooseAdapter(options, config, model);
+  const { dimensions, saveDtype: type } = options;
+  return {
+    form: "decoder",
+    trains: adapter === undefined ? "all weights" : "a LoRA adapter",
+    contextLength: config.contextLength,
+    packs: true,
+    encoder: new DecoderAnswerEncoder(model, true),
+    adapter,
+    create: async ({ rows, length, sizes, objective }, making) => {
+      const decoder = await createRewardDecoder({
+        ...making,
+        config,
+        rows,
+        length,
+        sizes,
+        objective,
+        weights: model.weights,
+        path: model.path,
+        mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
+        recompute: options.gradientCheckpointing,
+        baseBits: options.loadIn8bit ? 8 : 32,
+        seed: options.seed,
+        scoreDeviation: initializerRange(model),
+      });
+      if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
+      return decoder;
+    },
+    write: (folder, decoder, answers) => {
+      const trained = decoder.trainedWeights();
+      if (adapter !== undefined) writeRewardAdapter(folder, model, trained, adapter.settings, type);
+      else {
+        const padTokenId = paddingToken(model, new Set(answers.map(({ ids }) => ids.at(-1)!)));
+        writeRewardDecoder(folder, model, trained, { dimensions, padTokenId, type });
+      }
+    },
+  };
+}
+
+function policyHeadForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
+  requireNoLora(options, "policy-head", "only the head is trained, over a policy that may have an --adapter");
+  const { dimensions, saveDtype: type, adapter } = options;
+  const tuned = adapter === "" ? undefined : readPeftAdapter(adapter, config.family);
+  const weights = tuned === undefined ? model.weights : mergeAdapter(model.weights, tuned);
+  const policy = {
+    name: policyName(adapter === "" ? options.model : adapter, options.outputDir),
+    sha256: tuned === undefined ? model.contentHash : tunedContentHash(model.contentHash, adapterContentHash(adapter)),
+  };
+  return {
+    form: "policy-head",
+    trains: "a head",
+    contextLength: config.contextLength,
+    packs: false,
+    encoder: new DecoderAnswerEncoder(model, false),
+    adapter: undefined,
+    policy,
+    create: async ({ sizes, objective, answers }, making) => {
+      const states = await hiddenStatesOf(answers, { ...making, config, weights, path: model.path });
+      if (states === undefined) return undefined;
+      const { hiddenSize } = config;
+      return createRewardHead({
+        ...making,
+        hiddenSize,
+        states,
+        sizes,
+        objective,
+        seed: options.seed,
+        scoreDeviation: initializerRange(model),
+      });
+    },
+    write: (folder, head) => writeRewardHead(folder, model, head.trainedWeights(), { dimensions, type }),
+  };
+}
+
+function encoderForm(options: RewardTrainingOptions, model: ModelFile): OpenedForm {
+  requireNoLora(options, "encoder", "all weights are trained");
+  if (options.adapter !== "")
+    throw new BonsaiError("usage", "--adapter is not for the form encoder: leave it out.", { param: "--adapter" });
+  const { dimensions, saveDtype: type } = options;
+  // Dropout is off, as TRL has it for reward models: chosen and rejected would be compared through different masks.
+  const config = { ...readBertConfig(model.config, model.path), labels: dimensions, dropout: { hidden: 0, classifier: 0 } };
+  return {
+    form: "encoder",
+    trains: "all weights",
+    contextLength: config.contextLength,
+    packs: true,
+    encoder: new PairAnswerEncoder(new PairEncoder(new Tokenizer(model.tokenizer), model.tokenizer)),
+    adapter: undefined,
+    create: async ({ rows, length, sizes, objective }, making) =>
+      createRewardEncoder({
+        ...making,
+        config,
+        rows,
+        length,
+        sizes,
+        objective,
+        weights: model.weights,
+        path: model.path,
+        recompute: options.gradientCheckpointing,
+        seed: options.seed,
+        deviation: initializerRange(model),
+      }),
+    write: (folder, encoder) => writeRewardEncoder(folder, model, encoder.trainedWeights(), { dimensions, type }),
+  };
+}
+
+function requireNoLora({ loraR }: RewardTrainingOptions, form: string, instead: string): void {
+  if (loraR > 0) throw new BonsaiError("usage", `--lora-r is not for the form ${form}: ${instead}.`, { param: "--lora-r" });
+}
+
+/** A folder or file as it is seen from the reward model's folder; a name as it is. */
+function policyName(model: string, outputDir: string): string {
+  return existsSync(model) ? relative(outputDir, model) : model;
+}
