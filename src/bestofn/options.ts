@@ -30,12 +30,12 @@ export interface BestOfOptions {
   softTemperature: number;
   /** Of majority. */
   voteOn: VotedPart;
-  /** auto takes the schedule that the reward model's measurements allow. */
   prune: "off" | "auto" | readonly PruneStage[];
   deadlineMs: number | undefined;
   targetReward: number | undefined;
   sampleCost: number | undefined;
   rewardFallback: RewardFallback;
+  stream: StreamMode;
 }
 
 /** Strategies that give each candidate a score of its own, which its beginning has too. */
