@@ -16,7 +16,7 @@ interface Stage {
   work: { script: string; args: string[] } | { here: () => void };
   /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
   from: { value?: unknown; files?: string[] };
-  /** A training run, which goes on from a checkpoint in this folder. */
+  /** A training run or a collection, which goes on from what lies in this folder. */
   trains?: string;
 }
 
@@ -59,10 +59,10 @@ function teddy(): Stage[] {
     work: { script: "teddy-world", args: [command, ...flagWords({ "output-dir": work, ...flags })] },
     from: { files: worldSources },
   });
-  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
+  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0], files: string[], more: string[] = []): Stage => ({
     name,
     trains: inWork(name),
-    work: { script, args: flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }) },
+    work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
     from: { files },
   });
   const publish = (name: string): Stage => ({
@@ -72,6 +72,28 @@ function teddy(): Stage[] {
   });
   const weights = (name: string): string => join(model(name), "model.safetensors");
   const heldOutPrompts = inWork("prompts-held-out.jsonl");
+  const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
+  /** Answers of teddy-sft, labelled by raters; gold is asked too, for the report alone. */
+  const collect = (name: string, prompts: string, samples: number, limit?: number): Stage => ({
+    name,
+    trains: inWork(name),
+    work: {
+      script: "collect-preferences",
+      args: [
+        ...flagWords({
+          model: model("teddy-sft"),
+          prompts,
+          samples,
+          quantization: "fp32",
+          "output-dir": inWork(name),
+          ...(limit === undefined ? {} : { limit }),
+        }),
+        ...["raters", "gold"].flatMap((judge) => ["--judge", judge]),
+      ],
+    },
+    from: { files: [weights("teddy-sft"), prompts] },
+  });
+  const rewardDimensions = { usefulness: 0.4, friendliness: 0.3, safety: 0.3 };
   const evaluate = (name: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
@@ -128,16 +150,51 @@ function teddy(): Stage[] {
     publish("teddy-sft"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
+    collect("pairs", inWork("prompts.jsonl"), 2),
+    collect("pairs-held-out", heldOutPrompts, 4, 500),
+    train(
+      "teddy-rm",
+      "train-reward",
+      {
+        model: model("teddy-sft"),
+        dataset: pairsOf("pairs"),
+        "eval-dataset": pairsOf("pairs-held-out"),
+        "eval-steps": 500,
+        "num-train-epochs": 1,
+        "batch-size": 8,
+        packing: true,
+        "learning-rate": 0.0005,
+        "warmup-steps": 20,
+      },
+      [weights("teddy-sft"), pairsOf("pairs"), pairsOf("pairs-held-out")],
+      Object.entries(rewardDimensions).flatMap(([name, weight]) => ["--dimensions", name, "--dimension-weights", String(weight)]),
+    ),
+    publish("teddy-rm"),
+    {
+      name: "evaluate teddy-rm",
+      work: {
+        script: "evaluate",
+        args: [
+          "reward",
+          ...flagWords({
+            model: model("teddy-rm"),
+            dataset: `held-out=${pairsOf("pairs-held-out")}`,
+            card: join(model("teddy-rm"), "README.md"),
+          }),
+        ],
+      },
+      from: { files: [weights("teddy-rm"), pairsOf("pairs-held-out"), "src/teddy"] },
+    },
   ];
 }
 
 const recipes: Readonly<Record<string, { about: string; stages: () => Stage[] }>> = {
-  teddy: { about: "teddy-base and teddy-sft, the small chat models that the server brings along", stages: teddy },
+  teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
 };
 
 /** What others need of a trained model. */
 const publishedFiles =
-  /^(README\.md|curves\.svg|metrics\.jsonl|training\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
+  /^(README\.md|curves\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
 
 function publishModel(from: string, name: string): void {
   const to = join("models", name);
