@@ -82,7 +82,7 @@ export async function resolveModels(
     const folder = base === undefined ? undefined : [resolve(adapter.path, base), resolve(base)].find((path) => existsSync(path));
     const inCatalog = catalogName(base, catalog);
     const found =
-      (base && findBase(base, adapter, present)) ??
+      (base && findBase(base, adapter, present.filter(isPolicy))) ??
       (folder === undefined ? undefined : modelAtPath(folder)) ??
       (inCatalog && (await find(inCatalog)));
     if (found !== undefined && found !== "" && (!isAdapter(found) || isPolicyHead(adapter))) return found;
@@ -118,7 +118,7 @@ async function withAdapters(models: readonly FoundModel[], bring: Bring): Promis
   const served: ServedModel[] = models.filter((model) => !isAdapter(model) && !heads.includes(model)).map(described);
   for (const adapter of models.filter(isAdapter)) await putAdapter(adapter, served, bring);
   for (const head of heads) {
-    const policies = (): FoundModel[] => served.flatMap((model) => [model, ...(model.adapters ?? [])]);
+    const policies = (): FoundModel[] => served.flatMap((model) => [model, ...(model.adapters ?? [])]).filter(isPolicy);
     const name = policyNameOf(head);
     let policy = name === undefined ? undefined : findBase(name, head, policies());
     if (policy === undefined) {
@@ -136,12 +136,17 @@ async function withAdapters(models: readonly FoundModel[], bring: Bring): Promis
   return served;
 }
 
+/** What adapters and heads go over: another model of the name that they keep may be a reward model. */
+function isPolicy(model: FoundModel): boolean {
+  return !isRewardModel(model);
+}
+
 /** Finds the base of an adapter, or the policy of a head. */
 type Bring = (model: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>;
 
 async function putAdapter(adapter: FoundModel, served: ServedModel[], bring: Bring): Promise<void> {
   const name = baseNameOf(adapter);
-  let base = name === undefined ? undefined : findBase(name, adapter, served);
+  let base = name === undefined ? undefined : findBase(name, adapter, served.filter(isPolicy));
   if (base === undefined) {
     const found = await bring(adapter, name);
     if (found === undefined) return;

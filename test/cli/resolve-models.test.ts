@@ -289,6 +289,26 @@ describe("reward models to serve", () => {
     ]);
   });
 
+  test("are no bases of adapters, though they have the base's name", async () => {
+    const folder = modelsFolder(files);
+    const judge = `bear=${join(folder, "rm")}`;
+    const adapter = join(folder, "rm-lora");
+    await rejectsWith(
+      resolveModels([judge, adapter], quiet, { modelsFolder: modelsFolder(), catalog }),
+      "usage",
+      /Two models are called bear/,
+    );
+    assert.deepEqual(
+      (await resolveModels([judge, `base=${join(folder, "bear")}`, adapter], quiet, { modelsFolder: modelsFolder(), catalog })).map(
+        ({ id, adapters }) => [id, adapters?.length],
+      ),
+      [
+        ["bear", undefined],
+        ["base", 1],
+      ],
+    );
+  });
+
   test("whose policy is nowhere are left out, or refused when they are named", async () => {
     const { "own/score.safetensors": score, "own/reward.json": own } = files;
     const folder = modelsFolder({
