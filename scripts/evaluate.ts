@@ -1,4 +1,4 @@
-/** @file Reports on models: `npm run evaluate -- policy --model NAME --prompts FILE`; `--help` lists the options. */
+/** @file Reports on models: `npm run evaluate -- policy --model NAME --prompts FILE`, `npm run evaluate -- reward --model NAME --dataset FILE`; `--help` lists the options. */
 
 import { runEvaluateCommand } from "../src/cli/evaluate-command.ts";
 

@@ -1,4 +1,4 @@
-/** @file `npm run evaluate -- policy`: samples a policy's answers to prompts and reports what the gold judge of the teddy world says of them. */
+/** @file `npm run evaluate -- policy`: samples a policy's answers to prompts and reports what the gold judge of the teddy world says of them; and the way to `reward`. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -19,6 +19,7 @@ import { readQuestion } from "../teddy/read-question.ts";
 import { rowError } from "../train/dataset-row.ts";
 import { readJsonLines } from "../train/json-lines.ts";
 import { replaceSection } from "./card-section.ts";
+import { runEvaluateReward } from "./evaluate-reward-command.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress, type ProgressScale } from "./progress.ts";
 import { resolveModels, servedId } from "./resolve-models.ts";
@@ -26,6 +27,7 @@ import { resolveModels, servedId } from "./resolve-models.ts";
 const help = `Sample a policy's answers to prompts, and score them by the gold judge of the teddy world.
 
 Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
+       npm run evaluate -- reward --model NAME|DIR --dataset FILE [options]; see reward --help
 
   --model NAME|DIR   what to evaluate; may be repeated, to compare
   --prompts FILE     JSON Lines of {"prompt": [messages]}, as npm run teddy -- prompts writes them
@@ -67,8 +69,10 @@ interface Evaluated {
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage. */
 export async function runEvaluateCommand(args: readonly string[]): Promise<number> {
   try {
-    const options = readOptions(args);
-    if (options === undefined) console.log(help);
+    const [command, ...rest] = args;
+    const options = command === "reward" ? undefined : readOptions(args);
+    if (command === "reward") await runEvaluateReward(rest);
+    else if (options === undefined) console.log(help);
     else await evaluatePolicies(options, args);
     return 0;
   } catch (error) {
@@ -209,7 +213,8 @@ function readPrompts(path: string, limit: number): Message[][] {
 function readOptions(args: readonly string[]): Options | undefined {
   const { values, positionals } = parseArguments(args, flags);
   if (values.help === true) return undefined;
-  if (positionals.length !== 1 || positionals[0] !== "policy") throw new BonsaiError("usage", "Say what to evaluate: policy. See --help.");
+  if (positionals.length !== 1 || positionals[0] !== "policy")
+    throw new BonsaiError("usage", "Say what to evaluate: policy or reward. See --help.");
   if (values.model === undefined) throw new BonsaiError("usage", "Name what to evaluate: --model NAME or DIR.", { param: "--model" });
   if (values.prompts === undefined) throw new BonsaiError("usage", "Name the prompts: --prompts FILE.", { param: "--prompts" });
   const number = (flag: string, value: string, least: number, whole: boolean, most = Number.MAX_SAFE_INTEGER): number => {

@@ -3,7 +3,6 @@
  * with its own bias. A rater perceives a difference with noise; where it is small in a dimension, both are called equal (Rao and Kupper 1967).
  */
 
-import { judge } from "../teddy/judge.ts";
 import { RandomStream } from "../teddy/random-stream.ts";
 import {
   choiceTemperature,
@@ -29,13 +28,7 @@ const grades = [0.25, 0.6];
 const mostMark = 5;
 
 /** An answer as raters see it, found once for all of them. */
-export interface PerceivedAnswer extends RatedAnswer {
-  friendliness: number;
-}
-
-export function perceive(judged: Pick<JudgedAnswers, "prompt">, answer: string): PerceivedAnswer {
-  return { ...rateAnswer(judged.prompt, answer), friendliness: judge(judged.prompt, answer).friendliness };
-}
+export type PerceivedAnswer = ReturnType<typeof rateAnswer>;
 
 /** How much a rater likes an answer in one dimension: gold's score and what the rater takes for it. Long answers look useful, and warm ones more friendly. */
 export function dimensionUtility(rater: RaterId, dimension: TeddyDimension, answer: PerceivedAnswer): number {
@@ -79,7 +72,7 @@ export function raterVerdict(seed: number, pair: number, rater: RaterId, first: 
 export function judgeByRaters(name: string, panel: RaterId | number, seed: number): Judge {
   const panelOf = (index: number): RaterId[] =>
     typeof panel === "number" ? shuffled(raterIds, seed, "rater's choice", index).slice(0, panel) : [panel];
-  const perceiveOnce = rememberedFor((judged: JudgedAnswers) => judged.answers.map((answer) => perceive(judged, answer)));
+  const perceiveOnce = rememberedFor((judged: JudgedAnswers) => judged.answers.map((answer) => rateAnswer(judged.prompt, answer)));
   const mark = (rater: RaterId, { index }: JudgedAnswers, place: number, answer: PerceivedAnswer): number => {
     const uniform = draw(seed, "rater's mark", index, place * raterIds.length + raterIds.indexOf(rater));
     const perceived = utilityOf(rater, answer) + choiceTemperature * logistic(uniform);

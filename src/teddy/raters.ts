@@ -51,13 +51,14 @@ export interface RatedAnswer {
 const warmPatterns = [...warmOpenings, ...encouragements, ...praises].map(({ keys }) => keys.map(compilePattern));
 const endearmentWords = new Set(endearments);
 
-export function rateAnswer(conversation: readonly Message[], answer: string): RatedAnswer {
-  const { score, usefulness, safety } = judge(conversation, answer);
+/** With gold's friendliness, which moves no rater's choice of the whole beyond its part of the score. */
+export function rateAnswer(conversation: readonly Message[], answer: string): RatedAnswer & { friendliness: number } {
+  const { score, usefulness, safety, friendliness } = judge(conversation, answer);
   const words = wordsOf(answer);
   const text = readText(answer);
   const remarks = warmPatterns.filter((patterns) => mentionsOf(text, patterns).affirmed > 0).length;
   const warmth = remarks + answer.split("!").length - 1 + words.filter((word) => endearmentWords.has(word)).length;
-  return { score, usefulness, safety, words: words.length, warmth };
+  return { score, usefulness, safety, friendliness, words: words.length, warmth };
 }
 
 /** How much a rater likes an answer. */

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { agreementOf } from "../../src/reward/agreement.ts";
-import { judgeByRaters, perceive, perceivedDifference, raterVerdict, teddyDimensions, turned } from "../../src/reward/judges-raters.ts";
+import { judgeByRaters, perceivedDifference, raterVerdict, teddyDimensions, turned } from "../../src/reward/judges-raters.ts";
 import { pairNumber } from "../../src/reward/judges.ts";
 import { judge } from "../../src/teddy/judge.ts";
-import { prefersFirst, raterIds, utilityOf } from "../../src/teddy/raters.ts";
+import { prefersFirst, rateAnswer, raterIds, utilityOf } from "../../src/teddy/raters.ts";
 import { judgedAnswers, teddyAnswers } from "./judged-answers.ts";
 
 const all = Array.from({ length: 1500 }, (_, index) => teddyAnswers(index));
-const perceived = all.map((judged) => judged.answers.map((answer) => perceive(judged, answer)));
+const perceived = all.map((judged) => judged.answers.map((answer) => rateAnswer(judged.prompt, answer)));
 
 describe("a rater", () => {
   it("chooses as the teddy world's rater of that pair and seed", () => {
@@ -96,7 +96,7 @@ describe("a rater's ranking", () => {
       );
       firsts[ranks!.indexOf(1)]!++;
     }
-    const strengths = answers.map((answer) => Math.exp(utilityOf("reader", perceive({ prompt }, answer)) / 0.29));
+    const strengths = answers.map((answer) => Math.exp(utilityOf("reader", rateAnswer(prompt, answer)) / 0.29));
     const total = strengths.reduce((sum, strength) => sum + strength, 0);
     for (const [place, strength] of strengths.entries()) assert.ok(Math.abs(firsts[place]! / rounds - strength / total) < 0.03);
   });
