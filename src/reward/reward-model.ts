@@ -6,7 +6,7 @@ import { ensembleOf } from "./ensemble.ts";
 import { normalized } from "./normalization.ts";
 import type { RewardModel } from "./rewarded-answer.ts";
 
-export type { RewardedAnswer, RewardModel, RewardOptions } from "./rewarded-answer.ts";
+export type { RewardedAnswer, RewardModel } from "./rewarded-answer.ts";
 
 /** A reward model that the engine serves, or an ensemble of some. Throws `invalid_request` for a policy. */
 export function servedRewardModel(engine: Engine, { id, reward, ensemble }: ModelInfo): RewardModel {
