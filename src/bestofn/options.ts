@@ -37,8 +37,3 @@ export interface BestOfOptions {
   rewardFallback: RewardFallback;
   stream: StreamMode;
 }
-
-/** Strategies that give each candidate a score of its own, which its beginning has too. */
-export function scoresEach(strategy: Strategy): boolean {
-  return strategy === "max" || strategy === "soft" || strategy === "logprob";
-}

@@ -38,6 +38,15 @@ export const ConfigSchema = Type.Object(
         defaultText: "the models that are present, else the catalog's first, which is then pulled",
       }),
     ),
+    rewardModel: Type.String(
+      annotate({
+        group: "Models",
+        metavar: "NAME",
+        description: "Reward model of requests with best_of that name none",
+        default: "",
+        defaultText: "the one over the policy's own hidden states, else the only one that is served",
+      }),
+    ),
     rewardEnsemble: Type.Array(
       Type.String({ minLength: 1 }),
       annotate({

@@ -1,6 +1,7 @@
 /** @file What the mappings of both generation routes share: the head of every answer, and events told apart by prompt. */
 
-import type { FinishReason, GenerateEvent, SequenceEnd } from "../engine/request.ts";
+import type { BestOfEvent } from "../bestofn/events.ts";
+import type { FinishReason, SequenceEnd } from "../engine/request.ts";
 
 /** The fields that an answer, or each chunk of it, begins with. */
 export interface AnswerHead {
@@ -17,7 +18,7 @@ export interface AnswerHead {
 export interface PromptEvent {
   /** Place of the prompt in the request; 0 for chat. */
   prompt: number;
-  event: GenerateEvent;
+  event: BestOfEvent;
 }
 
 /** OpenAI's reason for an end: an answer that was cut from outside is, like one at its limit, not at its own end. */

@@ -3,6 +3,7 @@
 import { Type, type Static } from "typebox";
 import type { GenerateRequest, ModelInfo, Prompt, SamplingParams } from "../engine/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { bestOfFields } from "./best-of-request.ts";
 import { ignored, nullable, unsupported, type RequestLimits } from "./schema.ts";
 
 /** Most entries of logit_bias. */
@@ -95,15 +96,7 @@ export const generationFields = (limits: RequestLimits) => ({
     ),
   ),
   user: ignored("a label for the client's own users", { type: ["string", "null"] }),
-  best_of: Type.Optional(
-    Type.Unsafe<number | null>({
-      type: ["integer", "null"],
-      minimum: 1,
-      maximum: limits.maxN,
-      description: "Must equal `n`: choosing among more candidates than are returned is not supported.",
-    }),
-  ),
-  best_of_options: unsupported("the server does not choose among candidates"),
+  ...bestOfFields(limits),
 });
 
 const sharedObject = Type.Object(generationFields({ maxN: 1, maxStopSequences: 1 }));
@@ -115,7 +108,8 @@ const invalid = (param: string, message: string): BonsaiError => new BonsaiError
 /**
  * What the shared fields ask of the engine. Limits of the schema hold already; here are those that need the model or two fields at once.
  * @param randomSeed Used when the request has no seed.
- * @throws BonsaiError `invalid_request` or `unsupported_field` with `param`.
+ * @param candidates Sequences to sample where they are more than come back: the request's `best_of`.
+ * @throws BonsaiError `invalid_request` with `param`.
  */
 export function toGenerateRequest(
   fields: GenerationFields,
@@ -123,21 +117,14 @@ export function toGenerateRequest(
   model: ModelInfo,
   rest: { maxTokens: number | undefined; logprobs: number | undefined; echo: boolean },
   randomSeed: number,
+  candidates: number | undefined,
 ): GenerateRequest {
-  const n = fields.n ?? 1;
-  if (typeof fields.best_of === "number" && fields.best_of !== n) {
-    throw new BonsaiError(
-      "unsupported_field",
-      `best_of must equal n (${n}): choosing among more candidates than are returned is not supported.`,
-      { param: "best_of" },
-    );
-  }
   if (typeof fields.stream_options === "object" && fields.stream_options !== null && fields.stream !== true)
     throw invalid("stream_options", "stream_options is only allowed with stream: true.");
   return {
     model: model.id,
     prompt,
-    n,
+    n: candidates ?? fields.n ?? 1,
     maxTokens: rest.maxTokens,
     sampling: toSamplingParams(fields, model.vocabSize),
     seed: toSeed(fields.seed ?? randomSeed),

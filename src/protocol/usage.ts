@@ -1,11 +1,11 @@
-/** @file The `usage` of an answer: prompt tokens count once for each prompt, completion tokens for every choice. */
+/** @file The `usage` of an answer: prompt tokens count once for each prompt, completion tokens for every choice and every candidate. */
 
 import { Type, type Static } from "typebox";
-import type { GenerateEvent } from "../engine/request.ts";
+import type { BestOfEvent } from "../bestofn/events.ts";
 
 export const Usage = Type.Object({
   prompt_tokens: Type.Integer({ description: "Tokens of the prompt, once, however many choices share it." }),
-  completion_tokens: Type.Integer({ description: "Tokens of all choices." }),
+  completion_tokens: Type.Integer({ description: "Tokens of all choices, and of all candidates that they were chosen among." }),
   total_tokens: Type.Integer(),
   prompt_tokens_details: Type.Object({ cached_tokens: Type.Integer({ description: "Prompt tokens that the prefix cache answered." }) }),
 });
@@ -17,12 +17,14 @@ export class UsageCounter {
   #cached = 0;
   #completion = 0;
 
-  add(event: GenerateEvent): void {
+  add(event: BestOfEvent): void {
     if (event.type === "start") {
       this.#prompt += event.promptTokens;
       this.#cached += event.cachedTokens;
     } else if (event.type === "finish") {
       this.#completion += event.completionTokens;
+    } else if (event.type === "chosen") {
+      this.#completion += event.otherTokens;
     }
   }
 

@@ -4,6 +4,7 @@ import { fastify, LogController, type FastifyInstance } from "fastify";
 import type { Config } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
 import { unsupportedKeyword } from "../protocol/schema.ts";
+import { BestOfServing } from "./best-of.ts";
 import type { ServerContext } from "./context.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Metrics } from "./metrics.ts";
@@ -88,7 +89,8 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   server.removeContentTypeParser("text/plain");
 
   const lifecycle = new Lifecycle(engine);
-  const context: ServerContext = { config, version, lifecycle, metrics: new Metrics(lifecycle) };
+  const metrics = new Metrics(lifecycle);
+  const context: ServerContext = { config, version, lifecycle, metrics, bestOf: new BestOfServing(config, metrics) };
 
   handleErrors(server);
   observeRequests(server, context);

@@ -1,6 +1,7 @@
 /** @file What the plugins and routes of one server share, and the marks that a route sets for them. */
 
 import type { Config } from "../config/options.ts";
+import type { BestOfServing } from "./best-of.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -10,6 +11,7 @@ export interface ServerContext {
   version: string;
   lifecycle: Lifecycle;
   metrics: Metrics;
+  bestOf: BestOfServing;
 }
 
 declare module "fastify" {

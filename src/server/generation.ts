@@ -1,6 +1,7 @@
 /** @file Runs the engine for the prompts of one HTTP request as a single stream of events. */
 
-import type { Engine, GenerateEvent, GenerateRequest, ModelInfo } from "../engine/request.ts";
+import type { BestOfEvent } from "../bestofn/events.ts";
+import type { Engine, GenerateRequest, ModelInfo } from "../engine/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { PromptEvent } from "../protocol/answer.ts";
 
@@ -32,25 +33,28 @@ function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw signal.reason;
 }
 
+/** What runs a request: the engine as it is, or Best-of-N over it. */
+export type RunRequest = (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<BestOfEvent>;
+
 /**
  * The events of all requests as they come. When one fails, or the loop is left, all are cancelled.
- * @throws BonsaiError what the engine rejects with, or the reason of the signal.
+ * @throws BonsaiError what a request rejects with, or the reason of the signal.
  */
 export async function* generateAll(
-  engine: Engine,
+  run: RunRequest,
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
 ): AsyncGenerator<PromptEvent, void, undefined> {
   if (requests.length === 1) {
-    for await (const event of engine.generate(requests[0]!, signal)) yield { prompt: 0, event };
+    for await (const event of run(requests[0]!, signal)) yield { prompt: 0, event };
     throwIfAborted(signal);
     return;
   }
   const cancellation = new AbortController();
   const cancel = (): void => cancellation.abort(signal.reason);
   signal.addEventListener("abort", cancel, { once: true });
-  const iterators = requests.map((request) => engine.generate(request, cancellation.signal)[Symbol.asyncIterator]());
-  const advance = async (prompt: number): Promise<{ prompt: number; result: IteratorResult<GenerateEvent> }> => ({
+  const iterators = requests.map((request) => run(request, cancellation.signal)[Symbol.asyncIterator]());
+  const advance = async (prompt: number): Promise<{ prompt: number; result: IteratorResult<BestOfEvent> }> => ({
     prompt,
     result: await iterators[prompt]!.next(),
   });

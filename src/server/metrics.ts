@@ -1,8 +1,9 @@
 /** @file The server's Prometheus metrics: requests, latencies of generation, and the engine's counters as they stand at each scrape. */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { BestOfEvent } from "../bestofn/events.ts";
 import type { EngineStats } from "../engine/request.ts";
-import type { PromptEvent } from "../protocol/answer.ts";
+import { BestOfMetrics } from "./best-of-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
 const requestSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -98,6 +99,7 @@ const engineMetrics: readonly EngineMetric[] = [
 /** The metrics of one server, in a registry of their own. */
 export class Metrics {
   readonly registry = new Registry();
+  readonly bestOf = new BestOfMetrics(this.registry);
   readonly #requests = new Counter({
     name: "bonsai_requests_total",
     help: "Answers by route and status; 499 is a client that left",
@@ -168,7 +170,10 @@ export class Metrics {
   }
 
   /** Passes events on and measures the times between tokens. */
-  async *observe(events: AsyncIterable<PromptEvent>, model: string): AsyncGenerator<PromptEvent, void, undefined> {
+  async *observe<E extends BestOfEvent>(
+    events: AsyncIterable<{ prompt: number; event: E }>,
+    model: string,
+  ): AsyncGenerator<{ prompt: number; event: E }, void, undefined> {
     const labels = { model };
     const started = performance.now();
     const previous = new Map<string, number>();

@@ -146,9 +146,9 @@ describe("the best of N", () => {
     const batches: number[] = [];
     const reward: RewardAnswers = async (answers, signal) => {
       batches.push(answers.length);
-      const before = engine.stats().generatedTokens;
+      const tokensBefore = engine.stats().generatedTokens;
       // Tokens go on coming while the reward model takes its time.
-      while (batches.length === 1 && engine.stats().generatedTokens < before + 12) await sleep(1);
+      while (batches.length === 1 && engine.stats().generatedTokens < tokensBefore + 12) await sleep(1);
       return rewardsBy(engine)(answers, signal);
     };
     const { report } = await outcomeOf(engine, candidatesOf(6, { maxTokens: 40, ignoreEos: true }), {
@@ -296,9 +296,9 @@ describe("what goes wrong", () => {
     };
     const outcome = outcomeOf(engine, candidatesOf(3), { answers: hanging, signal: controller.signal });
     await assert.rejects(outcome, /The client left/);
-    const before = new AbortController();
-    before.abort(new BonsaiError("cancelled", "Gone before."));
-    await assert.rejects(outcomeOf(engine, candidatesOf(3), { signal: before.signal }), /Gone before/);
+    const early = new AbortController();
+    early.abort(new BonsaiError("cancelled", "Gone before."));
+    await assert.rejects(outcomeOf(engine, candidatesOf(3), { signal: early.signal }), /Gone before/);
     await everythingIsFree();
   });
 

@@ -57,6 +57,7 @@ test("null means the same as leaving a field out", () => {
       "stream_options",
       "ignore_eos",
       "best_of",
+      "best_of_options",
       "user",
     ].map((field) => [field, null]),
   );
@@ -139,12 +140,6 @@ test("fields that need another field are refused alone", () => {
   refuses(() => chat({ stream_options: { include_usage: true } }), "invalid_request", "stream_options");
   refuses(() => complete({ max_tokens: 0 }), "invalid_request", "max_tokens");
   assert.equal(complete({ max_tokens: 0, echo: true })[0]!.maxTokens, 0);
-});
-
-test("best_of is taken only where it changes nothing", () => {
-  assert.equal(chat({ best_of: 1 }).n, 1);
-  assert.equal(chat({ best_of: 2, n: 2 }).n, 2);
-  refuses(() => chat({ best_of: 4 }), "unsupported_field", "best_of");
 });
 
 test("a message without content is refused by place", () => {

@@ -93,8 +93,6 @@ const refused: [what: string, fields: object, code: string, param: string | null
   ["JSON output", { response_format: { type: "json_object" } }, "unsupported_field", "response_format.type"],
   ["a JSON schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }, "unsupported_field", "response_format"],
   ["audio output", { modalities: ["text", "audio"] }, "unsupported_field", "modalities"],
-  ["Best-of-N", { best_of: 4 }, "unsupported_field", "best_of"],
-  ["Best-of-N options", { best_of_options: { strategy: "max" } }, "unsupported_field", "best_of_options"],
   [
     "an image",
     {

@@ -94,7 +94,7 @@ for (const [what, fields, code, param] of [
   ["an object", { prompt: {} }, "invalid_request", "prompt"],
   ["a suffix", { prompt: "a", suffix: "b" }, "unsupported_field", "suffix"],
   ["more sequences than a request may have", { prompt: ["a", "b"], n: 33 }, "request_too_large", "n"],
-  ["best_of beyond n", { prompt: "a", best_of: 3 }, "unsupported_field", "best_of"],
+  ["more candidates than a request may have", { prompt: ["a", "b"], best_of: 33 }, "request_too_large", "best_of"],
   ["a field of chat", { prompt: "a", messages: [] }, "unsupported_field", "messages"],
 ] as const) {
   test(`${what} is refused by name`, async () => {

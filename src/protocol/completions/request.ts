@@ -59,28 +59,32 @@ export type CompletionRequest = Static<ReturnType<typeof completionRequest>>;
 /**
  * What a validated body asks of the engine: one request for each prompt, all with the same seed, so that each answer is the one that its prompt gets alone.
  * @param randomSeed Used when the request has no seed.
- * @throws BonsaiError `invalid_request`, `unsupported_field` or `request_too_large` with `param`.
+ * @param candidates Sequences to sample for each prompt where they are more than come back.
+ * @throws BonsaiError `invalid_request` or `request_too_large` with `param`.
  */
 export function completionToGenerateRequests(
   body: CompletionRequest,
   model: ModelInfo,
   limits: RequestLimits,
   randomSeed: number,
+  candidates?: number,
 ): GenerateRequest[] {
   const prompts = toPrompts(body.prompt, model);
-  const sequences = prompts.length * (body.n ?? 1);
+  const each = candidates ?? body.n ?? 1;
+  const sequences = prompts.length * each;
   if (sequences > limits.maxN) {
+    const param = candidates === undefined ? "n" : "best_of";
     throw new BonsaiError(
       "request_too_large",
-      `${prompts.length} prompts with n = ${body.n ?? 1} are ${sequences} sequences; the server takes ${limits.maxN} a request (--max-n).`,
-      { param: "n" },
+      `${prompts.length} prompts with ${param} = ${each} are ${sequences} sequences; the server takes ${limits.maxN} a request (--max-n).`,
+      { param },
     );
   }
   const echo = body.echo ?? false;
   if (body.max_tokens === 0 && !echo)
     throw new BonsaiError("invalid_request", "max_tokens must be at least 1 unless echo is true.", { param: "max_tokens" });
   const rest = { maxTokens: body.max_tokens ?? defaultMaxTokens, logprobs: body.logprobs ?? undefined, echo };
-  return prompts.map((prompt) => toGenerateRequest(body, prompt, model, rest, randomSeed));
+  return prompts.map((prompt) => toGenerateRequest(body, prompt, model, rest, randomSeed, candidates));
 }
 
 function toPrompts(prompt: CompletionRequest["prompt"], model: ModelInfo): Prompt[] {

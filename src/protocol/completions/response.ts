@@ -1,7 +1,9 @@
 /** @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events. */
 
 import { Type, type Static } from "typebox";
+import type { BestOfReport } from "../../bestofn/report.ts";
 import { finishReasonOf, type AnswerHead, type PromptEvent } from "../answer.ts";
+import { BestOf, BestOfDone, BestOfProgress, ChoiceReward, toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { Usage, UsageCounter } from "../usage.ts";
 import { appendLogprobs, CompletionLogprobs, CompletionLogprobsWriter } from "./logprobs.ts";
 
@@ -12,7 +14,11 @@ const Choice = Type.Object({
   text: Type.String(),
   logprobs: Type.Union([CompletionLogprobs, Type.Null()]),
   finish_reason: Type.Union([finishReason, Type.Null()], { description: "Null in chunks before the last of a choice." }),
+  reward: ChoiceReward,
 });
+
+/** Of a request with several prompts: which of them is meant. */
+const promptPlace = Type.Optional(Type.Integer({ description: "Place of the prompt, where the request has several." }));
 type Choice = Static<typeof Choice>;
 
 export const Completion = Type.Object(
@@ -24,6 +30,17 @@ export const Completion = Type.Object(
     system_fingerprint: Type.String({ description: "Answers to the same request and seed change only when this does." }),
     choices: Type.Array(Choice),
     usage: Type.Optional(Type.Union([Usage, Type.Null()])),
+    best_of: Type.Optional(
+      Type.Union(
+        [
+          BestOf,
+          Type.Array(BestOf),
+          Type.Object({ ...BestOfProgress.properties, prompt: promptPlace }),
+          Type.Object({ ...BestOfDone.properties, prompt: promptPlace }),
+        ],
+        { description: "Of a request with several prompts, a list with one for each; in chunks, of one prompt at a time." },
+      ),
+    ),
   },
   { title: "Completion" },
 );
@@ -79,10 +96,13 @@ export class CompletionCollector {
   readonly #usage = new UsageCounter();
   readonly #writer: ChoiceWriter;
   readonly #choices: { text: string[]; logprobs: CompletionLogprobs; finishReason: Choice["finish_reason"] }[];
+  readonly #reports: BestOfReport[] = [];
+  readonly #n: number;
 
-  /** @param n Sequences of each prompt. */
+  /** @param n Answers to each prompt that come back. */
   constructor(prompts: number, n: number) {
     this.#writer = new ChoiceWriter(n);
+    this.#n = n;
     this.#choices = Array.from({ length: prompts * n }, () => ({
       text: [],
       logprobs: { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] },
@@ -92,6 +112,7 @@ export class CompletionCollector {
 
   add(event: PromptEvent): void {
     this.#usage.add(event.event);
+    if (event.event.type === "chosen") this.#reports[event.prompt] = event.event.report;
     for (const piece of this.#writer.pieces(event)) {
       const choice = this.#choices[piece.index]!;
       choice.text.push(piece.text);
@@ -101,8 +122,13 @@ export class CompletionCollector {
     }
   }
 
-  /** The answer, once the events have ended. */
-  answer(answerHead: AnswerHead, wantsLogprobs: boolean): Completion {
+  /**
+   * The answer, once the events have ended.
+   * @param withCandidates Whether the request asked for the texts of all candidates.
+   */
+  answer(answerHead: AnswerHead, wantsLogprobs: boolean, withCandidates = false): Completion {
+    const blocks = this.#reports.map((report) => toBestOf(report, withCandidates));
+    const n = this.#n;
     return {
       ...answerHead,
       object: "text_completion",
@@ -111,8 +137,10 @@ export class CompletionCollector {
         text: choice.text.join(""),
         logprobs: wantsLogprobs ? choice.logprobs : null,
         finish_reason: choice.finishReason ?? "length",
+        ...(blocks.length === 0 ? {} : { reward: blocks[Math.floor(index / n)]?.rewards[index % n]?.reward ?? null }),
       })),
       usage: this.#usage.usage,
+      ...(blocks.length === 0 ? {} : { best_of: this.#choices.length === n ? blocks[0]! : blocks }),
     };
   }
 }
@@ -123,13 +151,20 @@ export class CompletionChunkEncoder {
   readonly #head: AnswerHead & { object: "text_completion" };
   readonly #writer: ChoiceWriter;
   readonly #includeUsage: boolean;
+  readonly #withCandidates: boolean;
+  readonly #prompts: number;
   #openPrompts: number;
 
-  /** @param n Sequences of each prompt. */
-  constructor(answerHead: AnswerHead, prompts: number, n: number, includeUsage: boolean) {
+  /**
+   * @param n Answers to each prompt that are streamed.
+   * @param withCandidates Whether the texts of all candidates are wanted at the end.
+   */
+  constructor(answerHead: AnswerHead, prompts: number, n: number, includeUsage: boolean, withCandidates = false) {
     this.#head = { ...answerHead, object: "text_completion" };
     this.#writer = new ChoiceWriter(n);
     this.#includeUsage = includeUsage;
+    this.#withCandidates = withCandidates;
+    this.#prompts = prompts;
     this.#openPrompts = prompts;
   }
 
@@ -140,8 +175,12 @@ export class CompletionChunkEncoder {
       this.#openPrompts -= 1;
       return this.#openPrompts === 0 && this.#includeUsage ? [{ ...this.#head, choices: [], usage: this.#usage.usage }] : [];
     }
-    return this.#writer
-      .pieces(event)
-      .map((piece) => (this.#includeUsage ? { ...this.#head, choices: [piece], usage: null } : { ...this.#head, choices: [piece] }));
+    const chunk = (choices: Choice[]): Completion =>
+      this.#includeUsage ? { ...this.#head, choices, usage: null } : { ...this.#head, choices };
+    const place = this.#prompts === 1 ? {} : { prompt: event.prompt };
+    if (event.event.type === "progress") return [{ ...chunk([]), best_of: { ...place, ...toBestOfProgress(event.event.candidates) } }];
+    if (event.event.type === "chosen")
+      return [{ ...chunk([]), best_of: { ...place, phase: "done", ...toBestOf(event.event.report, this.#withCandidates) } }];
+    return this.#writer.pieces(event).map((piece) => chunk([piece]));
   }
 }

@@ -4,10 +4,12 @@ import { randomBytes, randomInt } from "node:crypto";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { AnswerHead } from "../../protocol/answer.ts";
+import { toBestOfRequest, toldAnswers } from "../../protocol/best-of-request.ts";
 import { chatCompletionRequest, chatToGenerateRequest } from "../../protocol/chat/completions/request.ts";
 import { ChatChunkEncoder, ChatCompletion, ChatCompletionCollector } from "../../protocol/chat/completions/response.ts";
 import type { ServerContext } from "../context.ts";
-import { findPolicy, generateAll } from "../generation.ts";
+import { findRequestedPolicy } from "../best-of.ts";
+import { generateAll } from "../generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
@@ -15,7 +17,7 @@ import { eventStreamEvent, generationFailures } from "./answers.ts";
 /** Exclusive bound of seeds that the server draws itself: what `randomInt` can give, and still told apart by every client. */
 export const drawnSeedBound = 2 ** 48 - 1;
 
-export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycle, metrics }: ServerContext): void {
+export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycle, metrics, bestOf }: ServerContext): void {
   server.withTypeProvider<TypeBoxTypeProvider>().post(
     "/v1/chat/completions",
     {
@@ -40,8 +42,10 @@ export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycl
     async (request, reply) => {
       const engine = lifecycle.requireEngine();
       const { body } = request;
-      const model = findPolicy(engine, body.model);
-      const generation = chatToGenerateRequest(body, model, randomInt(drawnSeedBound));
+      const { model, candidates } = findRequestedPolicy(engine, body.model, config);
+      const asked = toBestOfRequest(body, candidates);
+      const generation = chatToGenerateRequest(body, model, randomInt(drawnSeedBound), asked?.candidates);
+      const run = asked === undefined ? undefined : bestOf.runner(engine, model, asked, undefined);
       const head: AnswerHead = {
         id: `chatcmpl-${randomBytes(12).toString("hex")}`,
         created: Math.floor(Date.now() / 1000),
@@ -49,9 +53,17 @@ export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycl
         system_fingerprint: model.fingerprint,
       };
       const controller = lifecycle.signalFor(reply);
-      const events = metrics.observe(generateAll(engine, [generation], controller.signal), model.id);
+      const events =
+        run === undefined
+          ? metrics.observe(generateAll(engine.generate.bind(engine), [generation], controller.signal), model.id)
+          : generateAll(run, [generation], controller.signal);
       if (body.stream === true) {
-        const encoder = new ChatChunkEncoder(head, generation.n, body.stream_options?.include_usage ?? false);
+        const encoder = new ChatChunkEncoder(
+          head,
+          toldAnswers(body, asked),
+          body.stream_options?.include_usage ?? false,
+          asked?.returnCandidates,
+        );
         return sendEventStream(reply, events, ({ event }) => encoder.encode(event), {
           controller,
           keepAliveMs: keepAliveIntervalMs,
@@ -59,9 +71,9 @@ export function chatCompletionsRoute(server: FastifyInstance, { config, lifecycl
           toClientError: (error) => toClientError(error, request.id, undefined),
         });
       }
-      const collector = new ChatCompletionCollector(generation.n);
+      const collector = new ChatCompletionCollector(body.n ?? 1);
       for await (const { event } of events) collector.add(event);
-      return reply.send(collector.answer(head, generation.logprobs !== undefined));
+      return reply.send(collector.answer(head, generation.logprobs !== undefined, asked?.returnCandidates));
     },
   );
 }

@@ -4,16 +4,18 @@ import { randomBytes, randomInt } from "node:crypto";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { AnswerHead } from "../../protocol/answer.ts";
+import { toBestOfRequest, toldAnswers } from "../../protocol/best-of-request.ts";
 import { completionRequest, completionToGenerateRequests } from "../../protocol/completions/request.ts";
 import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../protocol/completions/response.ts";
 import type { ServerContext } from "../context.ts";
-import { findPolicy, generateAll } from "../generation.ts";
+import { findRequestedPolicy } from "../best-of.ts";
+import { generateAll } from "../generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 import { drawnSeedBound } from "./chat-completions.ts";
 
-export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics }: ServerContext): void {
+export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics, bestOf }: ServerContext): void {
   server.withTypeProvider<TypeBoxTypeProvider>().post(
     "/v1/completions",
     {
@@ -35,9 +37,10 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
     async (request, reply) => {
       const engine = lifecycle.requireEngine();
       const { body } = request;
-      const model = findPolicy(engine, body.model);
-      const generations = completionToGenerateRequests(body, model, config, randomInt(drawnSeedBound));
-      const n = body.n ?? 1;
+      const { model, candidates } = findRequestedPolicy(engine, body.model, config);
+      const asked = toBestOfRequest(body, candidates);
+      const generations = completionToGenerateRequests(body, model, config, randomInt(drawnSeedBound), asked?.candidates);
+      const run = asked === undefined ? undefined : bestOf.runner(engine, model, asked, "logprob");
       const head: AnswerHead = {
         id: `cmpl-${randomBytes(12).toString("hex")}`,
         created: Math.floor(Date.now() / 1000),
@@ -45,9 +48,18 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
         system_fingerprint: model.fingerprint,
       };
       const controller = lifecycle.signalFor(reply);
-      const events = metrics.observe(generateAll(engine, generations, controller.signal), model.id);
+      const events =
+        run === undefined
+          ? metrics.observe(generateAll(engine.generate.bind(engine), generations, controller.signal), model.id)
+          : generateAll(run, generations, controller.signal);
       if (body.stream === true) {
-        const encoder = new CompletionChunkEncoder(head, generations.length, n, body.stream_options?.include_usage ?? false);
+        const encoder = new CompletionChunkEncoder(
+          head,
+          generations.length,
+          toldAnswers(body, asked),
+          body.stream_options?.include_usage ?? false,
+          asked?.returnCandidates,
+        );
         return sendEventStream(reply, events, (event) => encoder.encode(event), {
           controller,
           keepAliveMs: keepAliveIntervalMs,
@@ -55,9 +67,9 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
           toClientError: (error) => toClientError(error, request.id, undefined),
         });
       }
-      const collector = new CompletionCollector(generations.length, n);
+      const collector = new CompletionCollector(generations.length, body.n ?? 1);
       for await (const event of events) collector.add(event);
-      return reply.send(collector.answer(head, typeof body.logprobs === "number"));
+      return reply.send(collector.answer(head, typeof body.logprobs === "number", asked?.returnCandidates));
     },
   );
 }

@@ -101,9 +101,15 @@ export type ChatCompletionRequest = Static<ReturnType<typeof chatCompletionReque
 /**
  * What a validated body asks of the engine.
  * @param randomSeed Used when the request has no seed.
- * @throws BonsaiError `invalid_request` or `unsupported_field` with `param`.
+ * @param candidates Sequences to sample where they are more than come back.
+ * @throws BonsaiError `invalid_request` with `param`.
  */
-export function chatToGenerateRequest(body: ChatCompletionRequest, model: ModelInfo, randomSeed: number): GenerateRequest {
+export function chatToGenerateRequest(
+  body: ChatCompletionRequest,
+  model: ModelInfo,
+  randomSeed: number,
+  candidates?: number,
+): GenerateRequest {
   if (!model.hasChatTemplate) {
     throw new BonsaiError("invalid_request", `The model ${model.id} has no chat template: use /v1/completions.`, { param: "model" });
   }
@@ -129,6 +135,7 @@ export function chatToGenerateRequest(body: ChatCompletionRequest, model: ModelI
       echo: false,
     },
     randomSeed,
+    candidates,
   );
 }
 

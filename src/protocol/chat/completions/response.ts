@@ -1,8 +1,11 @@
 /** @file The answer of POST /v1/chat/completions, whole or in chunks, from the engine's events. */
 
 import { Type, type Static } from "typebox";
-import type { GenerateEvent, TokenLogprob } from "../../../engine/request.ts";
+import type { BestOfEvent } from "../../../bestofn/events.ts";
+import type { BestOfReport } from "../../../bestofn/report.ts";
+import type { TokenLogprob } from "../../../engine/request.ts";
 import { finishReasonOf, type AnswerHead } from "../../answer.ts";
+import { BestOf, BestOfDone, BestOfProgress, ChoiceReward, toBestOf, toBestOfProgress } from "../../best-of-response.ts";
 import { Usage, UsageCounter } from "../../usage.ts";
 
 const TopLogprob = Type.Object({ token: Type.String(), bytes: Type.Array(Type.Integer()), logprob: Type.Number() });
@@ -34,9 +37,11 @@ export const ChatCompletion = Type.Object(
         message: Type.Object({ role: Type.Literal("assistant"), content: Type.String(), refusal: Type.Null() }),
         logprobs: Type.Union([ChatLogprobs, Type.Null()]),
         finish_reason: finishReason,
+        reward: ChoiceReward,
       }),
     ),
     usage: Usage,
+    best_of: Type.Optional(BestOf),
   },
   { title: "ChatCompletion" },
 );
@@ -55,6 +60,7 @@ export const ChatCompletionChunk = Type.Object(
       }),
     ),
     usage: Type.Optional(Type.Union([Usage, Type.Null()])),
+    best_of: Type.Optional(Type.Union([BestOfProgress, BestOfDone])),
   },
   { title: "ChatCompletionChunk" },
 );
@@ -69,13 +75,14 @@ const toChatLogprobs = (tokens: readonly TokenLogprob[]): ChatLogprobs => ({
 export class ChatCompletionCollector {
   readonly #usage = new UsageCounter();
   readonly #choices: { content: string[]; logprobs: TokenLogprob[] | undefined; finishReason: "stop" | "length" }[];
+  #report: BestOfReport | undefined;
 
-  /** @param n Sequences of the request. */
+  /** @param n Answers that come back. */
   constructor(n: number) {
     this.#choices = Array.from({ length: n }, () => ({ content: [], logprobs: undefined, finishReason: "length" }));
   }
 
-  add(event: GenerateEvent): void {
+  add(event: BestOfEvent): void {
     this.#usage.add(event);
     if (event.type === "delta") {
       const choice = this.#choices[event.index]!;
@@ -83,14 +90,18 @@ export class ChatCompletionCollector {
       if (event.logprobs !== undefined) (choice.logprobs ??= []).push(...event.logprobs);
     } else if (event.type === "finish") {
       this.#choices[event.index]!.finishReason = finishReasonOf(event.reason);
+    } else if (event.type === "chosen") {
+      this.#report = event.report;
     }
   }
 
   /**
    * The answer, once the events have ended.
    * @param wantsLogprobs Whether the request asked for log-probabilities: an answer without tokens then has an empty list of them, not null.
+   * @param withCandidates Whether it asked for the texts of all candidates.
    */
-  answer(answerHead: AnswerHead, wantsLogprobs: boolean): ChatCompletion {
+  answer(answerHead: AnswerHead, wantsLogprobs: boolean, withCandidates = false): ChatCompletion {
+    const report = this.#report;
     return {
       ...answerHead,
       object: "chat.completion",
@@ -99,8 +110,10 @@ export class ChatCompletionCollector {
         message: { role: "assistant", content: choice.content.join(""), refusal: null },
         logprobs: wantsLogprobs ? toChatLogprobs(choice.logprobs ?? []) : null,
         finish_reason: choice.finishReason,
+        ...(report === undefined ? {} : { reward: report.candidates[index]?.score ?? null }),
       })),
       usage: this.#usage.usage,
+      ...(report === undefined ? {} : { best_of: toBestOf(report, withCandidates) }),
     };
   }
 }
@@ -111,12 +124,17 @@ export class ChatChunkEncoder {
   readonly #head: AnswerHead & { object: "chat.completion.chunk" };
   readonly #n: number;
   readonly #includeUsage: boolean;
+  readonly #withCandidates: boolean;
 
-  /** @param n Sequences of the request. */
-  constructor(answerHead: AnswerHead, n: number, includeUsage: boolean) {
+  /**
+   * @param n Answers that are streamed.
+   * @param withCandidates Whether the texts of all candidates are wanted at the end.
+   */
+  constructor(answerHead: AnswerHead, n: number, includeUsage: boolean, withCandidates = false) {
     this.#head = { ...answerHead, object: "chat.completion.chunk" };
     this.#n = n;
     this.#includeUsage = includeUsage;
+    this.#withCandidates = withCandidates;
   }
 
   #chunk(choices: ChatCompletionChunk["choices"], usage: Usage | null = null): ChatCompletionChunk {
@@ -124,7 +142,7 @@ export class ChatChunkEncoder {
   }
 
   /** The chunks that follow from an event: a role for each choice at the start, text, reasons to finish, and the usage at the end. */
-  encode(event: GenerateEvent): ChatCompletionChunk[] {
+  encode(event: BestOfEvent): ChatCompletionChunk[] {
     this.#usage.add(event);
     switch (event.type) {
       case "start":
@@ -145,6 +163,10 @@ export class ChatChunkEncoder {
         ];
       case "finish":
         return [this.#chunk([{ index: event.index, delta: {}, logprobs: null, finish_reason: finishReasonOf(event.reason) }])];
+      case "progress":
+        return [{ ...this.#chunk([]), best_of: toBestOfProgress(event.candidates) }];
+      case "chosen":
+        return [{ ...this.#chunk([]), best_of: { phase: "done", ...toBestOf(event.report, this.#withCandidates) } }];
       case "end":
         return this.#includeUsage ? [this.#chunk([], this.#usage.usage)] : [];
       default:

@@ -1,0 +1,117 @@
+/** @file The `best_of` of an answer, and of chunks: what was sampled, how it was chosen and what it cost. */
+
+import { Type, type Static } from "typebox";
+import type { CandidateEnd } from "../bestofn/candidate.ts";
+import type { CandidateProgress } from "../bestofn/events.ts";
+import { strategies } from "../bestofn/options.ts";
+import type { BestOfReport } from "../bestofn/report.ts";
+import { words } from "./schema.ts";
+
+const ends = ["stop", "length", "pruned", "early_stop", "deadline", "failed"] as const satisfies readonly CandidateEnd[];
+
+const reward = Type.Union([Type.Number(), Type.Null()], {
+  description:
+    "What the strategy ordered by: the reward, or its share of votes, similarity, rounds or mean log-probability. Null for none.",
+});
+
+/** Of a choice that was chosen. */
+export const ChoiceReward = Type.Optional(reward);
+
+const CandidateReward = Type.Object({
+  index: Type.Integer(),
+  seed: Type.Integer({ description: "A request for one answer with this seed gives the same answer." }),
+  reward,
+  tokens: Type.Integer({ description: "Tokens generated." }),
+  finish_reason: words(ends, {
+    description: "stop and length as in choices; pruned and early_stop: dropped; deadline: cut; failed: its numbers were no numbers.",
+  }),
+  text: Type.Optional(Type.String({ description: "With return_candidates." })),
+});
+
+export const BestOf = Type.Object(
+  {
+    reward_model: Type.Union([Type.String(), Type.Null()]),
+    strategy: words(strategies),
+    fallback: Type.Union([Type.Literal("logprob"), Type.Literal("first"), Type.Null()], {
+      description: "What took the place of a reward model or judge that failed.",
+    }),
+    sampled: Type.Integer({ description: "Candidates." }),
+    finished: Type.Integer({ description: "Candidates that came to their own end and were not dropped." }),
+    pruned: Type.Integer(),
+    deadline_hit: Type.Boolean(),
+    tokens_generated: Type.Integer({ description: "Of all candidates." }),
+    tokens_returned: Type.Integer({ description: "Of the answers that came back." }),
+    tokens_saved: Type.Integer({
+      description: "What dropped candidates would have come to, estimated by the mean length of longer ones that finished.",
+    }),
+    kl_bound_nats: Type.Number({ description: "Most that the choice moves the policy's distribution: log N - (N - 1) / N." }),
+    rewards: Type.Array(CandidateReward, { description: "All candidates, best first." }),
+    timings_ms: Type.Object({
+      queue: Type.Number(),
+      prefill: Type.Number(),
+      decode: Type.Number(),
+      reward: Type.Number({ description: "While scores were being waited for; decoding goes on meanwhile." }),
+    }),
+  },
+  { title: "BestOf" },
+);
+export type BestOf = Static<typeof BestOf>;
+
+export const BestOfProgress = Type.Object({
+  phase: Type.Literal("sampling"),
+  candidates: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      tokens: Type.Integer(),
+      state: words(["running", ...ends]),
+      reward: Type.Optional(Type.Number()),
+    }),
+  ),
+});
+export type BestOfProgress = Static<typeof BestOfProgress>;
+
+/** Of the last chunk with a `best_of`. */
+export const BestOfDone = Type.Object({ phase: Type.Literal("done"), ...BestOf.properties });
+export type BestOfDone = Static<typeof BestOfDone>;
+
+/** @param withTexts whether the texts of all candidates are wanted */
+export function toBestOf(report: BestOfReport, withTexts: boolean): BestOf {
+  const { queueMs, prefillMs, decodeMs, rewardMs } = report.timings;
+  return {
+    reward_model: report.rewardModel ?? null,
+    strategy: report.strategy,
+    fallback: report.fallback ?? null,
+    sampled: report.sampled,
+    finished: report.finished,
+    pruned: report.pruned,
+    deadline_hit: report.deadlineHit,
+    tokens_generated: report.tokensGenerated,
+    tokens_returned: report.tokensReturned,
+    tokens_saved: report.tokensSaved,
+    kl_bound_nats: report.klBoundNats,
+    rewards: report.candidates.map(({ index, seed, score, tokens, end, text }) => ({
+      index,
+      seed,
+      reward: score ?? null,
+      tokens,
+      finish_reason: end,
+      ...(withTexts ? { text } : {}),
+    })),
+    timings_ms: { queue: round(queueMs), prefill: round(prefillMs), decode: round(decodeMs), reward: round(rewardMs) },
+  };
+}
+
+export function toBestOfProgress(candidates: readonly CandidateProgress[]): BestOfProgress {
+  return {
+    phase: "sampling",
+    candidates: candidates.map(({ index, tokens, state, score }) => ({
+      index,
+      tokens,
+      state,
+      ...(score === undefined ? {} : { reward: score }),
+    })),
+  };
+}
+
+/** To a microsecond. */
+const round = (ms: number): number => Math.round(ms * 1000) / 1000;
