@@ -80,10 +80,11 @@ async function collect(options: CollectOptions, args: readonly string[]): Promis
     writePreferences(rows, journal.collected.slice(0, rows.length), options, args);
     return 0;
   } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     journal?.close();
     await engine?.close();
     work.remove();
+    // Until everything is put away, a signal does not cut it short.
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 

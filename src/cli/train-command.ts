@@ -12,6 +12,7 @@ import { trainLanguageModel } from "../train/language-model.ts";
 import { trainRewardModel } from "../train/reward-model.ts";
 import type { RunOutcome, TrainingEvent } from "../train/training-run.ts";
 import { isAdapter } from "./adapter-base.ts";
+import { quotedWord } from "./command-arguments.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { programVersion } from "./serve.ts";
 import { trainingProgress } from "./training-progress.ts";
@@ -108,7 +109,7 @@ async function train<Schema extends TObject>(
   let outcome: RunOutcome;
   try {
     outcome = await command.train({
-      command: ["npm run", command.name, "--", ...args.map(quoted)].join(" "),
+      command: ["npm run", command.name, "--", ...args.map(quotedWord)].join(" "),
       flags: trainingFlags(command.schema, options),
       versions: versions(),
       modelPath: await findModel(model),
@@ -148,9 +149,4 @@ function versions(): Record<string, string> {
   const path = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
   const { version } = createRequire(import.meta.url)(path) as { version: string };
   return { bonsai: programVersion(), node: process.version.slice(1), "onnxruntime-node": version };
-}
-
-/** A word as a shell takes it. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

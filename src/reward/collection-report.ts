@@ -118,7 +118,7 @@ function agreementTable(judges: readonly string[], collected: readonly Collected
   const rows = judges.flatMap((second, at) =>
     judges.slice(0, at).map((first, before) => {
       const { count, rate, kappa, decidedRate }: Agreement = agreementOf(preferences[before]!, preferences[at]!, 0);
-      return `| ${first} and ${second} | ${count} | ${number(rate)} | ${kappa === undefined ? "–" : number(kappa)} | ${decidedRate === undefined ? "–" : number(decidedRate)} |`;
+      return `| ${first} and ${second} | ${count} | ${count === 0 ? "–" : number(rate)} | ${kappa === undefined ? "–" : number(kappa)} | ${decidedRate === undefined ? "–" : number(decidedRate)} |`;
     }),
   );
   return [

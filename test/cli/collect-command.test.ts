@@ -158,8 +158,8 @@ describe("a collection", () => {
       while (lineCount() < 3 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
       child.kill(signal);
       const [status] = (await closed) as [number | null];
-      // It may have been faster than the signal.
-      if (signal === "SIGTERM") assert.ok(status === 130 || status === 0, `status ${status}`);
+      // It may have been faster than the signal, and gone when that came.
+      if (signal === "SIGTERM") assert.ok(status === 130 || existsSync(join(output, "report.md")), `status ${status}`);
       const { status: after, errors } = await collect(context, ...pairs, "--output-dir", output, "--resume");
       assert.equal(after, 0, errors);
       assert.deepEqual(contents(output), contents(join(folder, "pairs")));
@@ -246,6 +246,30 @@ describe("answers that are given", () => {
     const report = readFileSync(join(output, "report.md"), "utf8");
     assert.match(report, /people=\S+ and bleu \| 2 \| 1\.000 \| – \|/);
     assert.match(report, /and length \| 2 \| 0\.500 \|/);
+  });
+});
+
+describe("a reward model that judges", () => {
+  it("prefers what it scores higher, by the margin of its rewards, and by dimension", async (context) => {
+    const rewards = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
+    const given = join(folder, "for-rewards.jsonl");
+    const answers = ["Wash it by hand.", "No.", "Sing a song to the bear, and then wash it."];
+    writeFileSync(given, JSON.stringify({ prompt: "How do I wash my bear?", completions: answers }));
+    const judge = ["--prompts", given, "--judge", `reward=${rewards}`, "--quantization", "fp32", "--scale", "graded"];
+    const output = fresh("by-rewards");
+    const { status, errors } = await collect(context, ...judge, "--output-dir", output);
+    assert.equal(status, 0, errors);
+    const pairs = rowsOf(output);
+    assert.equal(pairs.length, 3);
+    const marks = fresh("marks");
+    assert.equal((await collect(context, ...judge, "--form", "points", "--output-dir", marks)).status, 0);
+    const score = new Map(rowsOf(marks).map((row) => [row["completion"], row["score"] as number]));
+    for (const { chosen, rejected, margin, preferences } of pairs) {
+      assert.ok(Math.abs(score.get(chosen)! - score.get(rejected)! - (margin as number)) < 1e-4);
+      assert.deepEqual(Object.keys(preferences as object), ["usefulness", "friendliness", "safety"]);
+    }
+    const policy = await collect(context, "--prompts", given, "--judge", `reward=${model}`, "--output-dir", fresh("no-rewards"));
+    assert.deepEqual([policy.status, /scores none/.test(policy.errors)], [1, true], policy.errors);
   });
 });
 
