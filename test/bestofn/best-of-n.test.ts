@@ -268,6 +268,24 @@ describe("what goes wrong", () => {
     );
   });
 
+  test("with a candidate's numbers keeps it from winning and fails no other", async () => {
+    const sampling = { ...candidatesOf(1).sampling, logitBias: [[50, 3]] as [number, number][] };
+    const request = candidatesOf(6, {
+      model: "poisoned",
+      prompt: { kind: "tokens", ids: [60, 61, 62] },
+      sampling,
+      maxTokens: 10,
+      ignoreEos: true,
+    });
+    const { report, reasons } = await outcomeOf(engine, request);
+    assert.ok(report.failed > 0 && report.failed < 6, `${report.failed} failed`);
+    assert.deepEqual([reasons, report.finished], [["length"], 6 - report.failed]);
+    assert.ok(report.candidates.slice(-report.failed).every(({ end, score }) => end === "failed" && score === undefined));
+    const all = { ...request, sampling: { ...sampling, logitBias: [[50, 100]] as [number, number][] } };
+    await assert.rejects(outcomeOf(engine, all), (error: unknown) => error instanceof BonsaiError && error.code === "internal");
+    await everythingIsFree();
+  });
+
   test("with a busy reward model is waited for", async () => {
     let refusals = 3;
     const busy: RewardAnswers = async (answers, signal) => {

@@ -17,11 +17,12 @@ import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { servedRewardModel } from "../../src/reward/reward-model.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { roomyLimits } from "../engine/answers.ts";
+import { writePoisoned } from "../engine/poisoned-model.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
 const rewardPath = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
 
-/** The policy is "policy", the reward model "reward"; "long" is a policy whose answers can take long. */
+/** The policy is "policy", the reward model "reward"; "long" is a policy whose answers can take long, and "poisoned" one that fails when it reads token 50. */
 export function startSmallEngine(folder: string): Promise<Engine> {
   const longPath = join(folder, "long");
   writeTinyModel(longPath, { contextLength: 4096 });
@@ -30,6 +31,7 @@ export function startSmallEngine(folder: string): Promise<Engine> {
     models: [
       { id: "policy", path: goldenPath("llama") },
       { id: "long", path: longPath },
+      { id: "poisoned", path: writePoisoned(folder, 50) },
       { id: "reward", path: rewardPath, reward: readRewardConfig(rewardPath) },
     ],
     quantization: "fp32",

@@ -6,8 +6,8 @@ import type { Model } from "../../src/engine/model.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { load } from "./tiny-engine.ts";
 
-/** A model, its cache in integers, for which the token `poison` has no finite embedding. It goes into a folder of its own under `folder`. */
-export async function loadPoisoned(folder: string, poison: number): Promise<Model> {
+/** A model for which the token `poison` has no finite embedding. Returns its folder, which is made under `folder`. */
+export function writePoisoned(folder: string, poison: number): string {
   const path = join(folder, "poisoned");
   const { weights } = writeTinyModel(path, { tieWordEmbeddings: false });
   const file = join(path, "model.safetensors");
@@ -17,5 +17,10 @@ export async function loadPoisoned(folder: string, poison: number): Promise<Mode
   const hiddenSize = weights[0]!.shape[1]!;
   bytes.writeFloatLE(Infinity, 8 + headerBytes + header["model.embed_tokens.weight"]!.data_offsets[0] + 4 * hiddenSize * poison);
   writeFileSync(file, bytes);
-  return load(path, join(folder, "cache"), { quantization: "q8" });
+  return path;
+}
+
+/** The same, loaded with its cache in integers. */
+export function loadPoisoned(folder: string, poison: number): Promise<Model> {
+  return load(writePoisoned(folder, poison), join(folder, "cache"), { quantization: "q8" });
 }
