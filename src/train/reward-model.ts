@@ -82,7 +82,7 @@ function readWeights({ dimensions, dimensionWeights }: RewardTrainingOptions): n
 async function trainIn(workFolder: string, training: RewardTraining, model: ModelFile, objective: RewardObjective): Promise<RunOutcome> {
   const { options, modelPath, log } = training;
   const form = openForm(options, model);
-  log(`The model ${modelPath}, as a ${form.form}: ${form.trains} will be trained.`);
+  log(`The model ${modelPath}, as the form ${form.form}: ${form.trains} will be trained.`);
   const run = { flags: training.flags, options, model, adapter: form.adapter, ownFlags };
   if (options.resume) requireSameSoFar(options.outputDir, { ...run, totalSteps: options.maxSteps || undefined }, options);
   const data = readRewardData(options, form, log);

@@ -123,7 +123,7 @@ describe("npm run train:reward", () => {
     assert.deepEqual([whole.status, whole.stderr], [0, ""]);
     assert.match(
       whole.stdout,
-      /as a decoder: a LoRA adapter will be trained\.\n60 comparisons of 120 answers[^]*The trained model is in .*reward\.\n$/,
+      /as the form decoder: a LoRA adapter will be trained\.\n60 comparisons of 120 answers[^]*The trained model is in .*reward\.\n$/,
     );
     let heard = "";
     const killed = await start("train-reward", rewardWords("killed"), (child, text) => {
