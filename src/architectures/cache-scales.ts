@@ -1,5 +1,5 @@
 /**
- * @file The scales of int8 caches as values of the graph. They were measured apart for the base and for each of its adapters, whose keys and
+ * @file The scales of caches of bytes as values of the graph. They were measured apart for the base and for each of its adapters, whose keys and
  * values may be larger; a row takes those of its own adapter, so none changes what another's answers are rounded to.
  */
 
@@ -21,7 +21,7 @@ export interface CacheScales {
 export const digitWeights = [1 / 127, 1 / 127 / 254] as const;
 
 /**
- * @param scales what int8 keys and values are multiplied by, for the base and then each adapter: [1 + adapters, 2, layers, kvHeads, headDim],
+ * @param scales what keys and values are multiplied by, for the base and then each adapter: [1 + adapters, 2, layers, kvHeads, headDim],
  *   keys first
  * @param rows [N, 1 + adapters] float32, 1 for the base or the adapter that a row has; undefined where there is no adapter
  */

@@ -1,5 +1,5 @@
 /**
- * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With int8 caches the products
+ * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With caches of bytes the products
  * with the caches are integer products, which are exact, fast and need no widened copy of the cache.
  */
 
@@ -8,22 +8,27 @@ import type { ElementType } from "../onnx/data-type.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
 import { digitWeights, type CacheScales } from "./cache-scales.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
-import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
+import { byteTypes, castTo, emitByteProduct, zeroPoint128, zeroPoints, type ByteType } from "./byte-products.ts";
+import { emitQuantizedRows } from "./quantized-rows.ts";
 
 /**
- * How keys and values are stored between runs. float16 is widened in the graph, which is exact. int8 has one scale for each channel of each
- * key/value head of each layer, measured beforehand: it folds into the query and into the sum of values.
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes have one scale for each channel of
+ * each key/value head of each layer, measured beforehand: it folds into the query and into the sum of values.
  */
-export type CacheType = Extract<ElementType, "float32" | "float16" | "int8">;
+export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
+
+export function isByteCache(type: CacheType): type is ByteType {
+  return (byteTypes as readonly CacheType[]).includes(type);
+}
 
 export interface CacheOptions {
   cacheType: CacheType;
-  /** Of int8 caches. */
+  /** Of caches of bytes. */
   scales: CacheScales | undefined;
 }
 
-/** Places over which sums of int8 values times 8-bit digits stay within 32 bits: T * 127 * 127 < 2^31, and no more than a power of two. */
-export const longestInt8Cache = 131_072;
+/** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 127 * 127 < 2^31, and no more than a power of two. */
+export const longestByteCache = 131_072;
 
 interface AttentionInputs {
   /** [N, kvHeads, R, headDim], R = S * heads / kvHeads. */
@@ -44,10 +49,9 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
   const { headDim } = config;
   const onNewTokens = graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(headDim) } });
   const caches = cacheInputs(context, index, options.cacheType);
-  const cached =
-    options.cacheType === "int8"
-      ? integerProducts(context, index, query, caches, options.scales)
-      : floatProducts(context, query, caches, options.cacheType);
+  const cached = isByteCache(options.cacheType)
+    ? integerProducts(context, index, query, caches, options.cacheType, options.scales)
+    : floatProducts(context, query, caches, options.cacheType);
   const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
   const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
   const [start, end] = [
@@ -105,12 +109,12 @@ function integerProducts(
   index: number,
   query: Value,
   caches: CacheValues,
+  type: ByteType,
   scales: CacheScales | undefined,
 ): CachedProducts {
   const { graph, config } = context;
-  if (scales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
-  const product = (rows: Value, cache: Value): Value =>
-    graph.microsoft("MatMulIntegerToFloat", [rows, cache, graph.float(1), graph.float(1), zeroPoint128(graph)]);
+  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
+  const product = (rows: Value, cache: Value): Value => emitByteProduct(graph, rows, cache, type, graph.float(1));
   const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, config.headDim]);
   const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys));
   const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
@@ -152,7 +156,7 @@ function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value
   const { layers, kvHeads, headDim } = config;
   if (cacheType === "float32") return rows;
   if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
-  if (scales === undefined) throw new BonsaiError("internal", "An int8 cache needs its scales.");
+  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
   const tokens = graph.once("tokens", () => graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } }));
   const shape = graph.once("rows_by_layer", () =>
     graph.op("Concat", [graph.int64s(layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } }),
@@ -160,5 +164,7 @@ function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value
   const reciprocals = kind === "key" ? scales.keyReciprocals : scales.valueReciprocals;
   const scaled = graph.op("Mul", [graph.op("Reshape", [rows, shape]), reciprocals]);
   const clipped = graph.op("Clip", [graph.op("Round", [scaled]), graph.float(-127), graph.float(127)]);
-  return graph.op("Cast", [graph.op("Reshape", [clipped, graph.op("Shape", [rows])])], { to: { int: 3 } });
+  const zeroPoint = zeroPoints[cacheType];
+  const shifted = zeroPoint === 0 ? clipped : graph.op("Add", [clipped, graph.float(zeroPoint)]);
+  return graph.op("Cast", [graph.op("Reshape", [shifted, graph.op("Shape", [rows])])], { to: { int: castTo[cacheType] } });
 }

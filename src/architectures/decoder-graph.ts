@@ -13,7 +13,7 @@ import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } fr
 
 export interface DecoderGraphOptions {
   cacheType: CacheType;
-  /** Of int8 caches (cache-scales.ts). */
+  /** Of caches of bytes (cache-scales.ts). */
   cacheScales?: Float32Array<ArrayBuffer> | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;
@@ -32,7 +32,7 @@ export interface DecoderGraphOptions {
  *   each query head of a group
  * - lengths [3] int64: T1, T2, S
  *
- * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with int8 caches also adapter_rows
+ * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with caches of bytes also adapter_rows
  *   [N, 1 + adapters], 1 for the base or the adapter of the row
  * - unless `observed`: head_rows [R] int64, indices into N * S of the tokens that are read, at least one (ONNX Runtime's block product divides
  *   by the number of rows); and the head's (decoder-head.ts)

@@ -10,7 +10,8 @@ import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor
 import { transpose } from "../tensor/transpose.ts";
 import { emitAdapters, type Adapters } from "./adapters.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
-import { emitQuantizedRows, zeroPoint128 } from "./quantized-rows.ts";
+import { emitByteProduct, storedBytes, type ByteType } from "./byte-products.ts";
+import { emitQuantizedRows } from "./quantized-rows.ts";
 
 /**
  * fp32: `MatMul`.
@@ -27,6 +28,8 @@ export interface LinearContext {
   source: WeightSource;
   data: ExternalDataWriter;
   scheme: LinearScheme;
+  /** How weights of w8a8 are stored: int8 unless given. */
+  byteType?: ByteType | undefined;
   /** What is added for rows that have an adapter. */
   adapters?: Adapters | undefined;
 }
@@ -129,16 +132,13 @@ function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, rep
 
 /** Integer sums are exact, and each row has its own scale, so a row's result does not depend on the others. */
 function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
-  const { graph, source } = context;
+  const { graph, source, byteType = "int8" } = context;
   const { name, outputs, inputs } = weight;
   const quantized = once(() => quantizeChannels8(loadScaled(source, weight, scaling), outputs, inputs));
-  const data = external(context, `${name}.w8`, "int8", [inputs, outputs], () => quantized().data);
+  const data = external(context, `${name}.w8`, byteType, [inputs, outputs], () => storedBytes(quantized().data, byteType));
   const channelScales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
   const { rows, scales } = emitQuantizedRows(graph, x, [0, inputs]);
-  return graph.op("Mul", [
-    graph.microsoft("MatMulIntegerToFloat", [rows, data, graph.float(1), channelScales, zeroPoint128(graph)]),
-    scales,
-  ]);
+  return graph.op("Mul", [emitByteProduct(graph, rows, data, byteType, channelScales), scales]);
 }
 
 function loadScaled(source: WeightSource, weight: LinearWeight, scaling: LinearScaling): Float32Array<ArrayBuffer> {

@@ -25,8 +25,3 @@ export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number
   const blocks = { axis: { int: rank - 1 }, block_size: { int: shape[rank - 1] as number } };
   return { rows: graph.op("QuantizeLinear", [x, scales, zeroPoints], blocks), scales };
 }
-
-/** The zero point of such rows in a product. */
-export function zeroPoint128(graph: Graph): Value {
-  return graph.once("zero_point_128", () => graph.constant("uint8", [], Uint8Array.of(128)));
-}

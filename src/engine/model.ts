@@ -1,7 +1,7 @@
 /** @file A model as the engine runs it: tokenizer, template and device behind one name. */
 
 import { statSync } from "node:fs";
-import { longestInt8Cache } from "../architectures/cached-attention.ts";
+import { isByteCache, longestByteCache } from "../architectures/cached-attention.ts";
 import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
 import type { Quantization } from "../config/options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -11,7 +11,7 @@ import { prepareArtifacts, type NamedAdapter } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
-import { integerProductsAreExact } from "../runtime/integer-products.ts";
+import { exactByteType } from "../runtime/integer-products.ts";
 import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
 import { encodeChat } from "../text/encode-chat.ts";
@@ -163,13 +163,13 @@ function modeOf({ quantization, reward }: ModelOptions): Quantization {
 }
 
 async function planOf(options: ModelOptions, config: DecoderConfig): Promise<QuantizationPlan> {
-  const exact = await integerProductsAreExact();
+  const exact = await exactByteType();
   const plan = quantizationPlan(options.quantization, config.contextLength, exact);
-  if (plan.cacheType !== quantizationPlans[options.quantization].cacheType) {
-    const why = exact ? `contexts of more than ${longestInt8Cache} tokens` : "this processor";
+  if (isByteCache(quantizationPlans[options.quantization].cacheType) && !isByteCache(plan.cacheType)) {
+    const why = exact === undefined ? "this processor" : `contexts of more than ${longestByteCache} tokens`;
     options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
   }
-  if (!exact && options.quantization === "w8a8") {
+  if (exact === undefined && options.quantization === "w8a8") {
     options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
   }
   return plan;

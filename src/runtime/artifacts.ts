@@ -7,6 +7,7 @@ import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { checkAdapter } from "../architectures/adapters.ts";
 import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
+import { isByteCache } from "../architectures/cached-attention.ts";
 import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
@@ -19,7 +20,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 12;
+export const formatVersion = 13;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -89,14 +90,14 @@ async function make(
 ): Promise<void> {
   const base = { config, weights, source: model.weights };
   const adapters = (options.adapters ?? []).map(({ adapter }) => adapter);
-  const { scheme, cacheType } = plan;
+  const { scheme, cacheType, byteType } = plan;
   const { withoutHead } = options;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
-    const cacheScales = calibration && cacheType === "int8" ? cacheScalesFrom(calibration) : undefined;
-    const context = { ...base, data, scheme, smoothing };
+    const cacheScales = calibration && isByteCache(cacheType) ? cacheScalesFrom(calibration) : undefined;
+    const context = { ...base, data, scheme, byteType, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
       writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters, withoutHead }), data.fileName),
@@ -112,7 +113,7 @@ async function calibrationFor(
   folder: string,
   options: ArtifactOptions,
 ): Promise<Calibration | undefined> {
-  if (plan.scheme !== "w8a8" && plan.cacheType !== "int8") return undefined;
+  if (plan.scheme !== "w8a8" && !isByteCache(plan.cacheType)) return undefined;
   // The measurement's 8-bit blocks stay in the file when the model is served in them, and are thrown away when not.
   if (plan.scheme === "blocks8") return calibrate(base, options.calibration(), folder, options);
   const data = new ExternalDataWriter(join(folder, "calibrate.bin"));

@@ -75,7 +75,7 @@ export function smoothingFrom({ activations }: Calibration, weights: DecoderWeig
   return factors;
 }
 
-/** What int8 keys and values are multiplied by, in the order of `cached`. */
+/** What 8-bit keys and values are multiplied by, in the order of `cached`. */
 export function cacheScalesFrom({ cached }: Calibration): Float32Array<ArrayBuffer> {
   // A channel that was always zero still needs a scale that has a reciprocal.
   return cached.map((largest) => Math.max((largest * cacheHeadroom) / 127, 1e-6));

@@ -7,13 +7,14 @@ import { availableParallelism, tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
-import { defaultConfig } from "../../src/config/options.ts";
+import { defaultConfig, quantizations } from "../../src/config/options.ts";
 import { calibrationPrompts } from "../../src/engine/model.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { prepareArtifacts } from "../../src/runtime/artifacts.ts";
 import { CpuDecoder } from "../../src/runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../../src/runtime/device.ts";
-import { quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
+import { exactByteType } from "../../src/runtime/integer-products.ts";
+import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../../src/text/chat-template.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
@@ -29,13 +30,16 @@ const maxTokens = 256;
 /** A default must be this close to fp32. */
 const defaultLimitNats = 0.02;
 
+/** What this processor multiplies exactly. */
+const bytes = await exactByteType();
+
 /** Every scheme with the other ways to store keys and values, to tell their costs apart. */
 const comparisons: Record<string, QuantizationPlan> = {
   "fp32, float16 cache": { scheme: "fp32", cacheType: "float16" },
-  "fp32, int8 cache": { scheme: "fp32", cacheType: "int8" },
+  "fp32, 8-bit cache": { scheme: "fp32", cacheType: bytes ?? "int8" },
   "q8, float16 cache": { scheme: "blocks8", cacheType: "float16" },
   "q4, float16 cache": { scheme: "blocks4", cacheType: "float16" },
-  "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16" },
+  "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16", byteType: bytes },
 };
 
 const qualityColumns: Column[] = [
@@ -85,7 +89,8 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   try {
     const reference = await open(quantizationPlans.fp32);
     const measured: Measured[] = [];
-    const plans = Object.entries({ ...quantizationPlans, ...comparisons } as Record<string, QuantizationPlan>);
+    const served = quantizations.map((mode): [string, QuantizationPlan] => [mode, quantizationPlan(mode, config.contextLength, bytes)]);
+    const plans: [string, QuantizationPlan][] = [...served, ...Object.entries(comparisons)];
     for (const [label, plan] of plans) {
       say(`Preparing ${label}`);
       measured.push({ label, plan, device: label === "fp32" ? reference : await open(plan), served: [], prefilled: [] });

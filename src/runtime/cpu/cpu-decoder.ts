@@ -2,7 +2,7 @@
 
 import type { DecoderConfig } from "../../architectures/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { CacheType } from "../../architectures/cached-attention.ts";
+import { isByteCache, type CacheType } from "../../architectures/cached-attention.ts";
 import {
   alwaysWanted,
   neverWanted,
@@ -225,7 +225,7 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   #adapterFeed(chosen: readonly number[], tokens: number): Record<string, Tensor> {
-    return adapterFeed(chosen, tokens, this.#adapters, this.#shape.type === "int8");
+    return adapterFeed(chosen, tokens, this.#adapters, isByteCache(this.#shape.type));
   }
 
   async dispose(): Promise<void> {

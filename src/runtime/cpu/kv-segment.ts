@@ -4,7 +4,7 @@ import type { CacheType } from "../../architectures/cached-attention.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
 
-export type CacheArray = Int8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+export type CacheArray = Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /** Keys and values of some places of some rows, as the graphs return them: of all layers in turn. */
 export interface KvRows {
@@ -161,7 +161,7 @@ export function cacheFeeds(prompt: KvSegment, answer: KvSegment): Record<string,
 
 /** Bytes that the keys and values of one token take. */
 export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): number {
-  return 2 * layers * kvHeads * headDim * { int8: 1, float16: 2, float32: 4 }[type];
+  return 2 * layers * kvHeads * headDim * { int8: 1, uint8: 1, float16: 2, float32: 4 }[type];
 }
 
 /** Copies `blocks` runs of values, each so many values after the last. */
@@ -195,5 +195,6 @@ function moveBlocks(array: CacheArray, blocks: number, from: number, to: number,
 
 function allocate(type: CacheType, length: number): CacheArray {
   if (type === "int8") return new Int8Array(length);
+  if (type === "uint8") return new Uint8Array(length);
   return type === "float16" ? new Uint16Array(length) : new Float32Array(length);
 }

@@ -7,15 +7,18 @@ import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts"
 import { loadLinear, locateDecoderWeights, type LinearWeight } from "../../../src/architectures/decoder-weights.ts";
 import { blocks8, blockSize8 } from "../../../src/architectures/linear.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
+import { emitByteProduct, storedBytes } from "../../../src/architectures/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
 import { Graph } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
+import { exactByteType } from "../../../src/runtime/integer-products.ts";
 import { loadSession, tensor } from "../../../src/runtime/session.ts";
 import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
 import { medianRunMs } from "./run-time.ts";
 
 /** Milliseconds of the median of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns, the head in 8-bit blocks. */
 export async function productsAloneMs(modelPath: string, threads: number, runs: number): Promise<number> {
+  const byteType = (await exactByteType()) ?? "int8";
   const folder = mkdtempSync(join(tmpdir(), "bonsai-products-"));
   const file = openModel(modelPath);
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
@@ -35,12 +38,9 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
     for (const linear of linears) {
       const { name, inputs, outputs } = linear;
       const { data: bytes, scales } = quantizeChannels8(loadLinear(file.weights, linear), outputs, inputs);
-      const product = graph.microsoft("MatMulIntegerToFloat", [
-        rows.get(inputs),
-        weight(`${name}.w8`, "int8", [inputs, outputs], () => bytes),
-        graph.float(1),
-        weight(`${name}.scales`, "float32", [outputs], () => scales),
-      ]);
+      const right = weight(`${name}.w8`, byteType, [inputs, outputs], () => storedBytes(bytes, byteType));
+      const channelScales = weight(`${name}.scales`, "float32", [outputs], () => scales);
+      const product = emitByteProduct(graph, rows.get(inputs)!, right, byteType, channelScales);
       graph.output(`y:${name}`, product, "float32", [1, outputs]);
     }
     emitHeadProduct(graph, weights.head);
