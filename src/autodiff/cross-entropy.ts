@@ -3,10 +3,12 @@
 import {
   add,
   afterAll,
+  cast,
   concat,
   equal,
   gatherRows,
   log,
+  logSumExp,
   matmul,
   max,
   mul,
@@ -15,6 +17,7 @@ import {
   scatterAddRows,
   slice,
   softmax,
+  stopGradient,
   sub,
   sumAll,
   sumLast,
@@ -34,7 +37,7 @@ export interface CrossEntropyInputs {
   weight: Node;
   /** [N] int32: the index that each row must predict, or -1 where nothing is trained. */
   targets: Node;
-  /** Scalar: what the sum of the rows' losses is multiplied by, such as one over their number. */
+  /** What the rows' losses are multiplied by: a scalar, such as one over their number, or [N, 1]. */
   scale: Node;
   /** Whether derivatives will be asked for. */
   differentiated: boolean;
@@ -44,7 +47,7 @@ export interface CrossEntropyInputs {
 
 /** Scalars, all over the trained rows. */
 export interface CrossEntropy {
-  /** scale * sum of -log p(target), nats. */
+  /** The sum of scale times -log p(target), nats. */
   loss: Node;
   /** Rows whose target is (one of) the likeliest. */
   correct: Node;
@@ -58,14 +61,14 @@ export interface CrossEntropy {
  */
 export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   const { hidden, weight, targets, scale, differentiated, chunkElements = defaultChunkElements } = inputs;
-  const [rows, vocabSize] = [hidden.shape[0] as number, weight.shape[0] as number];
-  const chunks = Math.ceil((rows * vocabSize) / chunkElements);
-  const chunkRows = Math.ceil(rows / Math.min(chunks, rows));
+  const rows = hidden.shape[0] as number;
+  const chunkRows = rowsOfChunk(hidden, weight, chunkElements);
   const parts: Chunk[] = [];
   let weightGradient: Node | undefined;
   for (let start = 0; start < rows; start += chunkRows) {
     const end = Math.min(start + chunkRows, rows);
-    const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scale);
+    const scaleOfRows = scale.shape.length === 0 ? scale : slice(scale, 0, start, end);
+    const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scaleOfRows);
     const readers = [part.correct, ...(differentiated ? [part.entropy] : [])];
     if (differentiated && hidden.active) readers.push(part.hiddenGradient);
     if (differentiated && weight.active) {
@@ -87,6 +90,36 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   return { loss: withGradients(loss, gradients), correct, entropy };
 }
 
+/**
+ * log p(target) of each row, [N, 1], nats; 0 where the target is -1. No derivative flows through it: what a loss of these asks of a row goes into
+ * `crossEntropy` as that row's scale.
+ */
+export function targetLogProbabilities(inputs: Pick<CrossEntropyInputs, "hidden" | "weight" | "targets" | "chunkElements">): Node {
+  const { hidden, weight, targets, chunkElements = defaultChunkElements } = inputs;
+  const rows = hidden.shape[0] as number;
+  const chunkRows = rowsOfChunk(hidden, weight, chunkElements);
+  const parts: Node[] = [];
+  for (let start = 0; start < rows; start += chunkRows) {
+    const end = Math.min(start + chunkRows, rows);
+    const logits = matmul(slice(hidden, 0, start, end), weight, { transposeB: true });
+    const column = reshape(slice(targets, 0, start, end), [end - start, 1]);
+    const zero = hidden.program.full(0);
+    parts.push(where(isIgnored(column), zero, sub(takeAlongLast(logits, column), logSumExp(logits))));
+  }
+  return stopGradient(concat(parts as [Node, ...Node[]], 0));
+}
+
+function rowsOfChunk(hidden: Node, weight: Node, chunkElements: number): number {
+  const [rows, vocabSize] = [hidden.shape[0] as number, weight.shape[0] as number];
+  const chunks = Math.ceil((rows * vocabSize) / chunkElements);
+  return Math.ceil(rows / Math.min(chunks, rows));
+}
+
+/** @param column int32 */
+function isIgnored(column: Node): Node {
+  return equal(column, cast(column.program.full(-1), "int32"));
+}
+
 interface Chunk {
   loss: Node;
   correct: Node;
@@ -103,8 +136,7 @@ interface Chunk {
 function crossEntropyChunk(hidden: Node, weight: Node, targets: Node, scale: Node): Chunk {
   const { program } = hidden;
   const column = reshape(targets, [targets.shape[0] as number, 1]);
-  const isIgnored = equal(column, program.apply("cast", [program.full(-1)], { to: "int32" }));
-  const trained = where(isIgnored, program.full(0), program.full(1)); // [n, 1]
+  const trained = where(isIgnored(column), program.full(0), program.full(1)); // [n, 1]
   const logits = matmul(hidden, weight, { transposeB: true }); // [n, V]
   const probabilities = softmax(logits);
   const largest = max(logits, [1]); // [n, 1]

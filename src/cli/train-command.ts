@@ -4,11 +4,13 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Static, TObject } from "typebox";
+import { DpoSchema } from "../config/dpo-training-options.ts";
 import { RewardSchema } from "../config/reward-training-options.ts";
 import { readTrainingOptions, trainingFlags, trainingHelp, type SharedTrainingOptions } from "../config/training-command-line.ts";
 import { PretrainSchema, SftSchema } from "../config/training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { trainLanguageModel } from "../train/language-model.ts";
+import { trainPolicy } from "../train/policy-model.ts";
 import { trainRewardModel } from "../train/reward-model.ts";
 import type { RunOutcome, TrainingEvent } from "../train/training-run.ts";
 import { isAdapter } from "./adapter-base.ts";
@@ -60,6 +62,13 @@ const reward: TrainCommand<typeof RewardSchema> = {
   train: trainRewardModel,
 };
 
+const dpo: TrainCommand<typeof DpoSchema> = {
+  name: "train:dpo",
+  schema: DpoSchema,
+  about: ["Tune a policy on preferences: DPO and its relatives, ORPO, SimPO and KTO; all weights or a LoRA adapter."],
+  train: trainPolicy,
+};
+
 /** Runs `npm run pretrain`. @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted. */
 export async function runPretrainCommand(args: readonly string[]): Promise<number> {
   return runTrainCommand(pretrain, args);
@@ -73,6 +82,11 @@ export async function runSftCommand(args: readonly string[]): Promise<number> {
 /** Runs `npm run train:reward`. @returns as `runPretrainCommand`. */
 export async function runRewardCommand(args: readonly string[]): Promise<number> {
   return runTrainCommand(reward, args);
+}
+
+/** Runs `npm run train:dpo`. @returns as `runPretrainCommand`. */
+export async function runDpoCommand(args: readonly string[]): Promise<number> {
+  return runTrainCommand(dpo, args);
 }
 
 async function runTrainCommand<Schema extends TObject>(command: TrainCommand<Schema>, args: readonly string[]): Promise<number> {

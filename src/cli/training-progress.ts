@@ -49,7 +49,7 @@ export function trainingProgress(
 
 /** Of predicted tokens, or of compared answers, whichever the trainer measures. */
 function shownAccuracy(metrics: Metrics): string {
-  const { eval_mean_token_accuracy: ofTokens, eval_accuracy: ofPairs } = metrics;
+  const { eval_mean_token_accuracy: ofTokens, eval_accuracy: ofAnswers, "eval_rewards/accuracies": ofPairs = ofAnswers } = metrics;
   if (ofTokens !== undefined) return `, token accuracy ${ofTokens.toFixed(4)}`;
   return ofPairs === undefined ? "" : `, accuracy ${ofPairs.toFixed(4)}`;
 }

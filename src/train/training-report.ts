@@ -10,7 +10,7 @@ import type { EvaluationLine, EvaluationMetrics, StepLine, StepMetrics } from ".
 
 /** What is recorded of every run. */
 export interface RunRecord {
-  stage: "pretrain" | "sft" | "reward";
+  stage: "pretrain" | "sft" | "reward" | "dpo";
   /** The command and its words, as a person would type them. */
   command: string;
   /** Every option by its flag. */

@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readTrainingOptions, trainingHelp } from "../../src/config/training-command-line.ts";
 import { optionsOf } from "../../src/config/option.ts";
+import { DpoSchema } from "../../src/config/dpo-training-options.ts";
 import { RewardSchema } from "../../src/config/reward-training-options.ts";
 import { PretrainSchema, SftSchema } from "../../src/config/training-options.ts";
 import { runSftCommand } from "../../src/cli/train-command.ts";
@@ -160,6 +161,7 @@ describe("the options of trainers", () => {
     ["pretrain", PretrainSchema],
     ["train:sft", SftSchema],
     ["train:reward", RewardSchema],
+    ["train:dpo", DpoSchema],
   ] as const) {
     // prettier-ignore
     test(`of ${name} are all in its help, with defaults, on lines that fit a terminal`, () => {

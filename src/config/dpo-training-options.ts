@@ -1,0 +1,103 @@
+/** @file The options of `npm run train:dpo`: those of every trainer, and what tunes a policy on preferences. */
+
+import { Type, type Static } from "typebox";
+import { annotations } from "./option.ts";
+import { trainingProperties } from "./training-options.ts";
+
+const annotate = annotations<"Model and data" | "Preferences">();
+
+const preferences = {
+  lossType: Type.Array(
+    Type.String({ minLength: 1 }),
+    annotate({
+      group: "Preferences",
+      metavar: "NAME",
+      description:
+        "Loss, or part of a mix: sigmoid, hinge, ipo, robust, conservative, sigmoid_norm, nca_pair, bco_pair, sppo_hard, apo_zero, apo_down, exo_pair, discopop, sft, orpo, simpo; or kto. May be repeated",
+      default: ["sigmoid"],
+      defaultText: "sigmoid, which is DPO's",
+    }),
+  ),
+  lossWeights: Type.Array(
+    Type.String({ minLength: 1 }),
+    annotate({
+      group: "Preferences",
+      metavar: "NUMBER",
+      description: "Weight of a loss in the mix, in the order of --loss-type. May be repeated",
+      default: [],
+      defaultText: "1 each",
+    }),
+  ),
+  beta: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 1000,
+    ...annotate({
+      group: "Preferences",
+      description:
+        "How strongly the policy is held to its reference: a lower one lets it go further. Of ipo tau, of orpo lambda; simpo wants 2",
+      default: 0.1,
+    }),
+  }),
+  labelSmoothing: Type.Number({
+    minimum: 0,
+    maximum: 0.49,
+    ...annotate({
+      group: "Preferences",
+      description:
+        "Share of labels that are taken to be wrong, of robust, conservative and exo_pair; the last wants it above 0, such as 0.001",
+      default: 0,
+    }),
+  }),
+  discopopTau: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 1000,
+    ...annotate({ group: "Preferences", description: "Temperature of discopop's mixture", default: 0.05 }),
+  }),
+  gammaBetaRatio: Type.Number({
+    minimum: 0,
+    maximum: 1000,
+    ...annotate({ group: "Preferences", description: "Margin of simpo between mean log-probabilities", default: 0.5 }),
+  }),
+  desirableWeight: Type.Number({
+    minimum: 0,
+    maximum: 1000,
+    ...annotate({ group: "Preferences", description: "Weight of kto's wanted answers", default: 1 }),
+  }),
+  undesirableWeight: Type.Number({
+    minimum: 0,
+    maximum: 1000,
+    ...annotate({ group: "Preferences", description: "Weight of kto's unwanted answers", default: 1 }),
+  }),
+};
+
+const {
+  packingStrategy: _,
+  model,
+  ...shared
+} = trainingProperties({
+  modelDescription: "Model to tune: a name of the catalog, a GGUF file or a Hugging Face folder. As it is, it is the reference",
+  datasetDescription: 'JSON Lines of {"prompt", "chosen", "rejected"}; kto takes {"prompt", "completion", "label"} too. May be repeated',
+  epochs: 3,
+  learningRate: 1e-6,
+  schedule: "linear",
+  weightDecay: 0,
+  packing: false,
+  packingStrategy: "bfd",
+});
+
+const maxLength = Type.Integer({
+  minimum: 0,
+  maximum: 1 << 20,
+  ...annotate({
+    group: "Model and data",
+    unit: "tokens",
+    description: "Longest answer with its prompt; pairs with a longer one are left out, and counted",
+    default: 0,
+    defaultText: "1024 tokens, or the model's context where that is shorter",
+  }),
+});
+
+/** `npm run train:dpo`; defaults are TRL's DPOConfig's. The order is that of the groups in --help. */
+export const DpoSchema = Type.Object({ model, ...preferences, ...shared, maxLength }, { additionalProperties: false });
+
+export type DpoTrainingOptions = Static<typeof DpoSchema>;
