@@ -127,6 +127,28 @@ export const ConfigSchema = Type.Object(
         default: 120,
       }),
     }),
+    websocketPingIntervalSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 3600,
+      ...annotate({
+        group: "Network",
+        flag: "websocket-ping-interval",
+        unit: "seconds",
+        description: "How often a WebSocket is asked whether its other end lives; one that has not answered by the next time is dropped",
+        default: 30,
+      }),
+    }),
+    websocketIdleTimeoutSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 86400,
+      ...annotate({
+        group: "Network",
+        flag: "websocket-idle-timeout",
+        unit: "seconds",
+        description: "A WebSocket on which nothing runs and nothing is asked for this long is closed",
+        default: 600,
+      }),
+    }),
 
     apiKey: Type.Array(
       Type.String({ minLength: 1, pattern: "^[\\x21-\\x7e]+$" }),
@@ -169,6 +191,16 @@ export const ConfigSchema = Type.Object(
       minimum: 1,
       maximum: 256,
       ...annotate({ group: "Limits", description: "Most stop strings of one request", default: 16 }),
+    }),
+    maxWebsockets: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      ...annotate({ group: "Limits", description: "WebSocket connections at once; more are closed with 1013", default: 1024 }),
+    }),
+    maxWebsocketStreams: Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      ...annotate({ group: "Limits", description: "Answers that one WebSocket connection may stream at once", default: 64 }),
     }),
     defaultMaxTokens: Type.Integer({
       minimum: 1,

@@ -79,6 +79,12 @@ export const registry = {
     what: "the body is not JSON",
     remedy: "send Content-Type: application/json",
   },
+  upgrade_required: {
+    status: 426,
+    type: "invalid_request_error",
+    what: "the route speaks WebSocket, and the request asked for no upgrade",
+    remedy: "connect with a WebSocket client, or send the request by POST",
+  },
   overloaded: { status: 429, type: "rate_limit_error", what: "the queue is full", remedy: "retry after the seconds in Retry-After" },
   cancelled: { status: 499, type: "invalid_request_error", what: "the client left", remedy: "nothing: it is logged only" },
   internal: { status: 500, type: "server_error", what: "a bug in the server", remedy: "report it with the request id from the log" },

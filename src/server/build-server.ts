@@ -14,13 +14,16 @@ import { handleErrors, handleParserError, sendError } from "./plugins/errors.ts"
 import { observeRequests, redactedPaths, requestId } from "./plugins/observation.ts";
 import { documentRoutes } from "./plugins/openapi.ts";
 import { refuseUnderPressure } from "./plugins/pressure.ts";
+import { acceptWebSockets, checkUpgrades } from "./plugins/web-socket.ts";
 import { chatCompletionsRoute } from "./routes/chat-completions.ts";
+import { chatSocketRoute } from "./routes/chat-socket.ts";
 import { completionsRoute } from "./routes/completions.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoutes } from "./routes/models.ts";
 import { rerankRoute } from "./routes/rerank.ts";
 import { rewardsRoute } from "./routes/rewards.ts";
+import { Connections } from "./sockets/connections.ts";
 
 /** How often Node looks for requests that take too long to arrive. */
 const connectionsCheckingIntervalMs = 5_000;
@@ -90,12 +93,21 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
 
   const lifecycle = new Lifecycle(engine);
   const metrics = new Metrics(lifecycle);
-  const context: ServerContext = { config, version, lifecycle, metrics, bestOf: new BestOfServing(config, metrics) };
+  const context: ServerContext = {
+    config,
+    version,
+    lifecycle,
+    metrics,
+    bestOf: new BestOfServing(config, metrics),
+    connections: new Connections(server, config, lifecycle, metrics),
+  };
 
+  await acceptWebSockets(server, context);
   handleErrors(server);
   observeRequests(server, context);
   await allowOrigins(server, config.corsOrigin);
   authenticate(server, config.apiKey);
+  checkUpgrades(server, context);
   server.addHook("onRequest", async (request) => {
     if (request.routeOptions.config.generates === true) lifecycle.requireEngine();
   });
@@ -106,6 +118,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   metricsRoute(server, context);
   modelsRoutes(server, context);
   chatCompletionsRoute(server, context);
+  chatSocketRoute(server, context);
   completionsRoute(server, context);
   rewardsRoute(server, context);
   rerankRoute(server, context);

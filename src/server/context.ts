@@ -4,6 +4,7 @@ import type { Config } from "../config/options.ts";
 import type { BestOfServing } from "./best-of.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Connections } from "./sockets/connections.ts";
 
 export interface ServerContext {
   config: Config;
@@ -12,6 +13,7 @@ export interface ServerContext {
   lifecycle: Lifecycle;
   metrics: Metrics;
   bestOf: BestOfServing;
+  connections: Connections;
 }
 
 declare module "fastify" {

@@ -15,6 +15,7 @@ export class Lifecycle {
   #engine: Engine | undefined;
   #phase: Phase = "loading";
   readonly #running = new Set<AbortController>();
+  readonly #draining = new AbortController();
   #onIdle: (() => void) | undefined;
 
   /** @param engine Resolves when the models can answer. */
@@ -61,14 +62,28 @@ export class Lifecycle {
     return this.#engine;
   }
 
-  /** Signal of a generation that lasts until its reply has gone out; it aborts when the client leaves first, or when the grace period of draining ends. */
-  signalFor(reply: FastifyReply): AbortController {
+  /** Aborts when new generations are no longer taken. */
+  get draining(): AbortSignal {
+    return this.#draining.signal;
+  }
+
+  /** A generation that lasts until `end` is called; its signal aborts when the grace period of draining ends. */
+  begin(): { controller: AbortController; end: () => void } {
     const controller = new AbortController();
     this.#running.add(controller);
-    finished(reply.raw, (error) => {
-      if (error instanceof Error) controller.abort(new BonsaiError("cancelled", "The client left before the answer was complete."));
+    const end = (): void => {
       this.#running.delete(controller);
       if (this.#running.size === 0) this.#onIdle?.();
+    };
+    return { controller, end };
+  }
+
+  /** Signal of a generation that lasts until its reply has gone out; it aborts when the client leaves first, or when the grace period of draining ends. */
+  signalFor(reply: FastifyReply): AbortController {
+    const { controller, end } = this.begin();
+    finished(reply.raw, (error) => {
+      if (error instanceof Error) controller.abort(new BonsaiError("cancelled", "The client left before the answer was complete."));
+      end();
     });
     return controller;
   }
@@ -79,6 +94,7 @@ export class Lifecycle {
    */
   async drain(graceMs: number): Promise<boolean> {
     this.#phase = "draining";
+    this.#draining.abort();
     if (this.#running.size === 0) return true;
     let timer: NodeJS.Timeout | undefined;
     const idle = new Promise<true>((resolve) => {

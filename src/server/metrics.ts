@@ -113,6 +113,12 @@ export class Metrics {
     buckets: requestSeconds,
     registers: [this.registry],
   });
+  readonly #streams = new Counter({
+    name: "bonsai_websocket_answers_total",
+    help: "Answers over WebSocket by route and outcome: done, or the code of the error",
+    labelNames: ["route", "outcome"] as const,
+    registers: [this.registry],
+  });
   readonly #firstToken = new Histogram({
     name: "bonsai_time_to_first_token_seconds",
     help: "From the request's body to its first token",
@@ -163,10 +169,20 @@ export class Metrics {
     }
   }
 
-  /** Counts an answer. */
-  answered(route: string, status: number, seconds: number): void {
+  /** Counts an answer. @param seconds undefined for a connection, which lasts as long as its client wants */
+  answered(route: string, status: number, seconds: number | undefined): void {
     this.#requests.inc({ route, status: String(status) });
-    this.#duration.observe({ route }, seconds);
+    if (seconds !== undefined) this.#duration.observe({ route }, seconds);
+  }
+
+  /** Counts an answer over WebSocket. @param outcome "done" or the code of its error */
+  streamed(route: string, outcome: string): void {
+    this.#streams.inc({ route, outcome });
+  }
+
+  /** Shows how many WebSocket connections are open. */
+  countConnections(current: () => number): void {
+    this.#sample("gauge", "bonsai_websockets", "WebSocket connections that are open", current);
   }
 
   /** Passes events on and measures the times between tokens. */

@@ -27,6 +27,16 @@ export function presentedKey(header: string | undefined, allowsBasic: boolean): 
   return decoded.slice(decoded.indexOf(":") + 1);
 }
 
+/** Beginning of the WebSocket subprotocol that carries a key, as OpenAI's clients send it from browsers, which cannot set headers. */
+export const keyProtocolPrefix = "openai-insecure-api-key.";
+
+/** The key among the subprotocols that a WebSocket's handshake offers. */
+export function protocolKey(header: string | undefined): string | undefined {
+  const offered = (header ?? "").split(",").map((protocol) => protocol.trim());
+  const found = offered.find((protocol) => protocol.startsWith(keyProtocolPrefix));
+  return found?.slice(keyProtocolPrefix.length);
+}
+
 /** Whether a page of the documentation is asked for, which people open in a browser: there the key may be the password of HTTP Basic. */
 const isDocumentation = (url: string): boolean => /^\/(docs([/?]|$)|openapi\.json([?]|$))/.test(url);
 
@@ -37,7 +47,8 @@ export function authenticate(server: FastifyInstance, keys: readonly string[]): 
   server.addHook("onRequest", async (request, reply) => {
     if (request.routeOptions.config.isPublic === true) return;
     const allowsBasic = isDocumentation(request.url);
-    const key = presentedKey(request.headers.authorization, allowsBasic);
+    const { authorization, "sec-websocket-protocol": protocols } = request.headers;
+    const key = presentedKey(authorization, allowsBasic) ?? (request.ws ? protocolKey(protocols) : undefined);
     if (key !== undefined && isKnownKey(key, digests)) return;
     reply.header("www-authenticate", allowsBasic ? 'Basic realm="bonsai", charset="UTF-8"' : 'Bearer realm="bonsai"');
     throw new BonsaiError(

@@ -21,6 +21,12 @@ export function observeRequests(server: FastifyInstance, { config, metrics }: Se
     reply.header("x-content-type-options", "nosniff");
     finished(reply.raw, (failure) => {
       const route = request.routeOptions.url ?? "unmatched";
+      // A connection that became a WebSocket; its answers are counted one by one.
+      if (request.ws && !reply.raw.headersSent && reply.sent) {
+        metrics.answered(route, 101, undefined);
+        request.log.info({ method: request.method, route, status: 101, remoteAddress: request.ip }, "connection closed");
+        return;
+      }
       const status = failure instanceof Error ? 499 : reply.statusCode;
       metrics.answered(route, status, reply.elapsedTime / 1000);
       const durationMs = Math.round(reply.elapsedTime * 10) / 10;

@@ -5,10 +5,12 @@ import { ErrorBody } from "../../protocol/errors.ts";
 const descriptions = {
   400: "A field is wrong or not supported; `param` names it.",
   401: "The API key is missing or wrong.",
+  403: "The page's origin is not on the allow-list.",
   404: "No such model or route.",
   408: "The request did not arrive in time.",
   413: "The body is larger than the server takes.",
   415: "The body is not JSON.",
+  426: "The request asks for no upgrade to WebSocket.",
   429: "The queue is full; Retry-After says when to come back.",
   500: "A bug in the server.",
   503: "The models are loading or the server is shutting down.",
@@ -30,4 +32,17 @@ export const eventStreamEvent = (chunk: string): object => ({
   properties: {
     data: { type: "string", description: `A ${chunk} as JSON, an Error as JSON when the answer breaks off, or [DONE] at the end.` },
   },
+});
+
+/** The answers of a route that speaks WebSocket. OpenAPI has no words for frames, so the schemas of both directions stand at the upgrade's answer. */
+export const upgradeAnswers = (title: string, client: object, server: object): Record<number, object> => ({
+  101: {
+    description: "Upgraded to WebSocket.",
+    content: {
+      "application/json": {
+        schema: { type: "object", title, description: "Text frames.", properties: { client, server } },
+      },
+    },
+  },
+  ...failures(400, 401, 403, 426, 429, 500, 503),
 });

@@ -1,19 +1,18 @@
 /** @file POST /v1/completions. */
 
-import { randomBytes, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import type { AnswerHead } from "../../protocol/answer.ts";
 import { toBestOfRequest, toldAnswers } from "../../protocol/best-of-request.ts";
 import { completionRequest, completionToGenerateRequests } from "../../protocol/completions/request.ts";
 import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../protocol/completions/response.ts";
-import type { ServerContext } from "../context.ts";
 import { findRequestedPolicy } from "../best-of.ts";
+import { answerHead, drawnSeedBound } from "../chat.ts";
+import type { ServerContext } from "../context.ts";
 import { generateAll } from "../generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
-import { drawnSeedBound } from "./chat-completions.ts";
 
 export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics, bestOf }: ServerContext): void {
   server.withTypeProvider<TypeBoxTypeProvider>().post(
@@ -41,12 +40,7 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
       const asked = toBestOfRequest(body, candidates);
       const generations = completionToGenerateRequests(body, model, config, randomInt(drawnSeedBound), asked?.candidates);
       const run = asked === undefined ? undefined : bestOf.runner(engine, model, asked, "logprob");
-      const head: AnswerHead = {
-        id: `cmpl-${randomBytes(12).toString("hex")}`,
-        created: Math.floor(Date.now() / 1000),
-        model: model.id,
-        system_fingerprint: model.fingerprint,
-      };
+      const head = answerHead("cmpl", model);
       const controller = lifecycle.signalFor(reply);
       const events =
         run === undefined
