@@ -1,8 +1,8 @@
 /** @file Accuracy by set and the reliability curve of reward models as one SVG, by vega-lite. */
 
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
 import type { EvaluatedSet } from "../reward/evaluation-report.ts";
+import { vegaSvg } from "../train/vega-svg.ts";
 
 /** An SVG document that reads on light and on dark pages: bars with 95% intervals, and confidence against accuracy. */
 export async function accuracyChart(sets: readonly EvaluatedSet[]): Promise<string> {
@@ -70,10 +70,5 @@ export async function accuracyChart(sets: readonly EvaluatedSet[]): Promise<stri
     resolve: { scale: { color: "independent" } },
     config: { legend: { orient: "top", columns: 1, labelLimit: 300 } },
   } as TopLevelSpec;
-  const view = new View(parse(compile(specification).spec), { renderer: "none" });
-  try {
-    return `${await view.toSVG()}\n`;
-  } finally {
-    view.finalize();
-  }
+  return vegaSvg(specification);
 }

@@ -50,7 +50,8 @@ export function summarizeGold(scores: readonly (readonly GoldScores[])[]): GoldS
   };
 }
 
-function estimate(values: readonly number[]): Estimate {
+/** The mean of one number for each prompt. */
+export function estimate(values: readonly number[]): Estimate {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
   return { mean, margin: 1.96 * Math.sqrt(variance / values.length) };

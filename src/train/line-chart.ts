@@ -1,7 +1,7 @@
 /** @file Line charts as SVG, by vega-lite. */
 
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
+import { vegaSvg } from "./vega-svg.ts";
 
 export interface LineChart {
   xTitle: string;
@@ -26,10 +26,5 @@ export async function lineChart({ xTitle, yTitle, series, marked = false }: Line
     },
     config: { legend: { orient: "top" } },
   };
-  const view = new View(parse(compile(specification).spec), { renderer: "none" });
-  try {
-    return `${await view.toSVG()}\n`;
-  } finally {
-    view.finalize();
-  }
+  return vegaSvg(specification);
 }

@@ -11,7 +11,7 @@ const order =
   "errors config tensor onnx autodiff formats text architectures runtime engine teddy reward bestofn train protocol server cli".split(" ");
 
 /** Folders of test/ that are not the mirror of a folder of src/. */
-const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "oracle"]);
+const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "loadtest", "oracle"]);
 
 const code = ["src", "scripts", "test", "loadtest"]
   .filter((folder) => existsSync(join(root, folder)))

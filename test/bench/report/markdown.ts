@@ -3,9 +3,23 @@
 import { isMet, type BenchResult, type Cell, type Check, type Column, type Table } from "./bench-result.ts";
 import type { Conditions } from "./conditions.ts";
 
-/** The text of docs/BENCHMARKS.md. */
-export function benchmarksMarkdown(results: readonly BenchResult[]): string {
-  return [
+/** A document of docs/ that is written from measurements. */
+export interface MeasuredDocument {
+  /** In docs/. */
+  file: string;
+  /** Of docs/: where the measurements and figures are kept. */
+  folder: string;
+  /** The order of the sections by the names of their measurements; others come last. */
+  order: readonly string[];
+  /** Its first lines. */
+  head: readonly string[];
+}
+
+export const benchmarks: MeasuredDocument = {
+  file: "BENCHMARKS.md",
+  folder: "benchmarks",
+  order: ["engine", "quantization", "modes", "memory", "latency", "soak"],
+  head: [
     "# Benchmarks",
     "",
     "Written from `docs/benchmarks/*.json` by the measurements themselves (`npm run bench -- NAME`); do not edit. `npm run bench -- tables` writes it again without measuring.",
@@ -13,14 +27,18 @@ export function benchmarksMarkdown(results: readonly BenchResult[]): string {
     "Absolute numbers move from machine to machine and from hour to hour. What counts are ratios: ours and the peer's were measured in one run, in turns, and each number is the median of",
     "its rounds, with the lowest and the highest behind it.",
     "",
-    ...results.flatMap(section),
-  ].join("\n");
+  ],
+};
+
+/** The text of docs/BENCHMARKS.md, or of another document. */
+export function benchmarksMarkdown(results: readonly BenchResult[], { head, folder }: MeasuredDocument = benchmarks): string {
+  return [...head, ...results.flatMap((result) => section(result, folder))].join("\n");
 }
 
-function section(result: BenchResult): string[] {
+function section(result: BenchResult, folder: string): string[] {
   const lines = [`## ${result.title}`, "", result.about, "", ...conditionLines(result), ""];
   for (const table of result.tables) lines.push(...tableLines(table), "");
-  for (const { file, caption } of result.figures) lines.push(`![${caption}](benchmarks/${file})`, "");
+  for (const { file, caption } of result.figures) lines.push(`![${caption}](${folder}/${file})`, "");
   if (result.checks.length > 0) lines.push(...tableLines(checksTable(result.checks)), "");
   return lines;
 }

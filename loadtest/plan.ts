@@ -1,0 +1,67 @@
+/** @file How much is measured, by profile: the full one fits into twelve minutes on two cores, the quick one into a minute and is no measurement. */
+
+import { candidateCounts } from "./variants.ts";
+
+export interface Plan {
+  counts: readonly number[];
+  /** By number of candidates: requests of one client, one after the other. */
+  latencyRequests: (bestOf: number) => number;
+  /** Prompts whose pruned answers are judged; from the first. */
+  prunedPrompts: number;
+  /** Prompts of which all candidates are judged. */
+  qualityPrompts: number;
+  /** Answers of the baseline to each of them. */
+  baselineAnswers: number;
+  loadConnections: number;
+  loadRequests: (bestOf: number) => number;
+  mix: { clientsOfEach: number; bestOf: number; seconds: number } | undefined;
+  /** The same load over each transport. */
+  transport: { clients: number; requests: number };
+  capacity: { bestOf: number; shares: readonly number[]; seconds: number };
+  /** Streams at a time while memory is read. */
+  memoryStreams: readonly number[];
+  memorySeconds: number;
+  peerRounds: number;
+}
+
+const requestsFor = (seconds: number, least: number, most: number) => (bestOf: number) =>
+  // A candidate takes some 30 ms of two cores.
+  Math.min(most, Math.max(least, Math.round(seconds / (0.03 * bestOf))));
+
+export const plans: Record<"full" | "quick", Plan> = {
+  full: {
+    counts: candidateCounts,
+    latencyRequests: (bestOf) => (bestOf < 8 ? 48 : 32),
+    prunedPrompts: 48,
+    qualityPrompts: 72,
+    baselineAnswers: 4,
+    loadConnections: 4,
+    loadRequests: requestsFor(3, 8, 96),
+    mix: { clientsOfEach: 8, bestOf: 8, seconds: 10 },
+    transport: { clients: 8, requests: 160 },
+    capacity: { bestOf: 4, shares: [0.25, 0.5, 0.75, 0.9, 1.1, 1.5, 2], seconds: 7 },
+    memoryStreams: [1, 8, 32, 64],
+    memorySeconds: 3,
+    peerRounds: 3,
+  },
+  quick: {
+    counts: [1, 4],
+    latencyRequests: () => 3,
+    prunedPrompts: 4,
+    qualityPrompts: 4,
+    baselineAnswers: 2,
+    loadConnections: 2,
+    loadRequests: () => 4,
+    mix: undefined,
+    transport: { clients: 2, requests: 6 },
+    capacity: { bestOf: 4, shares: [0.5, 3], seconds: 1 },
+    memoryStreams: [4],
+    memorySeconds: 0.5,
+    peerRounds: 0,
+  },
+};
+
+/** The plan as plain data: results of another one are not this one's. */
+export function planIdentity(plan: Plan): unknown {
+  return { ...plan, latencyRequests: plan.counts.map(plan.latencyRequests), loadRequests: plan.counts.map(plan.loadRequests) };
+}

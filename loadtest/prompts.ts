@@ -1,0 +1,37 @@
+/** @file The questions that are asked: held-out ones of the teddy world, or the lines of a file. */
+
+import { isJsonObject } from "../src/formats/json-file.ts";
+import { BonsaiError } from "../src/errors/bonsai-error.ts";
+import type { Message } from "../src/teddy/conversation.ts";
+import { prompt } from "../src/teddy/demonstration.ts";
+import { rowError } from "../src/train/dataset-row.ts";
+import { readJsonLines } from "../src/train/json-lines.ts";
+
+/** Of the teddy world's streams; the model cards judge prompts of seed 0. */
+const promptSeed = 2026;
+
+/** Question number `index` that no training data holds, with what was said before it. */
+export function heldOutPrompt(index: number): Message[] {
+  return prompt(promptSeed, index, "held-out").messages;
+}
+
+/**
+ * Conversations of a file of JSON Lines, {"prompt": [messages]}, as `npm run teddy -- prompts` writes them.
+ * @param limit so many of its beginning
+ * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming the line that holds no conversation
+ */
+export function promptsOfFile(path: string, limit: number): Message[][] {
+  const prompts: Message[][] = [];
+  for (const { line, row } of readJsonLines(path)) {
+    const { prompt: messages } = row;
+    const isConversation =
+      Array.isArray(messages) &&
+      messages.length > 0 &&
+      messages.every((message) => isJsonObject(message) && typeof message["role"] === "string" && typeof message["content"] === "string");
+    if (!isConversation) throw rowError({ path, line }, "prompt", "must be a list of {role, content}");
+    prompts.push(messages);
+    if (prompts.length === limit) return prompts;
+  }
+  if (prompts.length === 0) throw new BonsaiError("invalid_dataset", `${path} holds no prompts.`, { param: "--prompts" });
+  return prompts;
+}

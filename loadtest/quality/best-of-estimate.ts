@@ -1,0 +1,63 @@
+/** @file What the best of n candidates comes to, from a larger group of N of them: without sampling each n anew, and with less noise. */
+
+import type { JudgedCandidate } from "../scenarios/quality.ts";
+
+/**
+ * Probabilities of each rank of N candidates, best first, to be the best of n that are drawn from them without replacement: C(N - r, n - 1) / C(N, n) for
+ * rank r from 1. Averages weighted so are unbiased for the best of n (Nakano et al. 2021, "WebGPT", arXiv 2112.09332, appendix).
+ */
+export function rankWeights(groupSize: number, n: number): number[] {
+  const weights: number[] = [];
+  // Rank 1 is drawn with probability n / N; each further rank has the ratio C(N - r - 1, n - 1) / C(N - r, n - 1).
+  let weight = n / groupSize;
+  for (let rank = 1; rank <= groupSize; rank++) {
+    weights.push(weight);
+    const left = groupSize - rank;
+    weight *= left === 0 ? 0 : Math.max(0, left - n + 1) / left;
+  }
+  return weights;
+}
+
+/** Best first; a candidate without a reward comes last, equal ones in their own order. */
+export function ranked(group: readonly JudgedCandidate[]): JudgedCandidate[] {
+  const rewardOf = ({ reward }: JudgedCandidate): number => reward ?? -Infinity;
+  return group.toSorted((one, other) => (rewardOf(one) === rewardOf(other) ? 0 : rewardOf(other) - rewardOf(one)));
+}
+
+/** What the server's choice among the first n of a group is. */
+export function chosenOfFirst(group: readonly JudgedCandidate[], n: number): JudgedCandidate {
+  return ranked(group.slice(0, n))[0]!;
+}
+
+/** Expectation of `value` for the best of n. */
+export function expectedBest(group: readonly JudgedCandidate[], n: number, value: (candidate: JudgedCandidate) => number): number {
+  const weights = rankWeights(group.length, n);
+  return ranked(group).reduce((sum, candidate, rank) => sum + weights[rank]! * value(candidate), 0);
+}
+
+/**
+ * Expectation of `value` for soft selection among n: a candidate is chosen with probability softmax(reward / temperature). The mean over the groups of n that
+ * follow each other in the whole.
+ */
+export function expectedSoft(
+  group: readonly JudgedCandidate[],
+  n: number,
+  temperature: number,
+  value: (candidate: JudgedCandidate) => number,
+): number {
+  const groups = Array.from({ length: Math.floor(group.length / n) }, (_, index) => group.slice(index * n, (index + 1) * n));
+  const means = groups.map((candidates) => {
+    const scored = candidates.filter(({ reward }) => reward !== null);
+    const highest = Math.max(...scored.map(({ reward }) => reward!));
+    const weights = scored.map(({ reward }) => Math.exp((reward! - highest) / temperature));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return scored.reduce((sum, candidate, index) => sum + (weights[index]! / total) * value(candidate), 0);
+  });
+  return means.reduce((sum, mean) => sum + mean, 0) / means.length;
+}
+
+/** How often a gold score beats the baseline's answers to the same prompt; equal ones count a half. */
+export function winShare(gold: number, baseline: readonly number[]): number {
+  const wins = baseline.reduce((sum, other) => sum + (gold > other ? 1 : gold === other ? 0.5 : 0), 0);
+  return wins / baseline.length;
+}

@@ -1,0 +1,186 @@
+/** @file The chapter of quality by N: gold beside the learned reward and the KL bound, where over-optimisation shows, and what pruning keeps. */
+
+import type { TopLevelSpec } from "vega-lite";
+import { klBoundNats } from "../../src/bestofn/kl-bound.ts";
+import { estimate, type Estimate } from "../../src/teddy/gold-report.ts";
+import { vegaSvg } from "../../src/train/vega-svg.ts";
+import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
+import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimate.ts";
+import type { MeasuredPoint } from "../quality/measured-points.ts";
+import type { JudgedCandidate, QualityResult } from "../scenarios/quality.ts";
+import type { MeasuredModel } from "../variants.ts";
+import type { Chapter } from "./chapter.ts";
+
+/** In units of the reward, which has deviation 1 on its reference set. */
+const softTemperatures = [0.25, 1];
+
+export interface QualityOfModel {
+  model: MeasuredModel;
+  quality: QualityResult;
+}
+
+/** One N of one model and one way to choose. */
+interface QualityRow {
+  model: string;
+  n: number;
+  klBoundNats: number;
+  learned: Estimate;
+  gold: Estimate;
+  winRate: Estimate;
+  soft: Estimate[];
+  /** Of the candidate that gold likes best: what a perfect reward model would reach. */
+  ceiling: Estimate;
+}
+
+export async function qualityChapter(
+  models: readonly QualityOfModel[],
+  baseline: readonly (readonly number[])[],
+  points: readonly MeasuredPoint[],
+  counts: readonly number[],
+): Promise<Chapter> {
+  const rows = models.flatMap(({ model, quality }) => counts.map((n) => rowOf(model, quality, baseline, n)));
+  return {
+    name: "quality",
+    title: "Quality by number of candidates",
+    about: [
+      `${models.map(({ model }) => model.id).join(" and ")} at temperature 1, answers chosen by ${[...new Set(models.map(({ model }) => model.rewardModel))].join(", ")}, whose raters taught it; gold is the truth that they see through noise.`,
+      "Where the learned reward keeps rising and gold does not, choosing harder only flatters the reward model (over-optimisation). The KL bound, log N - (N - 1) / N, is the most that the choice moves the policy.",
+    ].join("\n"),
+    tables: [numbersTable(rows), ...pruningTable(points)],
+    checks: [],
+    figures: [
+      {
+        file: "quality.svg",
+        caption: "Learned reward and gold score by KL bound",
+        svg: await qualityFigure(rows),
+      },
+    ],
+    raw: { rows },
+  };
+}
+
+function rowOf({ title }: MeasuredModel, quality: QualityResult, baseline: readonly (readonly number[])[], n: number): QualityRow {
+  const over = (of: (group: readonly JudgedCandidate[], prompt: number) => number): Estimate => estimate(quality.map(of));
+  const gold = (candidate: JudgedCandidate): number => candidate.gold;
+  return {
+    model: title,
+    n,
+    klBoundNats: klBoundNats(n),
+    learned: over((group) => expectedBest(group, n, ({ reward }) => reward ?? 0)),
+    gold: over((group) => expectedBest(group, n, gold)),
+    winRate: over((group, prompt) => expectedBest(group, n, (candidate) => winShare(candidate.gold, baseline[prompt]!))),
+    soft: softTemperatures.map((temperature) => over((group) => expectedSoft(group, n, temperature, gold))),
+    ceiling: over((group) =>
+      expectedBest(
+        group.map((candidate) => ({ ...candidate, reward: candidate.gold })),
+        n,
+        gold,
+      ),
+    ),
+  };
+}
+
+const text = ({ mean, margin }: Estimate): string => `${mean.toFixed(3)} ± ${margin.toFixed(3)}`;
+
+function numbersTable(rows: readonly QualityRow[]): Table {
+  return {
+    title: "Learned reward and gold",
+    note: "Soft selection draws a candidate with probability proportional to exp(reward / T). The best by gold is what a perfect reward model would choose.",
+    columns: [
+      { heading: "model" },
+      { heading: "N", digits: 0 },
+      { heading: "KL bound (nats)", digits: 2 },
+      { heading: "learned reward" },
+      { heading: "gold" },
+      { heading: "win rate" },
+      ...softTemperatures.map((temperature) => ({ heading: `gold, soft T = ${temperature}` })),
+      { heading: "gold of the best by gold" },
+    ],
+    rows: rows.map((row): Cell[] => [
+      row.model,
+      row.n,
+      row.klBoundNats,
+      text(row.learned),
+      text(row.gold),
+      text(row.winRate),
+      ...row.soft.map(text),
+      text(row.ceiling),
+    ]),
+  };
+}
+
+/** What pruned variants keep of the gain that the unpruned ones have over one answer. */
+function pruningTable(points: readonly MeasuredPoint[]): Table[] {
+  const find = (model: string, bestOf: number, pruned: boolean): MeasuredPoint | undefined =>
+    points.find((point) => point.model === model && point.bestOf === bestOf && point.pruned === pruned);
+  const rows = points
+    .filter(({ pruned }) => pruned)
+    .flatMap((point): Cell[][] => {
+      const [single, whole] = [find(point.model, 1, false), find(point.model, point.bestOf, false)];
+      if (single === undefined || whole === undefined) return [];
+      const gain = (of: MeasuredPoint): number => of.gold.mean - single.gold.mean;
+      return [
+        [point.title, gain(whole), gain(point), point.tokensGenerated / whole.tokensGenerated, point.latencyMs.p50 / whole.latencyMs.p50],
+      ];
+    });
+  if (rows.length === 0) return [];
+  return [
+    {
+      title: "What pruning keeps",
+      note: "Gain in gold over one answer of the same model; tokens and median time as parts of those without pruning. Half of the candidates that still run are dropped after 8 tokens and again after 24.",
+      columns: [
+        { heading: "answer" },
+        { heading: "gain unpruned", digits: 3 },
+        { heading: "gain pruned", digits: 3 },
+        { heading: "tokens", digits: 2 },
+        { heading: "time", digits: 2 },
+      ],
+      rows,
+    },
+  ];
+}
+
+async function qualityFigure(rows: readonly QualityRow[]): Promise<string> {
+  const values = rows.flatMap(({ model, n, klBoundNats: kl, learned, gold, soft }) => {
+    const value = (series: string, { mean, margin }: Estimate, panel: string): object => ({
+      panel,
+      series: `${model}: ${series}`,
+      n: String(n),
+      kl,
+      mean,
+      low: mean - margin,
+      high: mean + margin,
+    });
+    return [
+      value("best reward", learned, "learned"),
+      value("best reward", gold, "gold"),
+      ...soft.map((one, index) => value(`soft, T = ${softTemperatures[index]}`, one, "gold")),
+    ];
+  });
+  const panel = (name: string, title: string): object => {
+    const x = { field: "kl", type: "quantitative", title: "KL bound (nats); the number is N" };
+    const y = { field: "mean", type: "quantitative", title, scale: { zero: false } };
+    const color = { field: "series", type: "nominal", title: null, scale: { scheme: "category10" } };
+    return {
+      title,
+      width: 400,
+      height: 300,
+      transform: [{ filter: `datum.panel == '${name}'` }],
+      layer: [
+        { mark: { type: "errorband", opacity: 0.12 }, encoding: { x, y: { ...y, field: "high" }, y2: { field: "low" }, color } },
+        { mark: { type: "line", point: true }, encoding: { x, y, color } },
+        {
+          transform: [{ filter: "indexof(datum.series, 'best reward') >= 0" }],
+          mark: { type: "text", dy: -10, fontWeight: "bold" },
+          encoding: { x, y, color, text: { field: "n" } },
+        },
+      ],
+    };
+  };
+  return vegaSvg({
+    background: "white",
+    data: { values },
+    hconcat: [panel("learned", "learned reward of the chosen answer"), panel("gold", "gold score of the chosen answer")],
+    config: { legend: { orient: "top", labelLimit: 300, symbolOpacity: 1 } },
+  } as TopLevelSpec);
+}

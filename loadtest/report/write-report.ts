@@ -1,0 +1,114 @@
+/** @file From the results of all scenarios to the chapters of docs/LOADTEST.md, their data and their figures. */
+
+import { mkdirSync } from "node:fs";
+import type { BenchResult, Check } from "../../test/bench/report/bench-result.ts";
+import type { Conditions } from "../../test/bench/report/conditions.ts";
+import { keep } from "../../test/bench/report/keep.ts";
+import { benchmarksMarkdown } from "../../test/bench/report/markdown.ts";
+import type { Message } from "../../src/teddy/conversation.ts";
+import type { LoadSummary } from "../load-summary.ts";
+import type { Plan } from "../plan.ts";
+import { agreementWithGroup, measuredPoint, type Measured } from "../quality/measured-points.ts";
+import { memoryId, offeredId, peakId, sizedFlags, unboundedId, type MemoryResult, type OfferedResult } from "../scenarios/capacity.ts";
+import { latencyId, type LatencyResult } from "../scenarios/latency.ts";
+import { loadId, mixId, type MixResult } from "../scenarios/load.ts";
+import { peersId, type PeersResult } from "../scenarios/peers.ts";
+import { baselineId, qualityId, type QualityResult } from "../scenarios/quality.ts";
+import { transportId, transports } from "../scenarios/transport.ts";
+import { variantTitle, variantsOf, type MeasuredModel } from "../variants.ts";
+import { capacityChapter } from "./capacity-chapter.ts";
+import { loadTests, type Chapter } from "./chapter.ts";
+import { choiceChapter } from "./choice-chapter.ts";
+import { loadChapter } from "./load-chapter.ts";
+import { peersChapter } from "./peers-chapter.ts";
+import { qualityChapter } from "./quality-chapter.ts";
+
+export interface ReportFacts {
+  /** By the scenarios' ids. */
+  results: ReadonlyMap<string, unknown>;
+  plan: Plan;
+  models: readonly MeasuredModel[];
+  prompts: readonly Message[][];
+  isJudged: boolean;
+  conditions: Conditions;
+  command: string;
+}
+
+/**
+ * @param docs where to write; undefined writes nothing
+ * @returns the text of the chapters, and every promise
+ */
+export async function writeReport(facts: ReportFacts, docs: string | undefined): Promise<{ text: string; checks: Check[] }> {
+  const chapters = await chaptersOf(facts);
+  const { command, conditions } = facts;
+  const finished = chapters.map(({ figures, ...chapter }): BenchResult => ({
+    ...chapter,
+    command,
+    conditions,
+    figures: figures.map(({ file, caption }) => ({ file, caption })),
+  }));
+  if (docs !== undefined) {
+    mkdirSync(docs, { recursive: true });
+    for (const [place, result] of finished.entries())
+      keep(result, new Map(chapters[place]!.figures.map(({ file, svg }) => [file, svg])), docs, loadTests);
+  }
+  return { text: benchmarksMarkdown(finished, loadTests), checks: finished.flatMap(({ checks }) => checks) };
+}
+
+async function chaptersOf(facts: ReportFacts): Promise<Chapter[]> {
+  const judged = facts.isJudged ? await judgedChapters(facts) : [];
+  const peers = facts.results.get(peersId) as PeersResult | undefined;
+  return [...judged, latencyChapter(facts), await capacityOf(facts), ...(peers === undefined ? [] : [peersChapter(peers)])];
+}
+
+async function judgedChapters({ results, plan, models, prompts }: ReportFacts): Promise<Chapter[]> {
+  const baseline = results.get(baselineId) as number[][];
+  const qualityOf = (model: MeasuredModel): QualityResult => results.get(qualityId(model)) as QualityResult;
+  const measured = models.flatMap((model) =>
+    variantsOf(model, plan.counts).map((variant): Measured => {
+      const latency = results.get(latencyId(variant)) as LatencyResult;
+      return { variant, latency, quality: qualityOf(model), baseline, prompts };
+    }),
+  );
+  const agreements = measured.map(agreementWithGroup).filter((share) => !Number.isNaN(share));
+  const points = measured.map(measuredPoint);
+  return [
+    await choiceChapter({
+      points,
+      prompts: baseline.length,
+      prunedPrompts: Math.min(plan.prunedPrompts, baseline.length),
+      agreement: Math.min(...agreements),
+    }),
+    await qualityChapter(
+      models.map((model) => ({ model, quality: qualityOf(model) })),
+      baseline,
+      points,
+      plan.counts,
+    ),
+  ];
+}
+
+function latencyChapter({ results, plan, models }: ReportFacts): Chapter {
+  const variants = models.flatMap((model) => variantsOf(model, plan.counts));
+  return loadChapter({
+    alone: variants.map((variant) => ({ title: variantTitle(variant), load: (results.get(latencyId(variant)) as LatencyResult).load })),
+    together: variants.map((variant) => ({ title: variantTitle(variant), load: results.get(loadId(variant)) as LoadSummary })),
+    connections: plan.loadConnections,
+    mix: plan.mix && { ...plan.mix, result: results.get(mixId) as MixResult },
+    transports: transports.map((title) => ({ title, load: results.get(transportId(title)) as LoadSummary })),
+    transportClients: plan.transport.clients,
+  });
+}
+
+async function capacityOf({ results, plan, models }: ReportFacts): Promise<Chapter> {
+  const { bestOf, shares } = plan.capacity;
+  return capacityChapter({
+    model: models[0]!.id,
+    bestOf,
+    sizedFlags: sizedFlags([], bestOf),
+    peak: results.get(peakId) as LoadSummary,
+    offered: shares.map((share) => results.get(offeredId(share)) as OfferedResult),
+    unbounded: results.get(unboundedId) as OfferedResult,
+    memory: plan.memoryStreams.map((streams) => results.get(memoryId(streams)) as MemoryResult),
+  });
+}

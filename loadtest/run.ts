@@ -1,0 +1,5 @@
+/** @file `npm run loadtest`: starts the server, runs every scenario that has no result yet, stops, and writes docs/LOADTEST.md. `--help` tells more. */
+
+import { runLoadTest } from "./load-test.ts";
+
+process.exitCode = await runLoadTest(process.argv.slice(2));

@@ -1,0 +1,36 @@
+/** @file One client that asks one question after the other, streamed: what a user waits for when nobody else is there. */
+
+import { closedLoop } from "../drivers/loops.ts";
+import { streamChat } from "../drivers/sse.ts";
+import { summarizeLoad, type LoadSummary } from "../load-summary.ts";
+import type { Scenario } from "../scenario.ts";
+import { duringLoad } from "../server-metrics.ts";
+import { chatBody, type Variant } from "../variants.ts";
+import { seedOf } from "./seeds.ts";
+
+export interface LatencyResult {
+  load: LoadSummary;
+  /** By prompt, from the first: the answers that came back. */
+  answers: { text: string; reward: number | null; tokensGenerated: number }[];
+}
+
+export const latencyId = ({ id }: Pick<Variant, "id">): string => `latency ${id}`;
+
+export function latencyScenario(variant: Variant, flags: readonly string[]): Scenario {
+  return {
+    id: latencyId(variant),
+    flags,
+    run: async ({ url, plan, prompts, signal }): Promise<LatencyResult> => {
+      const wanted = variant.pruned ? plan.prunedPrompts : plan.latencyRequests(variant.bestOf);
+      const requests = Math.min(wanted, prompts.length);
+      const body = (index: number): unknown => chatBody(variant, prompts[index]!, seedOf(index), { stream: true });
+      const { result, server } = await duringLoad(url, async () =>
+        closedLoop({ url, driver: streamChat, body, signal }, { clients: 1, requests }),
+      );
+      return {
+        load: summarizeLoad(result.observations, result.seconds, variant.bestOf === 1, server),
+        answers: result.observations.map(({ text, reward, tokensGenerated }) => ({ text, reward: reward ?? null, tokensGenerated })),
+      };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers. */
+
+import { judge } from "../../src/teddy/judge.ts";
+import type { Scenario, ScenarioContext } from "../scenario.ts";
+import { chatBody, variant, type MeasuredModel } from "../variants.ts";
+import { baselineSeedOf, seedOf } from "./seeds.ts";
+
+/** One answer among which is chosen. */
+export interface JudgedCandidate {
+  text: string;
+  tokens: number;
+  /** Of the reward model that chooses, and of others by their names; null where it could not be scored. */
+  reward: number | null;
+  /** The true score. */
+  gold: number;
+}
+
+/** By prompt, in the order of the candidates. */
+export type QualityResult = JudgedCandidate[][];
+
+export const qualityId = ({ id }: Pick<MeasuredModel, "id">): string => `quality ${id}`;
+export const baselineId = "quality baseline";
+
+/** Requests at a time: enough that one waits while another is written. */
+const clients = 2;
+
+interface Answer {
+  choices: { message: { content: string } }[];
+  best_of?: { rewards: { index: number; reward: number | null; tokens: number; text: string }[] };
+}
+
+export function qualityScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
+  return {
+    id: qualityId(model),
+    flags,
+    run: async (context): Promise<QualityResult> => {
+      const largest = Math.max(...context.plan.counts);
+      const answers = await askAll(context, (index) =>
+        chatBody(variant(model, largest), context.prompts[index]!, seedOf(index), { returnCandidates: true }),
+      );
+      return answers.map(({ best_of: bestOf }, index) =>
+        bestOf!.rewards
+          .toSorted((one, other) => one.index - other.index)
+          .map(({ text, tokens, reward }) => ({ text, tokens, reward, gold: judge(context.prompts[index]!, text).score })),
+      );
+    },
+  };
+}
+
+/** Gold scores of single answers, by prompt. */
+export function baselineScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
+  return {
+    id: baselineId,
+    flags,
+    run: async (context): Promise<number[][]> => {
+      const answers = await askAll(context, (index) => ({
+        ...chatBody(variant(model, 1), context.prompts[index]!, baselineSeedOf(index)),
+        n: context.plan.baselineAnswers,
+      }));
+      return answers.map(({ choices }, index) => choices.map(({ message }) => judge(context.prompts[index]!, message.content).score));
+    },
+  };
+}
+
+/** @throws Error for an answer that is none: quality is of all prompts or of none. */
+async function askAll({ url, plan, prompts, signal }: ScenarioContext, body: (index: number) => unknown): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  const requests = Math.min(plan.qualityPrompts, prompts.length);
+  let next = 0;
+  const client = async (): Promise<void> => {
+    for (let index = next++; index < requests; index = next++) {
+      const response = await fetch(`${url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body(index)),
+        signal,
+      });
+      if (response.status !== 200) throw new Error(`The server answered ${response.status}: ${await response.text()}`);
+      answers[index] = (await response.json()) as Answer;
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  return answers;
+}

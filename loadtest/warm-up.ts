@@ -1,0 +1,30 @@
+/** @file Requests that nobody measures: the first ones of a server compile code and grow buffers. */
+
+import type { Message } from "../src/teddy/conversation.ts";
+import { chatBody, variant, type MeasuredModel } from "./variants.ts";
+
+const candidates = 4;
+
+interface ServedModels {
+  data: { id: string; kind: string }[];
+}
+
+/** Asks each policy that is served for one answer and, where there is a reward model, for the best of a few. */
+export async function warmUp(url: string, messages: readonly Message[], signal: AbortSignal): Promise<void> {
+  const { data } = (await (await fetch(`${url}/v1/models`, { signal })).json()) as ServedModels;
+  const rewardModel = data.find(({ kind }) => kind === "reward")?.id;
+  for (const { id } of data.filter(({ kind }) => kind !== "reward")) {
+    for (const bestOf of rewardModel === undefined ? [1] : [1, candidates]) {
+      const model: MeasuredModel = { id, title: id, rewardModel: rewardModel ?? "" };
+      const body = JSON.stringify(chatBody(variant(model, bestOf), messages, 0));
+      const answer = await fetch(`${url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+        signal,
+      });
+      if (answer.status !== 200) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`);
+      await answer.arrayBuffer();
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** @file Which way to answer an operator should choose: measured points of quality, latency and tokens, those that no other beats, and the best within a budget. */
+
+import type { PruneStage } from "./schedule.ts";
+
+/** A mean over prompts with its 95% interval. */
+export interface MeasuredMean {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+/** Milliseconds of whole answers for one client alone. */
+export interface MeasuredLatency {
+  p50: number;
+  p90: number;
+  p99: number;
+  /** Answers. */
+  measured: number;
+}
+
+/** One way to answer, as it was measured. Written by `npm run loadtest`. */
+export interface OperatingPoint {
+  id: string;
+  title: string;
+  model: string;
+  rewardModel: string;
+  bestOf: number;
+  pruned: boolean;
+  /** As `best_of_options.prune` takes it; null for none. */
+  prune: readonly PruneStage[] | null;
+  latencyMs: MeasuredLatency;
+  /** Of an answer, candidates included. */
+  tokensGenerated: number;
+  /** The true score. */
+  gold: MeasuredMean;
+  /** Over one answer of the baseline; a tie counts a half. */
+  winRate: MeasuredMean;
+}
+
+export const percentiles = ["p50", "p90", "p99"] as const;
+export type Percentile = (typeof percentiles)[number];
+
+/** What to choose, and what speaks for something else. */
+export interface Advice {
+  /** The highest mean gold score within the budget. */
+  chosen: OperatingPoint;
+  /** The fastest point whose mean gold score the interval of the chosen one holds: it may be as good. */
+  fasterWithinNoise: OperatingPoint | undefined;
+  /** The fastest point beyond the budget with a higher gold score. */
+  beyond: OperatingPoint | undefined;
+}
+
+/**
+ * @returns undefined where nothing answers within the budget.
+ */
+export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, percentile: Percentile): Advice | undefined {
+  const latency = ({ latencyMs }: OperatingPoint): number => latencyMs[percentile];
+  const within = points.filter((point) => latency(point) <= budgetMs);
+  const [chosen] = within.toSorted((one, other) => other.gold.mean - one.gold.mean || latency(one) - latency(other));
+  if (chosen === undefined) return undefined;
+  const bySpeed = points.toSorted((one, other) => latency(one) - latency(other));
+  return {
+    chosen,
+    fasterWithinNoise: bySpeed.find((point) => latency(point) < latency(chosen) && point.gold.mean >= chosen.gold.low),
+    beyond: bySpeed.find((point) => latency(point) > budgetMs && point.gold.mean > chosen.gold.mean),
+  };
+}
+
+/** The points that no other beats in both quality and cost, cheapest first. */
+export function paretoFrontier<P extends Pick<OperatingPoint, "gold">>(points: readonly P[], cost: (point: P) => number): P[] {
+  const frontier: P[] = [];
+  for (const point of points.toSorted((one, other) => cost(one) - cost(other) || other.gold.mean - one.gold.mean)) {
+    if (point.gold.mean > (frontier.at(-1)?.gold.mean ?? -Infinity)) frontier.push(point);
+  }
+  return frontier;
+}
