@@ -19,6 +19,7 @@ import { readQuestion } from "../teddy/read-question.ts";
 import { rowError } from "../train/dataset-row.ts";
 import { readJsonLines } from "../train/json-lines.ts";
 import { replaceSection } from "./card-section.ts";
+import { runEvaluatePrefixes } from "./evaluate-prefixes-command.ts";
 import { runEvaluateReward } from "./evaluate-reward-command.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress, type ProgressScale } from "./progress.ts";
@@ -28,6 +29,7 @@ const help = `Sample a policy's answers to prompts, and score them by the gold j
 
 Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
        npm run evaluate -- reward --model NAME|DIR --dataset FILE [options]; see reward --help
+       npm run evaluate -- prefixes --model NAME|DIR --reward-model NAME|DIR --prompts FILE [options]; see prefixes --help
 
   --model NAME|DIR   what to evaluate; may be repeated, to compare
   --prompts FILE     JSON Lines of {"prompt": [messages]}, as npm run teddy -- prompts writes them
@@ -66,12 +68,18 @@ interface Evaluated {
   summary: GoldSummary;
 }
 
+const otherCommands = new Map([
+  ["reward", runEvaluateReward],
+  ["prefixes", runEvaluatePrefixes],
+]);
+
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage. */
 export async function runEvaluateCommand(args: readonly string[]): Promise<number> {
   try {
     const [command, ...rest] = args;
-    const options = command === "reward" ? undefined : readOptions(args);
-    if (command === "reward") await runEvaluateReward(rest);
+    const other = otherCommands.get(command ?? "");
+    const options = other === undefined ? readOptions(args) : undefined;
+    if (other !== undefined) await other(rest);
     else if (options === undefined) console.log(help);
     else await evaluatePolicies(options, args);
     return 0;
@@ -214,7 +222,7 @@ function readOptions(args: readonly string[]): Options | undefined {
   const { values, positionals } = parseArguments(args, flags);
   if (values.help === true) return undefined;
   if (positionals.length !== 1 || positionals[0] !== "policy")
-    throw new BonsaiError("usage", "Say what to evaluate: policy or reward. See --help.");
+    throw new BonsaiError("usage", "Say what to evaluate: policy, reward or prefixes. See --help.");
   if (values.model === undefined) throw new BonsaiError("usage", "Name what to evaluate: --model NAME or DIR.", { param: "--model" });
   if (values.prompts === undefined) throw new BonsaiError("usage", "Name the prompts: --prompts FILE.", { param: "--prompts" });
   const number = (flag: string, value: string, least: number, whole: boolean, most = Number.MAX_SAFE_INTEGER): number => {

@@ -33,6 +33,18 @@ export interface RewardDescription {
   normalization: Normalization;
   /** Most tokens that the model reads. */
   maxLength: number;
+  /** What its rewards of beginnings are worth, where that was measured. */
+  prefixes?: PrefixMeasurement | undefined;
+}
+
+/** How well the reward of an answer's beginning tells that of the whole, among answers of one policy to one prompt. */
+export interface PrefixMeasurement {
+  /** Whose answers they were, and how many, as a sentence. */
+  reference: string;
+  /** Of whole answers. */
+  meanTokens: number;
+  /** By ascending length of the beginning. */
+  correlations: readonly { tokens: number; correlation: number }[];
 }
 
 /**

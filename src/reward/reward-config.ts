@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Type from "typebox";
 import Value from "typebox/value";
 import { didYouMean } from "../config/suggestion.ts";
-import { rewardForms, type Normalization, type RewardDescription } from "../engine/reward-description.ts";
+import { rewardForms, type Normalization, type PrefixMeasurement, type RewardDescription } from "../engine/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
 import { writeJsonFile } from "../formats/written-file.ts";
@@ -25,6 +25,7 @@ export interface PolicyReference {
 
 const largestFileBytes = 2 ** 20;
 const mostDimensions = 64;
+const mostPrefixLengths = 64;
 /** Beyond any trained model's outputs; keeps sums and quotients finite. */
 const largestNumber = 1e9;
 const smallestDeviation = 1e-9;
@@ -50,6 +51,22 @@ const RewardFile = Type.Object(
       closed,
     ),
     max_length: Type.Integer({ minimum: 1, maximum: 2 ** 20 }),
+    prefixes: Type.Optional(
+      Type.Object(
+        {
+          reference: Type.String({ maxLength: 1000 }),
+          mean_tokens: Type.Number({ exclusiveMinimum: 0, maximum: 2 ** 20 }),
+          correlations: Type.Array(
+            Type.Object(
+              { tokens: Type.Integer({ minimum: 1, maximum: 2 ** 20 }), correlation: Type.Number({ minimum: -1, maximum: 1 }) },
+              closed,
+            ),
+            { minItems: 1, maxItems: mostPrefixLengths },
+          ),
+        },
+        closed,
+      ),
+    ),
     policy: Type.Optional(
       Type.Object({ name: Type.String({ minLength: 1, maxLength: 1000 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) }, closed),
     ),
@@ -101,6 +118,9 @@ function checkedFile(path: string, value: object): RewardFile {
     throw refusal(path, key, `has ${list.length} numbers and there are ${dimensions.length} dimensions; give one for each`);
   }
   if (weights.every((weight) => weight === 0)) throw refusal(path, "weights", "are all 0, so that no answer would be better than another");
+  const lengths = value.prefixes?.correlations.map(({ tokens }) => tokens) ?? [];
+  const unordered = lengths.findIndex((tokens, at) => at > 0 && tokens <= lengths[at - 1]!);
+  if (unordered >= 0) throw refusal(path, `prefixes.correlations.${unordered}.tokens`, "must be more than the one before it");
   if (form === "policy-head" && policy === undefined) {
     throw refusal(path, "policy", 'is missing; the form "policy-head" needs the name and sha256 of the policy that its head reads');
   }
@@ -147,10 +167,19 @@ function fromFile(file: RewardFile): RewardConfig {
     },
     maxLength: file.max_length,
     policy: file.policy,
+    ...(file.prefixes === undefined ? {} : { prefixes: fromPrefixes(file.prefixes) }),
   };
 }
 
-function toFile({ form, dimensions, weights, normalization, maxLength, policy }: RewardConfig): RewardFile {
+function fromPrefixes({ reference, mean_tokens: meanTokens, correlations }: NonNullable<RewardFile["prefixes"]>): PrefixMeasurement {
+  return { reference, meanTokens, correlations };
+}
+
+function toPrefixes({ reference, meanTokens, correlations }: PrefixMeasurement): NonNullable<RewardFile["prefixes"]> {
+  return { reference, mean_tokens: meanTokens, correlations: correlations.map(({ tokens, correlation }) => ({ tokens, correlation })) };
+}
+
+function toFile({ form, dimensions, weights, normalization, maxLength, policy, prefixes }: RewardConfig): RewardFile {
   return {
     form,
     dimensions: [...dimensions],
@@ -163,5 +192,6 @@ function toFile({ form, dimensions, weights, normalization, maxLength, policy }:
     },
     max_length: maxLength,
     ...(policy === undefined ? {} : { policy: { name: policy.name, sha256: policy.sha256 } }),
+    ...(prefixes === undefined ? {} : { prefixes: toPrefixes(prefixes) }),
   };
 }

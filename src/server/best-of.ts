@@ -1,5 +1,6 @@
 /** @file Best-of-N for the routes: which reward model and strategy a request gets, and what its candidates are sampled, scored and compared with. */
 
+import { AutomaticSchedules } from "../bestofn/automatic-schedules.ts";
 import { bestOfN } from "../bestofn/best-of-n.ts";
 import type { BestOfEvent } from "../bestofn/events.ts";
 import type { BestOfOptions } from "../bestofn/options.ts";
@@ -47,6 +48,7 @@ export class BestOfServing {
   readonly #config: Config;
   readonly #metrics: Metrics;
   readonly #paces = new Map<string, ScoringPace>();
+  readonly #automatic = new AutomaticSchedules();
 
   constructor(config: Config, metrics: Metrics) {
     this.#config = config;
@@ -101,8 +103,10 @@ export class BestOfServing {
       generate: (candidates, signal) => this.#observed(engine.generate(candidates, signal), model.id),
       reward,
       compare: this.#compare(engine, options, conversation, request.seed, reward),
-      stagesOf: (promptTokens) =>
-        this.#stages(options, Math.min(request.maxTokens ?? this.#config.defaultMaxTokens, model.contextLength - promptTokens)),
+      stagesOf: (promptTokens) => {
+        const maxTokens = Math.min(request.maxTokens ?? this.#config.defaultMaxTokens, model.contextLength - promptTokens);
+        return this.#stages(engine, options, request.n, maxTokens);
+      },
     };
   }
 
@@ -150,8 +154,10 @@ export class BestOfServing {
   }
 
   /** Without measurements of a reward model, nothing says when its judgement of a beginning is worth anything: `auto` then prunes nothing. */
-  #stages({ prune }: BestOfOptions, maxTokens: number): TokenStage[] {
-    return typeof prune === "string" ? [] : tokenStages(prune, maxTokens);
+  #stages(engine: Engine, { prune, rewardModel, returned }: BestOfOptions, candidates: number, maxTokens: number): readonly TokenStage[] {
+    if (typeof prune !== "string") return tokenStages(prune, maxTokens);
+    const measured = prune === "auto" ? engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes : undefined;
+    return measured === undefined ? [] : this.#automatic.of(measured, candidates, returned);
   }
 
   /** The engine's events, with the times between tokens measured. */

@@ -52,6 +52,24 @@ test("a config is written under the keys that the format names, and read back th
   assert.deepEqual(readRewardConfig(folder), config);
 });
 
+test("what beginnings of answers are worth is read back as it was written, and must be in order", () => {
+  const prefixes = {
+    reference: "teddy-sft, 100 prompts with 16 answers each",
+    meanTokens: 40.5,
+    correlations: [
+      { tokens: 8, correlation: 0.25 },
+      { tokens: 16, correlation: -0.5 },
+    ],
+  };
+  writeRewardConfig(folder, { ...config, prefixes });
+  assert.deepEqual(readRewardConfig(folder), { ...config, prefixes });
+  assertRefused(
+    () => writeRewardConfig(folder, { ...config, prefixes: { ...prefixes, correlations: prefixes.correlations.toReversed() } }),
+    "invalid_model_file",
+    /prefixes\.correlations\.1\.tokens must be more/,
+  );
+});
+
 test("a policy's head names its policy and what it was trained on", () => {
   const policy = { name: "teddy-sft", sha256: "0123456789abcdef".repeat(4) };
   const head: RewardConfig = {

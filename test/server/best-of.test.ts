@@ -157,6 +157,20 @@ describe("an answer to best_of", () => {
     assert.equal(fixture.engine.stats().runningSequences, 0);
   });
 
+  test("prunes by itself as the reward model's measurement allows, and not at all without one", async (t) => {
+    const prefixes = { reference: "made up", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
+    const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: "auto" } };
+    const pruned = async (options: object): Promise<BestOf> => {
+      const fixture = await startFixture(t, {}, options);
+      return (await chat(fixture, fields)).json<ChatCompletion>().best_of!;
+    };
+    assert.equal((await pruned({})).pruned, 0);
+    const block = await pruned({ prefixes });
+    assert.ok(block.pruned >= 4, `${block.pruned} pruned`);
+    assert.ok(block.tokens_generated < 4 * 64 + 8 * 16);
+    assert.equal((await pruned({ prefixes: { ...prefixes, correlations: [{ tokens: 8, correlation: 0.01 }] } })).pruned, 0);
+  });
+
   test("by knockout asks the judge, a policy", async (t) => {
     const fixture = await startFixture(t);
     const options = { strategy: "knockout", judge_model: "org/scripted" };

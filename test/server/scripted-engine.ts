@@ -1,7 +1,7 @@
 /** @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops, queues and cancels; only its model is a word list. */
 
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { RewardDescription } from "../../src/engine/reward-description.ts";
+import type { PrefixMeasurement, RewardDescription } from "../../src/engine/reward-description.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
 import type {
   Engine,
@@ -38,6 +38,8 @@ export interface ScriptedEngineOptions {
   beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
   /** Awaited before every score. */
   beforeScore?: (signal: AbortSignal | undefined) => Promise<void> | void;
+  /** What was measured of the reward model's judgement of beginnings. */
+  prefixes?: PrefixMeasurement;
   /** Thrown instead of the token of that position. */
   failure?: { position: number; error: Error };
 }
@@ -85,9 +87,10 @@ export class ScriptedEngine implements Engine {
 
   constructor(options: ScriptedEngineOptions = {}) {
     this.#options = { maxSequences: 64, maxQueuedSequences: 256, contextLength: 4096, ...options };
+    const reward = scriptedModel("reward", this.#options.contextLength, "reward");
     this.models = [
       ...(options.ids ?? ["scripted", "org/scripted", "no-template"]).map((id) => scriptedModel(id, this.#options.contextLength)),
-      scriptedModel("reward", this.#options.contextLength, "reward"),
+      { ...reward, reward: { ...scriptedReward, prefixes: options.prefixes } },
     ];
   }
 

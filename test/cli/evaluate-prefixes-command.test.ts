@@ -1,0 +1,66 @@
+/** @file The measurement of beginnings with the embedded models: what it prints, and what it leaves where the server finds it. */
+
+import assert from "node:assert/strict";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
+import { readRewardConfig } from "../../src/reward/reward-config.ts";
+import { prompt } from "../../src/teddy/demonstration.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const prompts = join(folder, "prompts.jsonl");
+const rewardModel = join(folder, "rm");
+
+async function evaluate(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
+  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
+  const status = await runEvaluateCommand(["prefixes", ...args]);
+  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
+  const result = { status, output: lines(log), errors: lines(error) };
+  context.mock.restoreAll();
+  return result;
+}
+
+test("the measurement goes to the terminal, and with --write into reward.json and the card", async (context) => {
+  process.env["XDG_CACHE_HOME"] = join(folder, "cache");
+  cpSync(join("models", "teddy-rm"), rewardModel, { recursive: true });
+  writeFileSync(
+    prompts,
+    Array.from({ length: 12 }, (_, index) => `${JSON.stringify({ prompt: prompt(5, index, "held-out").messages })}\n`).join(""),
+  );
+  const args = ["--model", join("models", "teddy-sft"), "--reward-model", rewardModel, "--prompts", prompts];
+  const quick = [...args, "--samples", "4", "--lengths", "4,12", "--max-tokens", "60"];
+  const before = readRewardConfig(rewardModel);
+  const { status, output, errors } = await evaluate(context, ...quick);
+  assert.equal(status, 0, errors);
+  assert.match(output, /12 prompts, 4 answers of teddy-sft to each at temperature 1/);
+  assert.match(output, /\| tokens of the beginning \| 4 \| 12 \|\n.*\n\| correlation \| -?[01]\.\d{3} \| -?[01]\.\d{3} \|/);
+  assert.match(output, /\n\| 4 \| .* \| \d+\.\d% \| -?\d+\.\d% \| -?\d+\.\d% \|/);
+  assert.deepEqual(readRewardConfig(rewardModel), before);
+
+  const written = await evaluate(context, ...quick, "--write");
+  const { prefixes, ...rest } = readRewardConfig(rewardModel);
+  const { prefixes: _, ...others } = before;
+  assert.deepEqual(rest, others);
+  assert.deepEqual(
+    prefixes?.correlations.map(({ tokens }) => tokens),
+    [4, 12],
+  );
+  const [first] = prefixes!.correlations;
+  assert.ok(written.output.includes(first!.correlation.toFixed(3)));
+  assert.ok(readFileSync(join(rewardModel, "README.md"), "utf8").includes("## Beginnings"));
+  // The same seed, the same measurement.
+  assert.equal(written.output.split("\n")[4], output.split("\n")[4]);
+});
+
+test("wrong usage names the flag", async (context) => {
+  for (const [args, message] of [
+    [[], /Give --model/],
+    [["--model", "a", "--reward-model", "b", "--prompts", "c", "--lengths", "8,4"], /--lengths must ascend/],
+    [["--model", "a", "--reward-model", "b", "--prompts", "c", "--samples", "1"], /--samples is "1"/],
+  ] as const) {
+    const { status, errors } = await evaluate(context, ...args);
+    assert.deepEqual([status, message.test(errors)], [2, true], errors);
+  }
+});
