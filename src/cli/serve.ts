@@ -108,7 +108,10 @@ export function startupBlock(url: string, models: readonly ModelInfo[], seconds:
     lines.push(`  ${model.id}   ${model.kind}, ${model.quantization} on ${model.device}, context of ${model.contextLength} tokens`);
   if (first !== undefined) {
     const [path, body] = first.hasChatTemplate
-      ? ["/v1/chat/completions", { model: first.id, messages: [{ role: "user", content: "Why do bears like honey?" }] }]
+      ? [
+          "/v1/chat/completions",
+          { model: first.id, messages: [{ role: "user", content: "My mohair bear Bruno has ink on his paw. How do I get it out?" }] },
+        ]
       : ["/v1/completions", { model: first.id, prompt: "Once upon a time" }];
     const key = asksForKey ? " -H 'authorization: Bearer YOUR_KEY'" : "";
     lines.push("", "Try:", `  curl ${url}${path} -H 'content-type: application/json'${key} \\`, `    -d '${JSON.stringify(body)}'`);
