@@ -5,23 +5,12 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { parseArguments } from "../src/cli/command-arguments.ts";
-
-interface Stage {
-  name: string;
-  /** Arguments of a script of scripts/, or work in this process. */
-  work: { script: string; args: string[] } | { here: () => void };
-  /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
-  from: { value?: unknown; files?: string[] };
-  /** A training run or a collection, which goes on from what lies in this folder. */
-  trains?: string;
-}
-
-/** Where everything that is not kept goes. */
-const workFolder = ".recipes";
+import { minilmRecipes } from "./recipes/minilm.ts";
+import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./recipes/stage.ts";
 
 /** A Llama of 2.2 million parameters: fluent in its small world, and quick to sample from. */
 const teddyConfig = {
@@ -44,11 +33,6 @@ const teddyConfig = {
 
 /** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
 const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
-
-/** Words of a command line from its flags. */
-function flagWords(flags: Readonly<Record<string, string | number | true>>): string[] {
-  return Object.entries(flags).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
-}
 
 function teddy(): Stage[] {
   const work = join(workFolder, "teddy");
@@ -73,27 +57,24 @@ function teddy(): Stage[] {
   const weights = (name: string): string => join(model(name), "model.safetensors");
   const heldOutPrompts = inWork("prompts-held-out.jsonl");
   const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
-  /** Answers of teddy-sft, labelled by raters; gold is asked too, for the report alone. */
-  const collect = (name: string, prompts: string, samples: number, limit?: number): Stage => ({
+  /** Preferences of these judges, of which the first labels and gold is asked for the report alone. */
+  const collect = (name: string, judges: string[], flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
     name,
     trains: inWork(name),
     work: {
       script: "collect-preferences",
-      args: [
-        ...flagWords({
-          model: model("teddy-sft"),
-          prompts,
-          samples,
-          quantization: "fp32",
-          "output-dir": inWork(name),
-          ...(limit === undefined ? {} : { limit }),
-        }),
-        ...["raters", "gold"].flatMap((judge) => ["--judge", judge]),
-      ],
+      args: [...flagWords({ ...flags, "output-dir": inWork(name) }), ...judges.flatMap((judge) => ["--judge", judge])],
     },
-    from: { files: [weights("teddy-sft"), prompts] },
+    from: { files: [...files, "src/teddy", "src/reward"] },
   });
-  const rewardDimensions = { usefulness: 0.4, friendliness: 0.3, safety: 0.3 };
+  /** Answers of teddy-sft, compared. */
+  const sample = (name: string, judge: string, prompts: string, samples: number, limit: number): Stage =>
+    collect(name, [judge, "gold"], { model: model("teddy-sft"), prompts, samples, quantization: "fp32", limit }, [
+      weights("teddy-sft"),
+      prompts,
+    ]);
+  const panel = "raters=5";
+  const rewardDimensions = { usefulness: 0.6, friendliness: 0.2, safety: 0.6 };
   const evaluate = (name: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
@@ -150,23 +131,27 @@ function teddy(): Stage[] {
     publish("teddy-sft"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
-    collect("pairs", inWork("prompts.jsonl"), 2),
-    collect("pairs-held-out", heldOutPrompts, 4, 500),
+    sample("pairs", "raters", inWork("prompts.jsonl"), 2, 8800),
+    sample("pairs-held-out", "raters", heldOutPrompts, 4, 500),
+    // The same pairs, each judged by the majority of all raters: what one of them says of the whole agrees with gold in three of four.
+    collect("pairs-panel", [panel, "gold"], { prompts: pairsOf("pairs"), samples: 0 }, [pairsOf("pairs")]),
+    { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
+    sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
     train(
       "teddy-rm",
       "train-reward",
       {
         model: model("teddy-sft"),
-        dataset: pairsOf("pairs"),
-        "eval-dataset": pairsOf("pairs-held-out"),
-        "eval-steps": 500,
-        "num-train-epochs": 1,
+        dataset: pairsOf("pairs-panel"),
+        "eval-dataset": pairsOf("pairs-validation"),
+        "eval-steps": 250,
+        "num-train-epochs": 2,
         "batch-size": 8,
         packing: true,
-        "learning-rate": 0.0005,
-        "warmup-steps": 20,
+        "learning-rate": 0.0015,
+        "warmup-steps": 50,
       },
-      [weights("teddy-sft"), pairsOf("pairs"), pairsOf("pairs-held-out")],
+      [weights("teddy-sft"), pairsOf("pairs-panel"), pairsOf("pairs-validation")],
       Object.entries(rewardDimensions).flatMap(([name, weight]) => ["--dimensions", name, "--dimension-weights", String(weight)]),
     ),
     publish("teddy-rm"),
@@ -188,20 +173,10 @@ function teddy(): Stage[] {
   ];
 }
 
-const recipes: Readonly<Record<string, { about: string; stages: () => Stage[] }>> = {
+const recipes: Readonly<Record<string, Recipe>> = {
   teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
+  ...minilmRecipes,
 };
-
-/** What others need of a trained model. */
-const publishedFiles =
-  /^(README\.md|curves\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
-
-function publishModel(from: string, name: string): void {
-  const to = join("models", name);
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
-  for (const file of readdirSync(from)) if (publishedFiles.test(file)) cpSync(join(from, file), join(to, file));
-}
 
 /** The exit status of a script. A signal is passed on: the stage saves its work and ends, and then so does this. */
 async function runScript(script: string, args: readonly string[]): Promise<number> {

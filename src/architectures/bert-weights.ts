@@ -31,8 +31,8 @@ export interface BertWeights {
   classifier: LinearWeight;
 }
 
-/** What is needed of a model: its hidden states alone, or the pooler and the classifier over them too. */
-export type BertParts = "encoder" | "classifier";
+/** What is needed of a model: its hidden states alone, the pooler over them too, or also the classifier. */
+export type BertParts = "encoder" | "pooled" | "classifier";
 
 /**
  * Names every weight of the config's architecture, as transformers' BertForSequenceClassification has them (a bare BertModel's names get
@@ -90,7 +90,8 @@ export function bertWeightShapes(config: BertConfig, parts: BertParts): Map<stri
   const norms = [weights.embeddingNorm, ...weights.layers.flatMap((layer) => [layer.attentionNorm, layer.outputNorm])];
   for (const { weight, bias } of norms) shapes.set(weight, [hiddenSize]).set(bias as string, [hiddenSize]);
   const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
-  if (parts === "classifier") linears.push(weights.pooler, weights.classifier);
+  if (parts !== "encoder") linears.push(weights.pooler);
+  if (parts === "classifier") linears.push(weights.classifier);
   for (const linear of linears) {
     linear.weights.forEach((name, part) => shapes.set(name, [linear.partOutputs[part] as number, linear.inputs]));
     linear.biases.forEach((name, part) => shapes.set(name, [linear.partOutputs[part] as number]));

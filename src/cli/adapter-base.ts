@@ -26,6 +26,8 @@ export interface DescribedModel extends FoundModel {
 }
 
 export interface ServedModel extends DescribedModel {
+  /** Of an encoder's adapter: the folder of the encoder. */
+  encoder?: string;
   /** Adapters that are served over its weights. */
   adapters?: DescribedModel[];
   /** Reward models that read its hidden states, or those of an adapter. */
@@ -40,6 +42,11 @@ export function isAdapter({ path }: FoundModel): boolean {
 
 export function isRewardModel({ path }: FoundModel): boolean {
   return existsSync(join(path, rewardConfigFile));
+}
+
+/** Whether a folder is an adapter that makes a reward model of an encoder. Throws `invalid_model_file` where its reward.json is wrong. */
+export function isEncoderAdapter(model: FoundModel): boolean {
+  return isAdapter(model) && isRewardModel(model) && readRewardConfig(model.path).form === "encoder";
 }
 
 /** Whether a folder is a head over the hidden states of a policy, and no model or adapter. Throws `invalid_model_file` where its reward.json is wrong. */

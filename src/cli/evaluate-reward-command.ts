@@ -29,7 +29,9 @@ import { makeJudge, readJudgeWord } from "./collect-judges.ts";
 import { numberOf } from "./collect-options.ts";
 import { parseArguments, quotedWord } from "./command-arguments.ts";
 import { readEvaluationSet } from "./evaluation-rows.ts";
+import { learningCurve } from "./learning-curve.ts";
 import { defaultCacheDir } from "./load-engine.ts";
+import type { ServedModel } from "./adapter-base.ts";
 import { createProgress } from "./progress.ts";
 import { resolveModels, servedId } from "./resolve-models.ts";
 
@@ -46,6 +48,8 @@ Usage: npm run evaluate -- reward --model NAME|DIR --dataset FILE [options]
   --seed N              of noise, raters and intervals (default 0)
   --svg FILE            where the chart goes (default accuracy.svg beside the card)
   --card FILE           model card whose section "Accuracy" is written anew
+  --learning-curve      the models were trained alike on more and more data: the first set's accuracy by their numbers of comparisons, as the section
+                        "Learning curve" of the card and learning-curve.svg beside it
   --help, -h`;
 
 interface RewardOptions {
@@ -58,6 +62,7 @@ interface RewardOptions {
   seed: number;
   svg: string | undefined;
   card: string | undefined;
+  isLearningCurve: boolean;
 }
 
 /** @param args after the word reward. @throws BonsaiError; of wrong usage, `usage`. */
@@ -70,14 +75,13 @@ export async function runEvaluateReward(args: readonly string[]): Promise<void> 
   const repeated = sets.find(({ name }, at) => sets.findIndex((set) => set.name === name) !== at);
   if (repeated !== undefined)
     throw new BonsaiError("usage", `Two sets are called ${repeated.name}: name one of them, as NAME=FILE.`, { param: "--dataset" });
-  const scored = await scoreSets(sets, options);
+  const models = options.models.length === 0 ? [] : await resolveModels(options.models, console.error);
+  const scored = await scoreSets(sets, options, models);
   const evaluated = sets.map((set, at) => evaluateSet(set, scored[at]!, seed));
+  const measured = `Measured by \`npm run evaluate -- reward ${args.map(quotedWord).join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`;
+  if (options.isLearningCurve) return writeLearningCurve(options, evaluated[0]!, models, measured);
   const chartPath = options.svg ?? (card === undefined ? undefined : join(dirname(card), "accuracy.svg"));
-  const report = [
-    ...evaluationReport(evaluated, seed),
-    "",
-    `Measured by \`npm run evaluate -- reward ${args.map(quotedWord).join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
-  ];
+  const report = [...evaluationReport(evaluated, seed), "", measured];
   console.log(report.join("\n"));
   if (chartPath !== undefined) writeWholeFile(chartPath, [await accuracyChart(evaluated)]);
   if (card === undefined) return;
@@ -85,8 +89,33 @@ export async function runEvaluateReward(args: readonly string[]): Promise<void> 
   writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Accuracy", [...chart, ...report].join("\n"))]);
 }
 
+async function writeLearningCurve(
+  { models, card, svg }: RewardOptions,
+  set: EvaluatedSet,
+  served: readonly ServedModel[],
+  measured: string,
+): Promise<void> {
+  // An adapter is served below its base.
+  const all = served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? [])]);
+  const { lines, chart } = await learningCurve(
+    set,
+    models.map((word) => all.find(({ id }) => id === servedId(word))!.path),
+  );
+  const report = [...lines, "", measured];
+  console.log(report.join("\n"));
+  const chartPath = svg ?? (card === undefined ? undefined : join(dirname(card), "learning-curve.svg"));
+  if (chartPath !== undefined) writeWholeFile(chartPath, [chart]);
+  if (card === undefined) return;
+  const image = svg === undefined ? ["![Accuracy by comparisons](learning-curve.svg)", ""] : [];
+  writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Learning curve", [...image, ...report].join("\n"))]);
+}
+
 /** Scores of every model and judge for each set: [sets][scorers]. */
-async function scoreSets(sets: readonly EvaluationSet[], options: RewardOptions): Promise<AnswerScores[][]> {
+async function scoreSets(
+  sets: readonly EvaluationSet[],
+  options: RewardOptions,
+  models: readonly ServedModel[],
+): Promise<AnswerScores[][]> {
   const answerCount = sets.reduce((sum, { answers }) => sum + answers.length, 0);
   const progress = createProgress(process.stderr, console.error, {
     amount: (done, total) => `${done}/${total} answers`,
@@ -105,7 +134,7 @@ async function scoreSets(sets: readonly EvaluationSet[], options: RewardOptions)
     const engine = await startEngine({
       ...defaultConfig(),
       quantization: options.quantization,
-      models: await resolveModels(options.models, console.error),
+      models,
       ensembles: options.ensembles,
       cacheDir: defaultCacheDir(),
       log: console.error,
@@ -186,6 +215,8 @@ function readOptions(args: readonly string[]): RewardOptions | undefined {
     throw new BonsaiError("usage", `--quantization is ${JSON.stringify(mode)}; use ${quantizations.join(", ")}.`, {
       param: "--quantization",
     });
+  if (values["learning-curve"] === true && (models.length === 0 || judges.length > 0 || values["reward-ensemble"] !== undefined))
+    throw new BonsaiError("usage", "--learning-curve is of models alone: name each by --model.", { param: "--learning-curve" });
   const ensembles = (values["reward-ensemble"] ?? []).map(parseEnsemble);
   const names = [...models.map(servedId), ...ensembles.map(({ id }) => id), ...judges, "length"];
   const repeated = names.find((name, at) => names.indexOf(name) !== at);
@@ -205,6 +236,7 @@ function readOptions(args: readonly string[]): RewardOptions | undefined {
     seed: numberOf("seed", values.seed, { least: 0, whole: true }),
     svg: values.svg,
     card: values.card,
+    isLearningCurve: values["learning-curve"] === true,
   };
 }
 
@@ -219,4 +251,5 @@ const flags = {
   seed: { type: "string", default: "0" },
   svg: { type: "string" },
   card: { type: "string" },
+  "learning-curve": { type: "boolean" },
 } as const;

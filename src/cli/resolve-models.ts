@@ -15,6 +15,7 @@ import {
   findBase,
   headOver,
   isAdapter,
+  isEncoderAdapter,
   isPolicyHead,
   isRewardModel,
   policyNameOf,
@@ -57,7 +58,7 @@ export async function resolveModels(
       log(`No model that can be served alone is in ${modelsFolder}: pulling ${defaultModelName}.`);
       models.push(await pull(defaultModelName));
     }
-    return withAdapters(models, async (adapter, base) => {
+    return withAdapters(models, present, async (adapter, base) => {
       const hint = catalogName(base, catalog) === undefined ? "" : ` npm run pull -- ${catalogName(base, catalog)} brings it.`;
       const what = isPolicyHead(adapter) ? "policy" : "base";
       log(
@@ -78,7 +79,7 @@ export async function resolveModels(
     if (model === undefined) throw unknownModel(name, present, catalog);
     resolved.push(model);
   }
-  return withAdapters(resolved, async (adapter, base) => {
+  return withAdapters(resolved, present, async (adapter, base) => {
     const folder = base === undefined ? undefined : [resolve(adapter.path, base), resolve(base)].find((path) => existsSync(path));
     const inCatalog = catalogName(base, catalog);
     const found =
@@ -109,14 +110,18 @@ function catalogName(name: string | undefined, catalog: Catalog): string | undef
 }
 
 /**
- * Puts each adapter to its base and each head to its policy, which are served too.
+ * Puts each adapter to its base and each head to its policy, which are served too; but an encoder's adapter is a reward model by itself.
+ * @param present what else is in the models' folder
  * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves the adapter or head out
  * @throws BonsaiError `usage` for two models of one id
  */
-async function withAdapters(models: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
+async function withAdapters(models: readonly FoundModel[], present: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
   const heads = models.filter(isPolicyHead);
   const served: ServedModel[] = models.filter((model) => !isAdapter(model) && !heads.includes(model)).map(described);
-  for (const adapter of models.filter(isAdapter)) await putAdapter(adapter, served, bring);
+  for (const adapter of models.filter(isAdapter)) {
+    if (!isEncoderAdapter(adapter)) await putAdapter(adapter, served, bring);
+    else served.push(...(await overEncoder(adapter, [...models, ...present], bring)));
+  }
   for (const head of heads) {
     const policies = (): FoundModel[] => served.flatMap((model) => [model, ...(model.adapters ?? [])]).filter(isPolicy);
     const name = policyNameOf(head);
@@ -136,13 +141,20 @@ async function withAdapters(models: readonly FoundModel[], bring: Bring): Promis
   return served;
 }
 
-/** What adapters and heads go over: another model of the name that they keep may be a reward model. */
+/** What adapters and heads go over, be it a policy or a bare encoder: another model of the name that they keep may be a reward model. */
 function isPolicy(model: FoundModel): boolean {
   return !isRewardModel(model);
 }
 
 /** Finds the base of an adapter, or the policy of a head. */
 type Bring = (model: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>;
+
+/** An encoder's adapter with its encoder; none where that is not there. */
+async function overEncoder(adapter: FoundModel, models: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
+  const name = baseNameOf(adapter);
+  const encoder = (name && findBase(name, adapter, models.filter(isPolicy))) || (await bring(adapter, name));
+  return encoder === undefined ? [] : [{ ...described(adapter), encoder: encoder.path }];
+}
 
 async function putAdapter(adapter: FoundModel, served: ServedModel[], bring: Bring): Promise<void> {
   const name = baseNameOf(adapter);

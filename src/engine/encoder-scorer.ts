@@ -6,7 +6,10 @@ import { paddedLength } from "../architectures/bert-inputs.ts";
 import type { LinearScheme } from "../architectures/linear.ts";
 import type { Quantization } from "../config/options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { mergeEncoderAdapter } from "../formats/merged-adapter.ts";
+import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
+import { adapterContentHash, readPeftAdapter } from "../formats/peft-adapter.ts";
 import { CpuEncoder } from "../runtime/cpu/cpu-encoder.ts";
 import { prepareEncoderArtifacts } from "../runtime/encoder-artifacts.ts";
 import { PairEncoder } from "../text/encode-pair.ts";
@@ -15,8 +18,25 @@ import { tooLong } from "./decoder-scorer.ts";
 import type { ModelOptions } from "./model.ts";
 import type { ModelInfo } from "./request.ts";
 import type { RewardDescription } from "./reward-description.ts";
+import { tunedContentHash } from "./reward-model.ts";
 import type { ScoreInput } from "./score-request.ts";
 import type { ReadInput, ScoredRow, Scorer } from "./scorer.ts";
+
+/** The encoder with an adapter and its classifier added. */
+function openTunedEncoder(path: string, base: string, dimensions: readonly string[]): ModelFile {
+  const file = openModel(base);
+  try {
+    const adapter = readPeftAdapter(path, String(file.config["model_type"]));
+    const weights = mergeEncoderAdapter(file.weights, adapter, path);
+    const outputs = adapter.score?.outputs ?? 0;
+    const id2label = Object.fromEntries(Array.from({ length: outputs }, (_, index) => [index, dimensions[index] ?? `output ${index}`]));
+    const contentHash = tunedContentHash(file.contentHash, adapterContentHash(path));
+    return { ...file, path, config: { ...file.config, id2label }, weights, contentHash };
+  } catch (error) {
+    file.weights.close();
+    throw error;
+  }
+}
 
 /** Tokens of one run, padding included. Encoders are small: this many take no longer than a decoder's run. */
 const tokensOfRun = 1024;
@@ -31,16 +51,19 @@ export class EncoderScorer implements Scorer {
   readonly #pairs: PairEncoder;
   readonly #encoder: CpuEncoder;
 
-  /** Opens the folder of a BertForSequenceClassification and loads it. Throws as `openModel` and `invalid_model_file` where it does not fit its reward.json. */
+  /**
+   * Opens the folder of a BertForSequenceClassification, or of an adapter with a classifier of `options.encoder`, and loads it.
+   * @throws BonsaiError as `openModel`, `readPeftAdapter` and `mergeEncoderAdapter`; `invalid_model_file` where it does not fit its reward.json.
+   */
   static async load(options: ModelOptions & { reward: RewardDescription }): Promise<EncoderScorer> {
-    const { reward, path } = options;
-    const file = openModel(path);
+    const { reward, path, encoder: base } = options;
+    const file = base === undefined ? openModel(path) : openTunedEncoder(path, base, reward.dimensions);
     try {
       const config = readBertConfig(file.config, path);
       if (config.labels.length !== reward.dimensions.length) {
         throw new BonsaiError(
           "invalid_model_file",
-          `${path}: config.json has ${config.labels.length} outputs and reward.json ${reward.dimensions.length} dimensions.`,
+          `${path} has ${config.labels.length} outputs and reward.json ${reward.dimensions.length} dimensions.`,
         );
       }
       const tokenizer = new Tokenizer(file.tokenizer);

@@ -34,6 +34,8 @@ export interface ModelOptions {
   path: string;
   /** Of a reward model with weights of its own. */
   reward?: RewardDescription | undefined;
+  /** Of an encoder that `path` is an adapter of: its folder. Each such adapter is served by weights of its own. */
+  encoder?: string | undefined;
   /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
   adapters?: readonly AdapterOptions[];
   /** Reward models that read the hidden states of this model or of one of its adapters. */

@@ -15,6 +15,39 @@ export function mergeAdapter(base: WeightSource, adapter: LoraAdapter): WeightSo
       "unsupported_model",
       "The adapter is a reward model, whose head the base does not have: it is served as an adapter.",
     );
+  return mergePairs(base, adapter);
+}
+
+/**
+ * A BERT's weights with an adapter's pairs added and its classifier in place, as `mergeAdapter` does it.
+ * @param path of the adapter, for errors
+ * @throws BonsaiError `invalid_model_file` where it has no classifier, or one that the encoder's hidden states do not fit.
+ */
+export function mergeEncoderAdapter(base: WeightSource, adapter: LoraAdapter, path: string): WeightSource {
+  const { score } = adapter;
+  if (score?.bias?.length !== score?.outputs || score === undefined) {
+    throw new BonsaiError(
+      "invalid_model_file",
+      `${path}: an encoder's adapter needs the tensors classifier.weight and classifier.bias, with one number of it for each output.`,
+    );
+  }
+  const head = new Map([
+    ["classifier.weight", { shape: [score.outputs, score.inputs], data: score.weight }],
+    ["classifier.bias", { shape: [score.outputs], data: score.bias! }],
+  ]);
+  const merged = mergePairs(base, adapter);
+  const infos = new Map(merged.infos);
+  for (const [name, { shape }] of head) infos.set(name, { name, dtype: "F32", shape });
+  const readFloat32 = (name: string): Float32Array<ArrayBuffer> => head.get(name)?.data.slice() ?? merged.readFloat32(name);
+  return {
+    infos,
+    readFloat32,
+    readRaw: (name) => (head.has(name) ? new Uint8Array(readFloat32(name).buffer) : merged.readRaw(name)),
+    close: () => merged.close(),
+  };
+}
+
+function mergePairs(base: WeightSource, adapter: LoraAdapter): WeightSource {
   const infos = new Map(base.infos);
   const pairs = new Map<string, LoraPair>();
   for (const [layer, pair] of adapter.pairs) {

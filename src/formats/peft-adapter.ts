@@ -10,7 +10,7 @@ import { bytesAs, type SavedType, savedTypes } from "./hugging-face-writer.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "./json-file.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { readFiniteFloats } from "./safetensors-floats.ts";
-import { writeSafetensors } from "./safetensors-writer.ts";
+import { writeSafetensors, type TensorToWrite } from "./safetensors-writer.ts";
 import { pathInFolder } from "./safetensors-weights.ts";
 import { readScoreWeight, type ScoreWeight } from "./score-weight.ts";
 import { fullWeightName } from "./weight-names.ts";
@@ -78,8 +78,9 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
  */
 const plainInitializations: ReadonlySet<unknown> = new Set([true, false, null, "gaussian", "orthogonal", "eva"]);
 
-/** PEFT's name of a reward model's own head. */
+/** PEFT's names of a reward model's own head: of a decoder, and of a BERT, whose classifier has a bias. */
 export const scoreTensor = "base_model.model.score.weight";
+export const classifierTensors = { weight: "base_model.model.classifier.weight", bias: "base_model.model.classifier.bias" } as const;
 /** The names that PEFT gives such heads unasked (peft's `LoraModel` for SEQ_CLS). */
 const savedHeads: ReadonlySet<unknown> = new Set(["score", "classifier"]);
 
@@ -136,7 +137,7 @@ function requirePlainLora(config: JsonObject, path: string): void {
   }
   const saved = config["modules_to_save"] ?? [];
   if (!Array.isArray(saved) || !saved.every((name) => savedHeads.has(name)))
-    refuse("modules_to_save", 'null, or ["score"] of a reward model');
+    refuse("modules_to_save", 'null, or ["score"] or ["classifier"] of a reward model');
   if (!plainInitializations.has(config["init_lora_weights"] ?? true))
     refuse("init_lora_weights", "one that leaves the base's weights as they are");
   for (const key of emptyPatterns) {
@@ -167,8 +168,9 @@ function readTensors(path: string, modelType: string, rank: number): Pick<LoraAd
   try {
     const halves = new Map<string, { A?: SafetensorsEntry; B?: SafetensorsEntry }>();
     const { entries } = readSafetensorsHeader(file);
+    const head: string[] = modelType === "bert" ? Object.values(classifierTensors) : [scoreTensor];
     for (const entry of entries.values()) {
-      if (entry.name === scoreTensor) continue;
+      if (head.includes(entry.name)) continue;
       const [, stored, factor] = tensorName.exec(entry.name) ?? [];
       const weight = stored === undefined ? undefined : fullWeightName(modelType, `${stored}.weight`);
       if (weight === undefined)
@@ -190,8 +192,10 @@ function readTensors(path: string, modelType: string, rank: number): Pick<LoraAd
     const layers = [...halves.keys()].toSorted();
     if (layers.length === 0) throw new BonsaiError("invalid_model_file", `${path} holds no tensors.`);
     const pairs = new Map(layers.map((layer) => [layer, readPair(file, layer, rank, halves.get(layer)!)]));
-    const score = entries.get(scoreTensor);
-    return score === undefined ? { pairs } : { pairs, score: readScoreWeight(file, score) };
+    const [weight, bias] = head.map((name) => entries.get(name));
+    if (weight === undefined) return { pairs };
+    const score = readScoreWeight(file, weight);
+    return { pairs, score: bias === undefined ? score : { ...score, bias: readFiniteFloats(file, bias) } };
   } finally {
     file.close();
   }
@@ -222,8 +226,7 @@ export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: Sav
     { name: peftTensorName(layer, "A"), dtype, shape: [rank, inputs], bytes: () => bytesAs(a, type) },
     { name: peftTensorName(layer, "B"), dtype, shape: [outputs, rank], bytes: () => bytesAs(b, type) },
   ]);
-  const head = score && { name: scoreTensor, dtype, shape: [score.outputs, score.inputs], bytes: () => bytesAs(score.weight, type) };
-  writeSafetensors(join(folder, adapterWeightsFile), head === undefined ? factors : [...factors, head]);
+  writeSafetensors(join(folder, adapterWeightsFile), [...factors, ...(score === undefined ? [] : headTensors(score, type))]);
   writeJsonFile(join(folder, adapterConfigFile), {
     base_model_name_or_path: adapter.baseModel ?? null,
     bias: "none",
@@ -232,7 +235,7 @@ export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: Sav
     init_lora_weights: true,
     lora_alpha: adapter.alpha,
     lora_dropout: adapter.dropout,
-    modules_to_save: score === undefined ? null : ["score"],
+    modules_to_save: score === undefined ? null : [score.bias === undefined ? "score" : "classifier"],
     peft_type: "LORA",
     r: rank,
     revision: null,
@@ -242,4 +245,13 @@ export function writePeftAdapter(folder: string, adapter: LoraAdapter, type: Sav
     use_dora: false,
     use_rslora: adapter.useRslora,
   });
+}
+
+/** A head with a bias is a BERT's classifier. */
+function headTensors({ weight, outputs, inputs, bias }: ScoreWeight, type: SavedType): TensorToWrite[] {
+  const dtype = savedTypes[type];
+  const matrix = { name: bias === undefined ? scoreTensor : classifierTensors.weight, dtype, shape: [outputs, inputs] };
+  const tensors: TensorToWrite[] = [{ ...matrix, bytes: () => bytesAs(weight, type) }];
+  if (bias !== undefined) tensors.push({ name: classifierTensors.bias, dtype, shape: [outputs], bytes: () => bytesAs(bias, type) });
+  return tensors;
 }

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { locateDecoderWeights } from "../architectures/decoder-weights.ts";
-import type { LoraOptions } from "../architectures/training/trained-weights.ts";
+import { linearModules, type LoraOptions } from "../architectures/training/trained-weights.ts";
 import type { TrainingOptions } from "../config/training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
@@ -28,16 +28,22 @@ export interface ChosenAdapter {
 
 type AdapterOptions = Pick<TrainingOptions, "model" | "adapter" | "loraR" | "loraAlpha" | "loraDropout" | "loraTargetModules">;
 
+/** Of a decoder, as `chooseAdapterAmong`; `invalid_model_file` too where a weight of the config's is missing. */
+export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
+  return chooseAdapterAmong(options, model, linearModules(locateDecoderWeights(config, model.weights, model.path)));
+}
+
 /**
  * Undefined where all weights are trained.
+ * @param linears full names of the model's linear layers but the head, which PEFT's "all-linear" leaves out too
  * @throws BonsaiError as `readPeftAdapter`; `invalid_model_file` where an adapter on disk does not fit the model.
  */
-export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
+export function chooseAdapterAmong(options: AdapterOptions, model: ModelFile, linears: readonly string[]): ChosenAdapter | undefined {
   const dropout = options.loraDropout;
   if (options.adapter !== "") {
-    const adapter = readPeftAdapter(options.adapter, config.family);
+    const adapter = readPeftAdapter(options.adapter, String(model.config["model_type"]));
     const { pairs, ...settings } = adapter;
-    requireFit(pairs, config, model, options.adapter);
+    requireFit(pairs, model, linears, options.adapter);
     return {
       // The graphs know alpha / rank alone.
       lora: { rank: adapter.rank, alpha: loraScale(adapter) * adapter.rank, dropout, targetModules: [...pairs.keys()] },
@@ -46,7 +52,7 @@ export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, mo
     };
   }
   if (options.loraR === 0) return undefined;
-  const targetModules = options.loraTargetModules.includes("all-linear") ? linearLayers(config, model) : options.loraTargetModules;
+  const targetModules = options.loraTargetModules.includes("all-linear") ? [...linears] : options.loraTargetModules;
   const { loraR: rank, loraAlpha: alpha } = options;
   return {
     lora: { rank, alpha, dropout, targetModules },
@@ -55,15 +61,8 @@ export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, mo
   };
 }
 
-/** The full names of the linear layers within the decoder's blocks; PEFT's "all-linear" leaves the head out too. */
-function linearLayers(config: DecoderConfig, model: ModelFile): string[] {
-  const { layers } = locateDecoderWeights(config, model.weights, model.path);
-  const linears = layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
-  return linears.flatMap(({ weights }) => weights.map((name) => name.slice(0, -".weight".length)));
-}
-
-function requireFit(pairs: ReadonlyMap<string, LoraPair>, config: DecoderConfig, model: ModelFile, folder: string): void {
-  const known = new Set(linearLayers(config, model));
+function requireFit(pairs: ReadonlyMap<string, LoraPair>, model: ModelFile, linears: readonly string[], folder: string): void {
+  const known = new Set(linears);
   for (const [layer, { outputs, inputs }] of pairs) {
     if (known.has(layer) && model.weights.infos.get(`${layer}.weight`)?.shape.join() === `${outputs},${inputs}`) continue;
     throw new BonsaiError(

@@ -14,12 +14,13 @@ import type { InitializerData } from "../onnx/graph.ts";
 export type BaseBits = 8 | 32;
 
 export class FrozenWeights {
-  readonly #config: DecoderConfig;
+  readonly #config: DecoderConfig | undefined;
   readonly #source: WeightSource;
   readonly #data: ExternalDataWriter;
   readonly #bits: BaseBits;
 
-  constructor(config: DecoderConfig, source: WeightSource, data: ExternalDataWriter, bits: BaseBits) {
+  /** @param config of a decoder, whose rotary tables are among what is not trained */
+  constructor(config: DecoderConfig | undefined, source: WeightSource, data: ExternalDataWriter, bits: BaseBits) {
     this.#config = config;
     this.#source = source;
     this.#data = data;
@@ -47,8 +48,8 @@ export class FrozenWeights {
   }
 
   #rotary(name: "rotary.cos" | "rotary.sin"): ElementArray {
-    const { position, headDim, contextLength } = this.#config;
-    if (position.kind !== "rotary") throw new TypeError("Learned positions have no rotary tables.");
+    const { position, headDim = 0, contextLength = 0 } = this.#config ?? {};
+    if (position?.kind !== "rotary") throw new TypeError("Learned positions have no rotary tables.");
     const { cos, sin } = rotaryTables(position.rotary, headDim, contextLength);
     return name === "rotary.cos" ? cos : sin;
   }

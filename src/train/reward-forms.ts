@@ -4,7 +4,9 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 
 import { readBertConfig } from "../architectures/bert-config.ts";
+import { bertWeightNames } from "../architectures/bert-weights.ts";
 import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
+import { linearModules } from "../architectures/training/trained-weights.ts";
 import type { OptimizerOptions } from "../autodiff/optimizers.ts";
 import type { RewardTrainingOptions } from "../config/reward-training-options.ts";
 import type { RewardForm } from "../engine/reward-description.ts";
@@ -16,7 +18,7 @@ import { adapterContentHash, readPeftAdapter } from "../formats/peft-adapter.ts"
 import type { PolicyReference } from "../reward/reward-config.ts";
 import { PairEncoder } from "../text/encode-pair.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
-import { beginFromAdapter, chooseAdapter, type ChosenAdapter } from "./adapter-choice.ts";
+import { beginFromAdapter, chooseAdapter, chooseAdapterAmong, type ChosenAdapter } from "./adapter-choice.ts";
 import { DecoderAnswerEncoder, PairAnswerEncoder } from "./answer-encoders.ts";
 import type { RewardObjective, RowSizes } from "./comparison-batch.ts";
 import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
@@ -129,7 +131,10 @@ function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: D
 }
 
 function policyHeadForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
-  requireNoLora(options, "policy-head", "only the head is trained, over a policy that may have an --adapter");
+  if (options.loraR > 0) {
+    const instead = "only the head is trained, over a policy that may have an --adapter";
+    throw new BonsaiError("usage", `--lora-r is not for the form policy-head: ${instead}.`, { param: "--lora-r" });
+  }
   const { dimensions, saveDtype: type, adapter } = options;
   const tuned = adapter === "" ? undefined : readPeftAdapter(adapter, config.family);
   const weights = tuned === undefined ? model.weights : mergeAdapter(model.weights, tuned);
@@ -164,21 +169,19 @@ function policyHeadForm(options: RewardTrainingOptions, model: ModelFile, config
 }
 
 function encoderForm(options: RewardTrainingOptions, model: ModelFile): OpenedForm {
-  requireNoLora(options, "encoder", "all weights are trained");
-  if (options.adapter !== "")
-    throw new BonsaiError("usage", "--adapter is not for the form encoder: leave it out.", { param: "--adapter" });
   const { dimensions, saveDtype: type } = options;
   // Dropout is off, as TRL has it for reward models: chosen and rejected would be compared through different masks.
   const config = { ...readBertConfig(model.config, model.path), labels: dimensions, dropout: { hidden: 0, classifier: 0 } };
+  const adapter = chooseAdapterAmong(options, model, linearModules(bertWeightNames(config)));
   return {
     form: "encoder",
-    trains: "all weights",
+    trains: adapter === undefined ? "all weights" : "a LoRA adapter",
     contextLength: config.contextLength,
     packs: true,
     encoder: new PairAnswerEncoder(new PairEncoder(new Tokenizer(model.tokenizer), model.tokenizer)),
-    adapter: undefined,
-    create: async ({ rows, length, sizes, objective }, making) =>
-      createRewardEncoder({
+    adapter,
+    create: async ({ rows, length, sizes, objective }, making) => {
+      const encoder = await createRewardEncoder({
         ...making,
         config,
         rows,
@@ -187,16 +190,21 @@ function encoderForm(options: RewardTrainingOptions, model: ModelFile): OpenedFo
         objective,
         weights: model.weights,
         path: model.path,
+        mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
         recompute: options.gradientCheckpointing,
+        baseBits: options.loadIn8bit ? 8 : 32,
         seed: options.seed,
         deviation: initializerRange(model),
-      }),
-    write: (folder, encoder) => writeRewardEncoder(folder, model, encoder.trainedWeights(), { dimensions, type }),
+      });
+      if (adapter?.begin !== undefined) beginFromAdapter(encoder, adapter.begin);
+      return encoder;
+    },
+    write: (folder, encoder) => {
+      const trained = encoder.trainedWeights();
+      if (adapter !== undefined) writeRewardAdapter(folder, model, trained, adapter.settings, type);
+      else writeRewardEncoder(folder, model, trained, { dimensions, type });
+    },
   };
-}
-
-function requireNoLora({ loraR }: RewardTrainingOptions, form: string, instead: string): void {
-  if (loraR > 0) throw new BonsaiError("usage", `--lora-r is not for the form ${form}: ${instead}.`, { param: "--lora-r" });
 }
 
 /** A folder or file as it is seen from the reward model's folder; a name as it is. */

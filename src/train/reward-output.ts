@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { JsonObject } from "../formats/json-file.ts";
 import { bytesAs, savedTypes, writeHuggingFaceFolder, writeTokenizer, type SavedType } from "../formats/hugging-face-writer.ts";
 import type { ModelFile } from "../formats/model-file.ts";
-import { scoreTensor, writePeftAdapter } from "../formats/peft-adapter.ts";
+import { classifierTensors, scoreTensor, writePeftAdapter } from "../formats/peft-adapter.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { scoreFile } from "../formats/score-weight.ts";
 import { onDisk, writeJsonFile } from "../formats/written-file.ts";
@@ -55,10 +55,10 @@ export function writeRewardDecoder(
   writeHuggingFaceFolder(folder, base, weights, type, { ...headConfig(base, dimensions), pad_token_id: padTokenId });
 }
 
-/** Writes the trained adapter with its score. @throws BonsaiError `write_failed`. */
+/** Writes the trained adapter with its score or classifier. @throws BonsaiError `write_failed`. */
 export function writeRewardAdapter(folder: string, base: ModelFile, trained: Trained, settings: AdapterSettings, type: SavedType): void {
-  const { data, shape } = trained.get(scoreTensor)!;
-  const score = { weight: data, outputs: shape[0]!, inputs: shape[1]! };
+  const { data, shape } = (trained.get(scoreTensor) ?? trained.get(classifierTensors.weight))!;
+  const score = { weight: data, outputs: shape[0]!, inputs: shape[1]!, bias: trained.get(classifierTensors.bias)?.data };
   writePeftAdapter(folder, { ...settings, pairs: pairsOfFactors(trained), score }, type, base.config["model_type"] === "gpt2");
   writeTokenizer(folder, base);
 }

@@ -1,7 +1,7 @@
 /** @file The report on reward models, with real (tiny) ones: what it measures of known scores, what it writes, and what it refuses. */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -80,6 +80,29 @@ describe("the report on rewards", () => {
     assert.match(chart, /^<svg [^]*one on teddy[^]*<\/svg>\n$/);
     await evaluate(context, ...args);
     assert.deepEqual([readFileSync(card, "utf8"), readFileSync(join(cardFolder, "accuracy.svg"), "utf8")], [written, chart]);
+  });
+
+  it("draws how accuracy grows with the comparisons that models were trained on", async (context) => {
+    writeFileSync(card, "# rm\n");
+    const grown = [300, 20].map((comparisons) => {
+      const path = join(folder, `grown-${comparisons}`);
+      cpSync(model, path, { recursive: true });
+      writeFileSync(join(path, "training.json"), JSON.stringify({ data: { comparisons } }));
+      return path;
+    });
+    const words = ["--learning-curve", ...grown.flatMap((path) => ["--model", path]), "--dataset", teddy, "--limit", "12"];
+    const { status, output, errors } = await evaluate(context, ...words, "--card", card);
+    assert.equal(status, 0, errors);
+    const rows = /\| comparisons \| labels \| gold \|[^\n]*\n[^\n]*\n\| 20 \| ([^\n]*)\n\| 300 \| ([^\n]*)\n/.exec(output);
+    assert.ok(rows !== null && rows[1] === rows[2], output);
+    assert.ok(readFileSync(card, "utf8").includes("## Learning curve\n\n![Accuracy by comparisons](learning-curve.svg)"));
+    assert.match(readFileSync(join(cardFolder, "learning-curve.svg"), "utf8"), /^<svg [^]*comparisons[^]*<\/svg>\n$/);
+    writeFileSync(join(grown[0]!, "training.json"), "{}");
+    assert.match((await evaluate(context, ...words)).errors, /training\.json: data\.comparisons must be/);
+    assert.match(
+      (await evaluate(context, "--learning-curve", "--judge", "gold", "--dataset", teddy)).errors,
+      /--learning-curve is of models/,
+    );
   });
 
   it("refuses wrong usage, policies and wrong rows, naming them", async (context) => {

@@ -279,6 +279,26 @@ describe("reward models to serve", () => {
     ]);
   });
 
+  test("may be adapters of an encoder that is there, and are left out where it is not", async () => {
+    const adapter = {
+      "tuned/adapter_config.json": JSON.stringify({ base_model_name_or_path: "Encoder" }),
+      "tuned/adapter_model.safetensors": "",
+      "tuned/reward.json": JSON.stringify({ ...reward, form: "encoder" }),
+    };
+    const policy = { "bear/config.json": "{}", "bear/model.safetensors": "" };
+    const encoder = { "encoder/config.json": '{"model_type": "bert"}', "encoder/model.safetensors": "" };
+    const folder = modelsFolder({ ...policy, ...encoder, ...adapter });
+    const tuned = { ...at(folder, "tuned"), reward: { ...description, form: "encoder" }, encoder: join(folder, "encoder") };
+    assert.deepEqual(withoutUndefined(await resolveModels([], quiet, { modelsFolder: folder, catalog })), [at(folder, "bear"), tuned]);
+    assert.deepEqual(withoutUndefined(await resolveModels(["tuned"], quiet, { modelsFolder: folder, catalog })), [tuned]);
+    const said: string[] = [];
+    const alone = modelsFolder({ ...policy, ...adapter });
+    const found = await resolveModels([], (line) => said.push(line), { modelsFolder: alone, catalog });
+    assert.deepEqual(found, [at(alone, "bear")]);
+    assert.match(said.join("\n"), /tuned is left out: its base Encoder is not in/);
+    await rejectsWith(resolveModels(["tuned"], quiet, { modelsFolder: alone, catalog }), "usage", /tuned is an adapter of Encoder/);
+  });
+
   test("that are named bring their policy, and that policy's base", async () => {
     const folder = modelsFolder(files);
     assert.deepEqual(withoutUndefined(await resolveModels(["own"], quiet, { modelsFolder: folder, catalog })), [

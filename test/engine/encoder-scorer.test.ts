@@ -125,7 +125,7 @@ describe("an encoder", () => {
   test("whose outputs are not those of its reward.json is refused", async () => {
     await assert.rejects(
       EncoderScorer.load({ ...options, reward: { ...description, dimensions: ["one"] } }),
-      (error) => error instanceof BonsaiError && /config\.json has 3 outputs and reward\.json 1 dimensions/.test(error.message),
+      (error) => error instanceof BonsaiError && /has 3 outputs and reward\.json 1 dimensions/.test(error.message),
     );
   });
 });

@@ -32,7 +32,8 @@ elif kind == "adapter":
     from peft import PeftModel
 
     base, outputs = paths[0].rsplit(":", 1)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=int(outputs), dtype=torch.float32)
+    # A head of the base's own may have another size: the adapter brings its own.
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=int(outputs), dtype=torch.float32, ignore_mismatched_sizes=True)
     model = PeftModel.from_pretrained(model, paths[1])
     # The base has no padding of its own; rows are computed alone.
 else:

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { RewardSchema } from "../../src/config/reward-training-options.ts";
 import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
+import { EncoderScorer } from "../../src/engine/encoder-scorer.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ErrorCode } from "../../src/errors/registry.ts";
 import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
@@ -37,6 +38,17 @@ const bert = fileURLToPath(new URL("../oracle/bert/classifier", import.meta.url)
 const pairs = writeJsonLines(join(root, "pairs.jsonl"), soundPairs());
 const byDimension = writeJsonLines(join(root, "dimensions.jsonl"), soundPairsByDimension());
 const lists = writeJsonLines(join(root, "lists.jsonl"), soundLists());
+
+const servingOptions = {
+  quantization: "fp32" as const,
+  threads: 1,
+  spinning: false,
+  maxRows: 64,
+  kvCacheBytes: 2 ** 26,
+  cacheDir: join(root, "cache"),
+  maxCacheBytes: 2 ** 40,
+  log: (): void => {},
+};
 
 interface Run {
   data?: string;
@@ -217,7 +229,7 @@ describe("a decoder with a score, all weights", () => {
 });
 
 describe("a decoder with a score, by LoRA", () => {
-  const words = `--model ${llama} --learning-rate 2e-2 --lora-r 8 --lora-dropout 0.1 --max-steps 80 --packing --batch-size 8 --dimensions right --dimensions short --dimension-weights 0.8 --dimension-weights 0.2`;
+  const words = `--model ${llama} --learning-rate 1e-2 --lora-r 8 --lora-dropout 0.1 --max-steps 80 --packing --batch-size 8 --dimensions right --dimensions short --dimension-weights 0.8 --dimension-weights 0.2`;
 
   test("learns two dimensions and their weighted sum", async () => {
     await run("lora", words, { data: byDimension });
@@ -330,6 +342,64 @@ describe("an encoder with a classifier", () => {
     assertScaled("encoder", found.alone);
     assertSameOutputs(found.padded!, found.alone);
   });
+
+  test("ends with the same bytes when it is interrupted and goes on", async () => {
+    await run("encoder-pieces", words, { data: byDimension, stopAfter: 17 });
+    await run("encoder-pieces", `${words} --resume`, { data: byDimension });
+    for (const file of ["model.safetensors", "metrics.jsonl", "reward.json"])
+      assert.ok(readFileSync(join(root, "encoder-pieces", file)).equals(readFileSync(join(root, "encoder", file))), file);
+  });
+});
+
+describe("an encoder with a classifier, by LoRA", () => {
+  const words = `--model ${bert} --learning-rate 1e-2 --lora-r 4 --lora-dropout 0.1 --max-steps 60 --max-length 40 --dimensions right --dimensions short`;
+  const encoder = (): PairAnswerEncoder => {
+    const model = openModel(bert);
+    model.weights.close();
+    return new PairAnswerEncoder(new PairEncoder(new Tokenizer(model.tokenizer), model.tokenizer));
+  };
+
+  test("learns from pairs of texts, the pooler among the layers that get factors", async () => {
+    await run("encoder-lora", words, { data: byDimension });
+    const [before, after] = evaluations("encoder-lora") as [Record<string, number>, Record<string, number>];
+    assert.ok(after["eval_loss"]! < before["eval_loss"]! - 0.05, `${before["eval_loss"]} to ${after["eval_loss"]}`);
+    const { score, pairs: factors } = readPeftAdapter(join(root, "encoder-lora"), "bert");
+    assert.deepEqual([score!.outputs, score!.bias!.length, factors.size], [2, 2, 6 * 2 + 1]);
+    assert.ok(factors.get("bert.pooler.dense")!.b.some((value) => value !== 0));
+  });
+
+  test(
+    "leaves an adapter that peft loads and that is served over the encoder, with the same rewards",
+    { skip: withoutPyTorch },
+    async () => {
+      const given = encodedAnswers(byDimension, encoder(), 40);
+      const found = runOracle("load-reward.py", "adapter", `${bert}:2`, join(root, "encoder-lora"), JSON.stringify(given)) as Loaded;
+      assert.equal(found.type, "PeftModelForSequenceClassification");
+      assertScaled("encoder-lora", found.alone);
+      const path = join(root, "encoder-lora");
+      const scorer = await EncoderScorer.load({ ...servingOptions, id: "tuned", path, encoder: bert, reward: readRewardConfig(path) });
+      const rows = given.rows.map((ids, index) => scorer.open({ ids, types: given.types[index]!, cutTokens: 0, promptTokens: 0 }));
+      for (let left = rows; left.length > 0; left = rows.filter(({ outputs }) => outputs === undefined)) await scorer.advance(left);
+      assertSameOutputs(
+        rows.map(({ outputs }) => [...outputs!]),
+        found.alone,
+      );
+      await scorer.dispose();
+    },
+  );
+
+  test("ends with the same bytes when it is interrupted and goes on, dropout included", async () => {
+    await run("encoder-lora-pieces", words, { data: byDimension, stopAfter: 23 });
+    await run("encoder-lora-pieces", `${words} --resume`, { data: byDimension });
+    for (const file of ["adapter_model.safetensors", "metrics.jsonl", "reward.json"])
+      assert.ok(readFileSync(join(root, "encoder-lora-pieces", file)).equals(readFileSync(join(root, "encoder-lora", file))), file);
+  });
+
+  test("begins with an adapter of its own on disk", async () => {
+    await run("encoder-further", `--model ${bert} --adapter ${join(root, "encoder-lora")} --max-steps 1 --max-length 40`);
+    const { rank, pairs: factors, score } = readPeftAdapter(join(root, "encoder-further"), "bert");
+    assert.deepEqual([rank, factors.size, score!.outputs], [4, 13, 1]);
+  });
 });
 
 describe("lists of answers", () => {
@@ -380,7 +450,7 @@ describe("what does not fit", () => {
     const cases: [words: string, message: RegExp][] = [
       [`--model ${llama} --form encoder`, /--form encoder is not for .*"llama"/],
       [`--model ${bert} --form decoder`, /--form decoder is not for .*"bert"/],
-      [`--model ${bert} --lora-r 4`, /--lora-r is not for the form encoder/],
+      [`--model ${bert} --lora-r 4 --lora-target-modules q_proj`, /the model's linear layers are query, key, value, dense/],
       [`--model ${llama} --form policy-head --lora-r 4`, /--lora-r is not for the form policy-head/],
       [`--model ${llama} --dimensions a --dimensions a`, /--dimensions names a twice/],
       [`--model ${llama} --dimension-weights 1 --dimension-weights 2`, /2 numbers and there are 1 dimensions/],

@@ -56,12 +56,19 @@ export interface TrainedWeight {
 /** The linear layers of a model, whatever its architecture. */
 interface ModelLayers {
   layers: readonly Pick<LayerWeights, "queryKeyValue" | "output" | "up" | "down">[];
+  /** Of a BERT. */
+  pooler?: LinearWeight;
+}
+
+/** Full names, without `.weight`, of all linear layers but the head: what PEFT calls "all-linear". */
+export function linearModules({ layers, pooler }: ModelLayers): string[] {
+  const linears = layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+  return [...linears, ...(pooler === undefined ? [] : [pooler])].flatMap((linear) => modulesOf(linear).map(({ name }) => name));
 }
 
 /** Throws `usage` naming a target that is no linear layer of the model. */
 export function checkTargets(lora: LoraOptions, weights: ModelLayers): void {
-  const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
-  const modules = linears.flatMap((linear) => linear.weights.map((name) => name.replace(/\.weight$/, "")));
+  const modules = linearModules(weights);
   for (const target of lora.targetModules) {
     if (modules.some((module) => isTarget({ ...lora, targetModules: [target] }, module))) continue;
     const known = [...new Set(modules.map((module) => module.split(".").at(-1)))].join(", ");

@@ -1,0 +1,39 @@
+/** @file What a recipe is made of: stages, each a command that can be run alone, and where they leave their work. */
+
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Stage {
+  name: string;
+  /** Arguments of a script of scripts/, or work in this process. */
+  work: { script: string; args: string[] } | { here: () => void };
+  /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
+  from: { value?: unknown; files?: string[] };
+  /** A training run or a collection, which goes on from what lies in this folder. */
+  trains?: string;
+}
+
+export interface Recipe {
+  about: string;
+  stages: () => Stage[];
+}
+
+/** Where everything that is not kept goes. */
+export const workFolder = ".recipes";
+
+/** Words of a command line from its flags. */
+export function flagWords(flags: Readonly<Record<string, string | number | true>>): string[] {
+  return Object.entries(flags).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
+}
+
+/** What others need of a trained model. */
+const publishedFiles =
+  /^(README\.md|.*\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
+
+/** Copies a trained model to its folder of models/, in place of the one that is there. */
+export function publishModel(from: string, name: string): void {
+  const to = join("models", name);
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  for (const file of readdirSync(from)) if (publishedFiles.test(file)) cpSync(join(from, file), join(to, file));
+}
