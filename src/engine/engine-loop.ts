@@ -12,6 +12,7 @@ import { describePromptChunk, promptTokensOf } from "./prompt-logprobs.ts";
 import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
 import { inverseTemperature } from "./sampler.ts";
 import { nextAction, type Action } from "./scheduler.ts";
+import { headReadingAlong } from "./reward-model.ts";
 import type { ScoreRequest } from "./score-request.ts";
 import type { Scorer } from "./scorer.ts";
 import { Scoring, type ScoreListener } from "./scoring.ts";
@@ -69,6 +70,7 @@ export class EngineLoop {
       const model = this.#policy(request.model);
       const promptIds = encodePrompt(model, request.prompt);
       const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
+      if (request.head !== undefined) generation.head = headReadingAlong(model, this.#models.get(request.head), request.head);
       this.#admission.enqueue(generation);
       this.#generations.set(id, { generation, listener });
     } catch (error) {
@@ -269,6 +271,7 @@ export class EngineLoop {
         tokenId: sequence.nextToken,
         inverseTemperature: inverseTemperature(generation.request.sampling),
         wantsLogits: wantsLogits(generation.request, uniform, device.config.vocabSize),
+        wantsHidden: generation.head !== undefined,
       };
     });
     const result = await device.decode(steps);
@@ -290,7 +293,9 @@ export class EngineLoop {
       const logprobs = logprob && [logprob];
       const logprobSum = generation.request.sumLogprobs === true ? token.logprob?.own : undefined;
       generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs, logprobSum });
-      if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
+      if (sequence.finished === undefined) return;
+      const outputs = sequence.endedItself ? generation.head?.outputs(result.hidden(index)) : undefined;
+      this.#finishSequence(generation, sequence, outputs);
     });
     for (const generation of generations) if (!generation.cancelled) this.#finishIfEnded(generation);
   }
@@ -306,11 +311,13 @@ export class EngineLoop {
     this.#finishSequence(generation, sequence);
   }
 
-  #finishSequence(generation: Generation, sequence: Sequence): void {
+  /** @param outputs of the reward model that read along */
+  #finishSequence(generation: Generation, sequence: Sequence, outputs?: number[]): void {
     if (sequence.row !== undefined) generation.model.device.closeRow(sequence.row);
     sequence.row = undefined;
     this.#admission.sequenceEnded(generation);
-    generation.emit({ type: "finish", index: sequence.index, reason: sequence.finished ?? "stop", completionTokens: sequence.length });
+    const { index, finished: reason = "stop", length: completionTokens } = sequence;
+    generation.emit({ type: "finish", index, reason, completionTokens, ...(outputs === undefined ? {} : { outputs }) });
   }
 
   /** @returns whether all of its sequences have ended, and so the request */

@@ -6,6 +6,7 @@ import type { Reservation } from "./admission.ts";
 import type { Model } from "./model.ts";
 import { chunkKeys } from "./prefix-cache.ts";
 import type { GenerateEvent, GenerateRequest, PromptToken } from "./request.ts";
+import type { RewardHead } from "./reward-head.ts";
 import { Sequence } from "./sequence.ts";
 
 export class Generation implements Reservation {
@@ -25,6 +26,8 @@ export class Generation implements Reservation {
   sequences: number;
   readonly bytes: number;
   prompt: PromptCache | undefined;
+  /** Reads the states in which its sequences end. */
+  head: RewardHead | undefined;
   cachedTokens = 0;
   cancelled = false;
   readonly #queuedAtMs = performance.now();

@@ -59,6 +59,8 @@ export interface GenerateRequest {
   sumLogprobs?: boolean | undefined;
   /** A sequence whose numbers are none ends alone with the reason "failed", and the request with it only when it was the last one that had not. */
   failAlone?: boolean | undefined;
+  /** Id of a reward model over the hidden states of the request's model: what it makes of each answer that ends by itself costs nothing, and comes with its `finish`. */
+  head?: string | undefined;
 }
 
 export interface TokenLogprob {
@@ -105,7 +107,14 @@ export type GenerateEvent =
       /** Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and truncation. */
       logprobSum?: number | undefined;
     }
-  | { type: "finish"; index: number; reason: SequenceEnd; completionTokens: number }
+  | {
+      type: "finish";
+      index: number;
+      reason: SequenceEnd;
+      completionTokens: number;
+      /** With `head`, of an answer that the model ended itself: the reward model's raw outputs. */
+      outputs?: number[] | undefined;
+    }
   | { type: "end"; timings: RequestTimings };
 
 /** The events of a request, and the way to end some of its sequences before the others. */

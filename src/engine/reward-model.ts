@@ -59,6 +59,18 @@ export function headOfPolicy(options: PolicyHeadOptions, policyHash: string, con
   return headOfWeight(reward, readScoreFile(path), config, path);
 }
 
+/** A model of the engine, as far as heads go. */
+interface PolicyOrHead {
+  info: ModelInfo;
+  score?: ScoringPart | undefined;
+}
+
+/** The head of a reward model that reads the states of this policy while it decodes. Throws `invalid_request` where the one of this id does not. */
+export function headReadingAlong(policy: PolicyOrHead, reader: PolicyOrHead | undefined, id: string): RewardHead {
+  if (reader?.score?.reward.form === "policy-head" && reader.info.base === policy.info.id) return reader.score.head;
+  throw new BonsaiError("invalid_request", `${id} is no reward model over the hidden states of ${policy.info.id}.`, { param: "head" });
+}
+
 /** What tells a policy from others: of a model of its own the `contentHash`, of an adapter this over its base's and its own. */
 export function tunedContentHash(base: string, adapter: string): string {
   return createHash("sha256").update(`${base}\0${adapter}`).digest("hex");

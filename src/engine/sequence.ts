@@ -22,6 +22,8 @@ export class Sequence {
   /** Tokens generated. */
   length = 0;
   finished: SequenceEnd | undefined;
+  /** By its last token, and not by a stop string or a limit. */
+  endedItself = false;
   /** It is to end before the next step. */
   dropped = false;
   readonly #seed: number;
@@ -57,7 +59,10 @@ export class Sequence {
     this.length++;
     this.nextToken = tokenId;
     this.history.push(tokenId);
-    if (this.#limits.eosTokenIds.has(tokenId)) return this.#end("stop", "");
+    if (this.#limits.eosTokenIds.has(tokenId)) {
+      this.endedItself = true;
+      return this.#end("stop", "");
+    }
     const { emit, stopped } = this.#stops.push(this.#detokenizer.push(tokenId));
     if (stopped) this.finished = "stop";
     else if (this.length >= this.#limits.maxTokens) return this.#end("length", emit);
@@ -69,6 +74,7 @@ export class Sequence {
     const tail = this.#stops.push(this.#detokenizer.flush());
     const rest = tail.stopped ? { emit: "", stopped: true } : this.#stops.flush();
     this.finished = rest.stopped ? "stop" : reason;
+    this.endedItself &&= !rest.stopped;
     return text + tail.emit + rest.emit;
   }
 }

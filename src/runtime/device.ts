@@ -37,6 +37,8 @@ export interface DecodeStep {
   /** 1 / temperature, for the normaliser; 1 where the temperature is 0. */
   inverseTemperature: number;
   wantsLogits: LogitsWish;
+  /** Whether the state that the logits are made of is wanted, too. */
+  wantsHidden?: boolean | undefined;
 }
 
 /**
@@ -69,6 +71,11 @@ export interface StepResult {
    * @param index of the step
    */
   logits(index: number): Float32Array;
+  /**
+   * The hidden state of the token that was fed, after the final norm, [H], of a step that wanted it.
+   * @param index of the step
+   */
+  hidden(index: number): Float32Array;
 }
 
 export interface DecoderDevice {

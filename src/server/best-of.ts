@@ -12,6 +12,7 @@ import type { ChatMessage, Engine, GenerateEvent, GenerateRequest, Generating, M
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../protocol/best-of-request.ts";
 import { judgeByLanguageModel } from "../reward/judges-language-model.ts";
+import { normalized } from "../reward/normalization.ts";
 import { engineTextModel } from "../reward/text-model.ts";
 import type { Message } from "../teddy/conversation.ts";
 import { findPolicy, type RunRequest } from "./generation.ts";
@@ -98,9 +99,10 @@ export class BestOfServing {
 
   #resources(engine: Engine, model: ModelInfo, options: BestOfOptions, request: GenerateRequest): BestOfResources {
     const conversation = conversationOf(request, options);
-    const reward = options.rewardModel === undefined ? undefined : this.#reward(engine, options.rewardModel, conversation);
+    const read = readingAlong(engine, model, options, request);
+    const reward = options.rewardModel === undefined ? undefined : this.#reward(engine, options.rewardModel, conversation, read.rewards);
     return {
-      generate: (candidates, signal) => this.#observed(engine.generate(candidates, signal), model.id),
+      generate: (candidates, signal) => this.#observed(read.generate(candidates, signal), model.id),
       reward,
       compare: this.#compare(engine, options, conversation, request.seed, reward),
       stagesOf: (promptTokens) => {
@@ -110,17 +112,25 @@ export class BestOfServing {
     };
   }
 
-  #reward(engine: Engine, id: string, conversation: readonly ChatMessage[]): NonNullable<BestOfResources["reward"]> {
+  /** @param known rewards of whole answers by their texts, which need no asking */
+  #reward(
+    engine: Engine,
+    id: string,
+    conversation: readonly ChatMessage[],
+    known: ReadonlyMap<string, number>,
+  ): NonNullable<BestOfResources["reward"]> {
     const rewardModel = findRewardModel(engine, id);
     let pace = this.#paces.get(id);
     if (pace === undefined) this.#paces.set(id, (pace = new ScoringPace()));
     return {
       pace,
       answers: async (answers, signal) => {
-        const inputs = answers.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
+        const unknown = answers.filter((answer) => !known.has(answer));
+        const inputs = unknown.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
         // The end of a long answer counts more than the beginning of its prompt.
-        const rewards = await rewardModel.score(inputs, { truncate: true, signal });
-        return rewards.map(({ reward }) => reward);
+        const asked = inputs.length === 0 ? [] : await rewardModel.score(inputs, { truncate: true, signal });
+        const found = new Map(unknown.map((answer, at) => [answer, asked[at]!.reward]));
+        return answers.map((answer) => known.get(answer) ?? found.get(answer));
       },
     };
   }
@@ -183,6 +193,39 @@ async function* tagged(events: AsyncIterable<GenerateEvent>): AsyncGenerator<{ p
 
 const invalid = (option: string, message: string): BonsaiError =>
   new BonsaiError("invalid_request", message, { param: `best_of_options.${option}` });
+
+/** Candidates, and the rewards that came with them. */
+interface ReadCandidates {
+  generate: Engine["generate"];
+  /** Of answers that the policy ended itself, by their texts. */
+  rewards: ReadonlyMap<string, number>;
+}
+
+/** A reward model over the policy's own states reads along while it decodes, at no cost; any other is asked. */
+function readingAlong(engine: Engine, policy: ModelInfo, { rewardModel }: BestOfOptions, { prompt }: GenerateRequest): ReadCandidates {
+  const rewards = new Map<string, number>();
+  const head = engine.models.find(({ id, base, reward }) => id === rewardModel && base === policy.id && reward?.form === "policy-head");
+  const reward = head?.reward;
+  if (head === undefined || reward === undefined || prompt.kind !== "messages")
+    return { generate: (request, signal) => engine.generate(request, signal), rewards };
+  async function* reading(generating: Generating): AsyncGenerator<GenerateEvent, void, undefined> {
+    const texts = new Map<number, string>();
+    for await (const event of generating) {
+      if (event.type === "delta") texts.set(event.index, (texts.get(event.index) ?? "") + event.text);
+      else if (event.type === "finish" && event.outputs !== undefined)
+        rewards.set(texts.get(event.index) ?? "", normalized(reward!, event.outputs).reward);
+      yield event;
+    }
+  }
+  return {
+    generate: (request, signal) => {
+      const generating = engine.generate({ ...request, head: head.id }, signal);
+      const events = reading(generating);
+      return { [Symbol.asyncIterator]: () => events, drop: (indexes) => generating.drop(indexes) };
+    },
+    rewards,
+  };
+}
 
 /** Errors about a model that an option names are about the option. */
 function naming(option: string, find: () => unknown): void {

@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EngineLoop, type EngineLoopOptions } from "../../src/engine/engine-loop.ts";
-import type { Model } from "../../src/engine/model.ts";
-import { tunedContentHash } from "../../src/engine/reward-model.ts";
+import { encodePrompt, type Model } from "../../src/engine/model.ts";
+import { tunedContentHash, type ScoringPart } from "../../src/engine/reward-model.ts";
 import type { RewardDescription } from "../../src/engine/reward-description.ts";
+import type { GenerateEvent } from "../../src/engine/request.ts";
+import { plainSampling } from "../../src/engine/sampler.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
@@ -18,7 +20,7 @@ import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import type { ConversationMessage } from "../../src/text/encode-chat.ts";
 import { goldenPath, largestDifference } from "../architectures/goldens.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
-import { roomyLimits, run, requestFor } from "./answers.ts";
+import { roomyLimits, run, requestFor, start } from "./answers.ts";
 import { RandomChoices } from "./random-requests.ts";
 import { loadWithAdapters, type LoadOptions } from "./tiny-engine.ts";
 
@@ -136,6 +138,64 @@ describe("outputs are those of transformers and peft", () => {
       ],
     );
     assert.equal(new Set(models.map(({ info }) => info.fingerprint)).size, 3);
+    await models[0]!.device.dispose();
+  });
+});
+
+describe("a head reads along while its policy writes", () => {
+  const prompt = golden.conversations[0]!.slice(0, -1);
+  const request = requestFor("policy", {
+    prompt: { kind: "messages", messages: prompt.map(({ role, content }) => ({ role: role as "user", content })) },
+    n: 32,
+    maxTokens: 12,
+    // Answers of a random model would hardly ever end.
+    sampling: { ...plainSampling, temperature: 1, logitBias: [[0, 4]] },
+    head: "head",
+  });
+
+  /** What the head makes of the state of the last of these tokens, read chunk by chunk as prompts are. */
+  async function outputsOf({ device }: Model, { head }: ScoringPart, ids: readonly number[]): Promise<number[]> {
+    const cache = device.openPrompt(ids.length);
+    let hidden: Float32Array | undefined;
+    for (let at = 0; at < ids.length; at += device.chunkTokens)
+      [hidden] = await device.prefillMany([{ prompt: cache, ids: ids.slice(at, at + device.chunkTokens) }]);
+    device.closePrompt(cache);
+    return head.outputs(hidden!);
+  }
+
+  test("and finds of each answer that ends by itself what scoring finds", async () => {
+    const models = await loadPolicy();
+    const [policy, , head] = models as [Model, Model, Model];
+    const loop = new EngineLoop(models, roomyLimits);
+    const ends: Extract<GenerateEvent, { type: "finish" }>[] = [];
+    const { sequences, error } = await start(loop, request, (event) => event.type === "finish" && ends.push(event)).done;
+    assert.equal(error, undefined);
+    const promptIds = encodePrompt(policy, request.prompt);
+    for (const { index, reason, outputs } of ends) {
+      const { tokenIds } = sequences[index]!;
+      const isEnded = policy.eosTokenIds.has(tokenIds.at(-1)!);
+      assert.deepEqual([outputs !== undefined, reason], isEnded ? [true, "stop"] : [false, "length"]);
+      if (outputs === undefined) continue;
+      const expected = await outputsOf(policy, head.score!, [...promptIds, ...tokenIds.slice(0, -1)]);
+      assert.ok(largestDifference(outputs, expected) < 1e-4, `${outputs.join()} and ${expected.join()}`);
+    }
+    assert.deepEqual(new Set(ends.map(({ reason }) => reason)), new Set(["stop", "length"]));
+    // An answer that the tokenizer writes as the model does: none at all.
+    const none = { ...request, n: 1, sampling: { ...request.sampling, logitBias: [[0, 100]] as [number, number][] } };
+    const empty = await start(loop, none, (event) => event.type === "finish" && ends.push(event)).done;
+    assert.equal(empty.sequences[0]!.text, "");
+    const { scores } = await score(loop, requestOf("head", [[...prompt, { role: "assistant", content: "" }]]));
+    assert.ok(largestDifference(ends.at(-1)!.outputs!, scores[0]!.raw) < 1e-4);
+    await policy.device.dispose();
+  });
+
+  test("only over its own policy, and answers are the same with it and without", async () => {
+    const models = await loadPolicy();
+    const loop = new EngineLoop(models, roomyLimits);
+    const { head: _, ...plain } = request;
+    assert.deepEqual(await run(loop, request), await run(loop, plain));
+    await assert.rejects(run(loop, { ...request, head: "adapter" }), /adapter is no reward model over the hidden states of policy/);
+    await assert.rejects(run(loop, { ...request, head: "nobody" }), /nobody is no reward model/);
     await models[0]!.device.dispose();
   });
 });

@@ -91,6 +91,29 @@ describe("an answer to best_of", () => {
     await assertRefused(chat(fixture, { model: "scripted:bo4", best_of: 5 }), "invalid_request", "best_of");
   });
 
+  test("is scored while it is written by a reward model over the policy's own states, and by asking where an answer was cut", async (t) => {
+    const fixture = await startFixture(t, {}, { hasHead: true });
+    const options = { best_of: 6, best_of_options: { return_candidates: true } };
+    const own = (await chat(fixture, options)).json<ChatCompletion>();
+    assert.equal(own.best_of!.reward_model, "own");
+    assert.equal(fixture.engine.scoreRequests.length, 0);
+    for (const { text, reward: found } of own.best_of!.rewards) assert.equal(found, reward(text!));
+    const other = (
+      await chat(fixture, { best_of: 6, best_of_options: { ...options.best_of_options, reward_model: "reward" } })
+    ).json<ChatCompletion>();
+    assert.deepEqual(own.choices, other.choices);
+    const asked = fixture.engine.scoreRequests.length;
+    assert.ok(asked > 0);
+    const cut = (await chat(fixture, { ...options, max_tokens: 6 })).json<ChatCompletion>();
+    assert.ok(cut.best_of!.rewards.some(({ finish_reason: reason }) => reason === "length"));
+    for (const { text, reward: found } of cut.best_of!.rewards) assert.equal(found, reward(text!));
+    const read = fixture.engine.scoreRequests
+      .slice(asked)
+      .flatMap(({ model, inputs }) => inputs.map(({ messages }) => `${model}: ${messages.at(-1)!.content}`));
+    const lengths = cut.best_of!.rewards.filter(({ finish_reason: reason }) => reason === "length").map(({ text }) => `own: ${text}`);
+    assert.deepEqual(new Set(read), new Set(lengths));
+  });
+
   test("of completions has OpenAI's meaning without options, and a reward model's with them", async (t) => {
     const fixture = await startFixture(t);
     const legacy = (await complete(fixture, { best_of: 4, logprobs: 0 })).json<Completion & { best_of: BestOf }>();

@@ -34,6 +34,8 @@ export interface ScriptedEngineOptions {
   maxQueuedSequences?: number;
   contextLength?: number;
   ids?: string[];
+  /** Whether "own" is there, which reads the states of the first policy. */
+  hasHead?: boolean;
   /** Awaited before every token: a test can hold the engine there. */
   beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
   /** Awaited before every score. */
@@ -92,6 +94,9 @@ export class ScriptedEngine implements Engine {
       ...(options.ids ?? ["scripted", "org/scripted", "no-template"]).map((id) => scriptedModel(id, this.#options.contextLength)),
       { ...reward, reward: { ...scriptedReward, prefixes: options.prefixes } },
     ];
+    if (options.hasHead !== true) return;
+    const head = { id: "own", base: this.models[0]!.id, reward: { ...scriptedReward, form: "policy-head" as const } };
+    this.models = [...this.models, { ...scriptedModel("own", this.#options.contextLength, "reward"), ...head }];
   }
 
   async tokenize(_model: string, prompt: Prompt): Promise<number[]> {
@@ -114,7 +119,7 @@ export class ScriptedEngine implements Engine {
       if (tokens > most && !request.truncate)
         throw new BonsaiError("context_length_exceeded", `${param} has ${tokens} tokens; ${most} are read.`, { param });
       const answer = messages.at(-1)?.content ?? "";
-      const raw = [encoder.encode(answer).length, -answer.split("!").length + 1];
+      const raw = rawOutputs(answer);
       return { raw, tokens: Math.min(tokens, most), cachedTokens: 1, cutTokens: Math.max(0, tokens - most) };
     });
     await this.#options.beforeScore?.(signal);
@@ -251,6 +256,11 @@ export class ScriptedEngine implements Engine {
   async close(): Promise<void> {}
 }
 
+/** What the reward models make of an answer. */
+function rawOutputs(answer: string): number[] {
+  return [encoder.encode(answer).length, -answer.split("!").length + 1];
+}
+
 function tokenText(id: number): string {
   return new TextDecoder().decode(Uint8Array.of(id));
 }
@@ -288,7 +298,9 @@ class Row {
 
   #finish(reason: "stop" | "length" | "dropped"): GenerateEvent[] {
     this.finished = true;
-    return [{ type: "finish", index: this.#index, reason, completionTokens: this.#count }];
+    const isItself = reason === "stop" && this.#bytes.length === 0 && this.#wordsLeft === 0;
+    const outputs = isItself && this.#request.head !== undefined ? { outputs: rawOutputs(this.#text) } : {};
+    return [{ type: "finish", index: this.#index, reason, completionTokens: this.#count, ...outputs }];
   }
 
   step(): GenerateEvent[] {

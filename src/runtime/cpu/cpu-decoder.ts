@@ -204,14 +204,14 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   async decode(steps: readonly DecodeStep[]): Promise<StepResult> {
-    const results = new Map<number, { top: TopLogits; logits: Float32Array | undefined }>();
+    const results = new Map<number, RowResult>();
     for (const [cohort, stepOfRow] of groupByCohort(steps)) {
       const indexes = cohort.rows.map((row) => stepOfRow.get(row) as number);
       const run = await this.#step(
         cohort,
         indexes.map((index) => steps[index] as DecodeStep),
       );
-      indexes.forEach((index, slot) => results.set(index, run[slot] as (typeof run)[number]));
+      indexes.forEach((index, slot) => results.set(index, run[slot] as RowResult));
     }
     this.#promote();
     return {
@@ -220,6 +220,11 @@ export class CpuDecoder implements DecoderDevice {
         const logits = results.get(index)?.logits;
         if (logits === undefined) throw new BonsaiError("internal", `Step ${index} did not want all logits.`);
         return logits;
+      },
+      hidden: (index) => {
+        const hidden = results.get(index)?.hidden;
+        if (hidden === undefined) throw new BonsaiError("internal", `Step ${index} did not want the hidden state.`);
+        return hidden;
       },
     };
   }
@@ -233,8 +238,8 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   /** One run for all rows of a cohort, in slot order. */
-  async #step(cohort: Cohort, steps: readonly DecodeStep[]): Promise<{ top: TopLogits; logits: Float32Array | undefined }[]> {
-    const { vocabSize } = this.config;
+  async #step(cohort: Cohort, steps: readonly DecodeStep[]): Promise<RowResult[]> {
+    const { vocabSize, hiddenSize } = this.config;
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
     const positions = steps.map(({ row }) => row.length);
@@ -248,8 +253,10 @@ export class CpuDecoder implements DecoderDevice {
         1,
       ),
     };
+    const wantsHidden = steps.some((step) => step.wantsHidden);
     const outputs = await this.#session.run(feeds, {
       ...storedRows,
+      ...(wantsHidden ? { hidden: null } : {}),
       top_logits: null,
       top_ids: null,
       mass: null,
@@ -262,6 +269,7 @@ export class CpuDecoder implements DecoderDevice {
     const mass = floats(outputs["mass"]);
     const allWanted = outputs["all_wanted"]?.data as Uint8Array;
     const logits = floats(outputs["logits"]);
+    const hidden = wantsHidden ? floats(outputs["hidden"]) : undefined;
     const k = values.length / count;
     // Only the rows that were wanted came, one after the other.
     let next = 0;
@@ -271,9 +279,17 @@ export class CpuDecoder implements DecoderDevice {
       return {
         top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
         logits: row === undefined ? undefined : logits.subarray(row * vocabSize, (row + 1) * vocabSize),
+        hidden: hidden?.subarray(at * hiddenSize, (at + 1) * hiddenSize),
       };
     });
   }
+}
+
+/** What a step found for one row. */
+interface RowResult {
+  top: TopLogits;
+  logits: Float32Array | undefined;
+  hidden: Float32Array | undefined;
 }
 
 type HeadRow = Pick<DecodeStep, "inverseTemperature" | "wantsLogits">;
