@@ -242,6 +242,21 @@ export const ConfigSchema = Type.Object(
         default: 32 * MiB,
       }),
     }),
+    responseStoreBytes: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      ...annotate({
+        group: "Limits",
+        unit: "bytes",
+        description: "Memory for the conversations that previous_response_id of /v1/responses can continue; 0 keeps none",
+        default: 64 * MiB,
+      }),
+    }),
+    responseLifetimeSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 30 * 86400,
+      ...annotate({ group: "Limits", flag: "response-lifetime", unit: "seconds", description: "How long they are kept", default: 3600 }),
+    }),
 
     shutdownGraceSeconds: Type.Integer({
       minimum: 0,

@@ -30,6 +30,12 @@ export const registry = {
     what: "prompt and answer do not fit the model's context",
     remedy: "shorten the prompt or lower `max_tokens`",
   },
+  previous_response_not_found: {
+    status: 400,
+    type: "invalid_request_error",
+    what: "the server has no response of this id, or no longer",
+    remedy: "send the whole conversation as `input`, or raise --response-lifetime or --response-store-bytes",
+  },
   request_too_large: {
     status: 400,
     type: "invalid_request_error",

@@ -22,6 +22,8 @@ import { healthRoutes } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoutes } from "./routes/models.ts";
 import { rerankRoute } from "./routes/rerank.ts";
+import { ResponseStore } from "./response-store.ts";
+import { responsesRoute, responsesSocketRoute } from "./routes/responses.ts";
 import { rewardsRoute } from "./routes/rewards.ts";
 import { Connections } from "./sockets/connections.ts";
 
@@ -100,6 +102,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     metrics,
     bestOf: new BestOfServing(config, metrics),
     connections: new Connections(server, config, lifecycle, metrics),
+    responses: new ResponseStore({ maxBytes: config.responseStoreBytes, lifetimeMs: config.responseLifetimeSeconds * 1000 }),
   };
 
   await acceptWebSockets(server, context);
@@ -120,6 +123,8 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   chatCompletionsRoute(server, context);
   chatSocketRoute(server, context);
   completionsRoute(server, context);
+  responsesRoute(server, context);
+  responsesSocketRoute(server, context);
   rewardsRoute(server, context);
   rerankRoute(server, context);
 

@@ -4,6 +4,7 @@ import type { Config } from "../config/options.ts";
 import type { BestOfServing } from "./best-of.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
+import type { ResponseStore } from "./response-store.ts";
 import type { Connections } from "./sockets/connections.ts";
 
 export interface ServerContext {
@@ -14,6 +15,7 @@ export interface ServerContext {
   metrics: Metrics;
   bestOf: BestOfServing;
   connections: Connections;
+  responses: ResponseStore;
 }
 
 declare module "fastify" {

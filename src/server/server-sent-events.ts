@@ -3,8 +3,7 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { toErrorBody } from "../protocol/errors.ts";
-import { doneEvent, encodeData, keepAliveComment } from "../protocol/sse.ts";
+import { chunkEvents, keepAliveComment, type EventFormat } from "../protocol/sse.ts";
 
 /** Silence after which a comment shows that the connection lives. */
 export const keepAliveIntervalMs = 15_000;
@@ -20,6 +19,8 @@ export interface EventStreamOptions {
   stallTimeoutMs: number;
   /** Any failure as an error that the client may read. */
   toClientError: (error: unknown) => BonsaiError;
+  /** That of chats and completions when absent. */
+  format?: EventFormat;
 }
 
 const silence = Symbol("silence");
@@ -39,7 +40,7 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | ty
 
 /**
  * The text of the event stream. It asks for the next event only when the last text was taken, so a client that reads slowly slows production.
- * A failure becomes an `error` event in place of `[DONE]`.
+ * A failure is told in place of the end.
  */
 export async function* eventStreamText<E>(
   events: AsyncIterator<E, void>,
@@ -47,7 +48,7 @@ export async function* eventStreamText<E>(
   encode: (event: E) => object[],
   options: EventStreamOptions,
 ): AsyncGenerator<string, void, undefined> {
-  const { controller } = options;
+  const { controller, format = chunkEvents } = options;
   const stall = (): void => controller.abort(new BonsaiError("cancelled", "The client stopped reading."));
   let stallTimer: NodeJS.Timeout | undefined;
   let next = first;
@@ -60,7 +61,7 @@ export async function* eventStreamText<E>(
       } else if (result.done === true) {
         break;
       } else {
-        text = encode(result.value).map(encodeData).join("");
+        text = encode(result.value).map(format.event).join("");
         next = events.next();
         // Its rejection is handled where it is awaited, which a reader that leaves prevents.
         next.catch(() => undefined);
@@ -70,9 +71,9 @@ export async function* eventStreamText<E>(
       yield text;
       clearTimeout(stallTimer);
     }
-    yield doneEvent;
+    if (format.done !== "") yield format.done;
   } catch (error) {
-    yield encodeData(toErrorBody(options.toClientError(controller.signal.aborted ? controller.signal.reason : error)));
+    yield format.failure(options.toClientError(controller.signal.aborted ? controller.signal.reason : error));
   } finally {
     clearTimeout(stallTimer);
     events.return?.().catch(() => undefined);

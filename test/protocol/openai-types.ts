@@ -7,6 +7,10 @@ import type { CompletionRequest } from "../../src/protocol/completions/request.t
 import type { Completion } from "../../src/protocol/completions/response.ts";
 import type { ErrorBody } from "../../src/protocol/errors.ts";
 import type { Model } from "../../src/protocol/models.ts";
+import type { ResponseEvent } from "../../src/protocol/responses/events.ts";
+import type { ResponseCreateFrame, ResponseErrorFrame } from "../../src/protocol/responses/frames.ts";
+import type { ResponseRequest } from "../../src/protocol/responses/request.ts";
+import type { ResponseObject, ResponseUsage } from "../../src/protocol/responses/response.ts";
 
 type ChatParams = OpenAI.ChatCompletionCreateParams;
 type CompletionParams = OpenAI.CompletionCreateParams;
@@ -53,3 +57,27 @@ export const error = (body: ErrorBody) => body.error satisfies { message: string
 type WholeChoice = Omit<Completion["choices"][number], "finish_reason" | "logprobs"> & { finish_reason: "stop" | "length"; logprobs: null };
 type WholeCompletion = Omit<Completion, "choices" | "usage"> & { choices: WholeChoice[]; usage?: NonNullable<Completion["usage"]> };
 export const completion = (answer: WholeCompletion) => answer satisfies OpenAI.Completion;
+
+/** The Responses API. */
+type ResponseParams = OpenAI.Responses.ResponseCreateParams;
+type ClientEvent = OpenAI.Responses.ResponsesClientEvent;
+export type UnknownResponseFields = None<Exclude<keyof ResponseParams, keyof ResponseRequest>>;
+export type UnknownResponseFrameFields = None<Exclude<keyof ClientEvent, keyof ResponseCreateFrame>>;
+export const acceptsResponse = (
+  params: Meant<
+    Pick<
+      ResponseParams,
+      "model" | "instructions" | "previous_response_id" | "store" | "max_output_tokens" | "stream" | "temperature" | "top_p"
+    >,
+    ResponseRequest
+  >,
+) => params satisfies Partial<ResponseRequest>;
+export const response = (answer: Omit<ResponseObject, "usage"> & { usage: ResponseUsage }) =>
+  ({ ...answer, output_text: "" }) satisfies OpenAI.Responses.Response;
+
+/** Events as the client declares them, without the response within, which is checked above. */
+type OfType<E, T> = T extends string ? Omit<E, "type"> & { type: T } : never;
+type InnerEvent<E = ResponseEvent> = E extends { response: object } ? never : E extends { type: string } ? OfType<E, E["type"]> : never;
+export const responseEvent = (event: InnerEvent) => event satisfies OpenAI.Responses.ResponseStreamEvent;
+export type UnknownResponseEvents = None<Exclude<ResponseEvent["type"], OpenAI.Responses.ResponseStreamEvent["type"]>>;
+export const responseError = (frame: ResponseErrorFrame) => frame satisfies OpenAI.Responses.ResponseErrorEvent;

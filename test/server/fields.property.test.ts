@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { chatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
 import { completionRequest } from "../../src/protocol/completions/request.ts";
 import type { ErrorBody } from "../../src/protocol/errors.ts";
+import { responseRequest } from "../../src/protocol/responses/request.ts";
 import { rerankRequest } from "../../src/protocol/rerank.ts";
 import { rewardsRequest } from "../../src/protocol/rewards.ts";
 import { startFixture } from "./fixture.ts";
@@ -79,6 +80,7 @@ const routes = [
     Object.keys(chatCompletionRequest(limits).properties),
     { model: "scripted", messages: [{ role: "user", content: "Hi" }], max_tokens: 8 },
   ],
+  ["/v1/responses", Object.keys(responseRequest(limits).properties), { model: "scripted", input: "Hi", max_output_tokens: 8 }],
   ["/v1/completions", Object.keys(completionRequest(limits).properties), { model: "scripted", prompt: "Hi", max_tokens: 8 }],
   [
     "/v1/rewards",

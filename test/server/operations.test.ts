@@ -97,6 +97,7 @@ test("the OpenAPI document states every route and the configured limits", async 
     "/v1/models",
     "/v1/models/{id}",
     "/v1/rerank",
+    "/v1/responses",
     "/v1/rewards",
   ]);
   assert.equal(

@@ -1,0 +1,36 @@
+/** @file The conversations that `previous_response_id` can continue: bounded in bytes, each for a while, the least recently used first to go. */
+
+import { LRUCache } from "lru-cache";
+import type { PlainMessage } from "../protocol/responses/request.ts";
+
+/** What an entry takes besides its texts, roughly. */
+const entryBytes = 256;
+const messageBytes = 64;
+
+export type StoredConversation = readonly PlainMessage[];
+
+export class ResponseStore {
+  readonly #conversations: LRUCache<string, StoredConversation>;
+
+  /** @param maxBytes 0 keeps nothing. */
+  constructor({ maxBytes, lifetimeMs }: { maxBytes: number; lifetimeMs: number }) {
+    this.#conversations = new LRUCache({
+      maxSize: Math.max(1, maxBytes),
+      sizeCalculation: (messages) => entryBytes + messages.reduce((sum, { content }) => sum + messageBytes + 2 * content.length, 0),
+      ttl: lifetimeMs,
+    });
+  }
+
+  /** Keeps a conversation, unless it is larger than all that may be kept. */
+  keep(id: string, conversation: StoredConversation): void {
+    this.#conversations.set(id, conversation);
+  }
+
+  find(id: string): StoredConversation | undefined {
+    return this.#conversations.get(id);
+  }
+
+  get bytes(): number {
+    return this.#conversations.calculatedSize;
+  }
+}
