@@ -3,10 +3,13 @@
 import type { Primitive } from "./primitive.ts";
 import type { Node, Program } from "./program.ts";
 
-/** cheap: values that one pass over inputs that are kept anyway gives back; all: every value, which is the whole forward pass again. */
+/**
+ * cheap: values that one pass over inputs that are kept anyway gives back, and attention's weights, which are as many as queries times keys and a hundredth of
+ * a step to make; all: every value, which is the whole forward pass again.
+ */
 export type RecomputationKind = "cheap" | "all";
 
-const cheap: ReadonlySet<Primitive> = new Set(["dropoutMask", "gelu", "mul", "rmsNorm", "silu", "standardize"]);
+const cheap: ReadonlySet<Primitive> = new Set(["attentionWeights", "dropoutMask", "gelu", "mul", "rmsNorm", "silu", "standardize"]);
 
 export class Recomputation {
   readonly #program: Program;

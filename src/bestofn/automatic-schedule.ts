@@ -121,7 +121,7 @@ function meanBest({ finals, orders }: Trials, count: number, returned: number, c
     }
     const left = rewards.filter((_, candidate) => passed[candidate] === cuts.length);
     // Typed arrays sort as numbers, ascending.
-    for (const score of left.sort().subarray(-returned)) sum += score / returned;
+    for (const score of left.toSorted().subarray(-returned)) sum += score / returned;
   }
   return sum / count;
 }

@@ -1,8 +1,12 @@
 /** @file Tokens a second and peak memory of training SmolLM2-135M, LoRA and full, beside PyTorch's in the same run. */
 
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { openModel } from "../../src/formats/open-model.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { loraRank, takeSteps, timedProcess, trainingKinds, type TimedSteps, type TrainingLoad } from "./load/training-steps.ts";
+import { trainingProductsSeconds } from "./load/training-products.ts";
 import { findTorch, torchSteps } from "./peers/torch.ts";
 import type { Check, Table } from "./report/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
@@ -18,6 +22,9 @@ const plans = {
 };
 
 const speedRatio = 1.5;
+/** Of the products alone, by shape. */
+const productRuns = 5;
+const productsAlone = "full the products alone";
 const subjects = { bonsai: "bonsai", recompute: "bonsai, activations computed anew", torch: "PyTorch" } as const;
 
 async function measure(): Promise<void> {
@@ -28,6 +35,7 @@ async function measure(): Promise<void> {
     const torch = findTorch(say);
     const samples = new Samples();
     for (let round = 0; round < rounds; round++) {
+      samples.add(`${productsAlone} speed`, await productsAlonePerSecond(model, rows * length));
       for (const kind of trainingKinds) {
         say(`Round ${round + 1} of ${rounds}, ${kind}`);
         const load: TrainingLoad = { kind, model, rows, length, steps, recompute: false };
@@ -43,11 +51,19 @@ async function measure(): Promise<void> {
         `${steps} steps, of which the first is not counted (the median of the others is a round's number). PyTorch trains a model of the same config with attention by sdpa; its weights are random.`,
       ].join("\n"),
       peers: torch === undefined ? {} : torch.versions,
-      tables: trainingKinds.map((kind) => table(kind, samples)),
+      tables: [...trainingKinds.map((kind) => table(kind, samples)), boundTable(samples)],
       checks: torch === undefined || profile === "quick" ? [] : trainingKinds.flatMap((kind) => checks(kind, samples)),
       raw: samples,
     };
   });
+}
+
+/** Tokens a second that a step of full fine-tuning would reach if it had nothing to do but its products with weights. */
+async function productsAlonePerSecond(model: string, tokens: number): Promise<number> {
+  const file = openModel(model);
+  const config = readDecoderConfig(file.config, file.path);
+  file.weights.close();
+  return tokens / (await trainingProductsSeconds(config, tokens, availableParallelism(), productRuns));
 }
 
 /** The last line of this program's output is its steps. */
@@ -82,6 +98,19 @@ function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
         samples.ratioCell(`${key} peak`, `${against} peak`),
       ];
     }),
+  };
+}
+
+function boundTable(samples: Samples): Table {
+  const against = `full ${subjects.torch} speed`;
+  return {
+    title: "Full fine-tuning, and what bounds it",
+    note: "The products alone are those with the weights, forward and backward, by ONNX Runtime's kernels in float32: no attention, no norms, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
+    columns: [{ heading: "" }, { heading: "tokens/s", digits: 0 }, { heading: "times PyTorch", digits: 2 }],
+    rows: [
+      ["a step", samples.cell(`full ${subjects.bonsai} speed`), samples.ratioCell(`full ${subjects.bonsai} speed`, against)],
+      ["the products alone", samples.cell(`${productsAlone} speed`), samples.ratioCell(`${productsAlone} speed`, against)],
+    ],
   };
 }
 

@@ -44,10 +44,10 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   const { prefixes: _, ...others } = before;
   assert.deepEqual(rest, others);
   assert.deepEqual(
-    prefixes?.correlations.map(({ tokens }) => tokens),
+    prefixes!.correlations.map(({ tokens }) => tokens),
     [4, 12],
   );
-  const [first] = prefixes!.correlations;
+  const first = prefixes!.correlations[0];
   assert.ok(written.output.includes(first!.correlation.toFixed(3)));
   assert.ok(readFileSync(join(rewardModel, "README.md"), "utf8").includes("## Beginnings"));
   // The same seed, the same measurement.

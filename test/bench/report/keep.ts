@@ -1,6 +1,6 @@
 /** @file Keeps a measurement under docs/benchmarks and writes docs/BENCHMARKS.md from all that are kept; other documents likewise. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BenchResult } from "./bench-result.ts";
@@ -16,7 +16,9 @@ export function keptResults(docs: string, { folder: subfolder, order }: Measured
   return names
     .toSorted()
     .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as BenchResult)
-    .toSorted((a, b) => rank(a) - rank(b));
+    .toSorted(
+      (a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name) || b.conditions.measuredAt.localeCompare(a.conditions.measuredAt),
+    );
 }
 
 export function writeTables(docs: string, document: MeasuredDocument = benchmarks): void {
@@ -24,7 +26,8 @@ export function writeTables(docs: string, document: MeasuredDocument = benchmark
 }
 
 /**
- * Writes NAME.json and the figures, then all tables.
+ * Writes NAME.json and the figures, then all tables. An earlier result of another processor stays beside it, as NAME@PROCESSOR.json: processors differ
+ * in what they can do, and none speaks for the others.
  * @param figures SVG by file name
  */
 export function keep(
@@ -35,7 +38,36 @@ export function keep(
 ): void {
   const folder = join(docs, document.folder);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${result.name}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
+  setAside(result, folder);
+  writeFileSync(join(folder, `${result.name}.json`), jsonOf(result));
   for (const [file, svg] of figures) writeFileSync(join(folder, file), svg);
   writeTables(docs, document);
+}
+
+function setAside({ name, conditions }: BenchResult, folder: string): void {
+  const asidePath = (processor: string): string => join(folder, `${name}@${slug(processor)}.json`);
+  // What was set aside of this processor is older than what comes now.
+  const older = readResult(asidePath(conditions.processor));
+  for (const { file } of older?.figures ?? []) rmSync(join(folder, file), { force: true });
+  rmSync(asidePath(conditions.processor), { force: true });
+  const before = readResult(join(folder, `${name}.json`));
+  if (before === undefined || slug(before.conditions.processor) === slug(conditions.processor)) return;
+  const figures = before.figures.map((figure) => ({
+    ...figure,
+    file: figure.file.replace(/(?=\.\w+$)/, `@${slug(before.conditions.processor)}`),
+  }));
+  for (const [at, { file }] of before.figures.entries()) renameSync(join(folder, file), join(folder, figures[at]!.file));
+  writeFileSync(asidePath(before.conditions.processor), jsonOf({ ...before, figures }));
+}
+
+function readResult(path: string): BenchResult | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as BenchResult) : undefined;
+}
+
+const jsonOf = (result: BenchResult): string => `${JSON.stringify(result, undefined, 1)}\n`;
+
+/** "Intel(R) Xeon(R) Processor" as "intel-xeon". */
+function slug(processor: string): string {
+  const words = processor.toLowerCase().replaceAll(/\((r|tm)\)|\b(processor|cpu)\b|@.*$/g, " ");
+  return words.match(/[a-z0-9]+/g)?.join("-") ?? "unknown";
 }

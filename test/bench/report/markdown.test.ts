@@ -1,7 +1,7 @@
 /** @file Tests how a measurement is shown, and that docs/BENCHMARKS.md is what its kept data gives. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -94,6 +94,30 @@ describe("kept measurements", () => {
     const text = readFileSync(join(docs, "BENCHMARKS.md"), "utf8");
     assert.equal(text, benchmarksMarkdown(keptResults(docs)));
     assert.ok(text.includes("![Memory](benchmarks/soak.svg)"));
+  });
+
+  it("of another processor stay beside the latest, with their figures, until that processor is measured again", () => {
+    const on = (processor: string, measuredAt: string, caption: string): BenchResult => ({
+      ...result("soak", { figures: [{ file: "soak.svg", caption }] }),
+      conditions: { ...result("soak").conditions, processor, measuredAt },
+    });
+    const elsewhere = join(docs, "two");
+    keep(on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-01T00:00:00Z", "one"), new Map([["soak.svg", "1"]]), elsewhere);
+    keep(on("AMD EPYC", "2026-01-02T00:00:00Z", "two"), new Map([["soak.svg", "2"]]), elsewhere);
+    const seen = (): string[] =>
+      keptResults(elsewhere).map(
+        ({ figures: [figure] }) => `${figure!.caption} ${readFileSync(join(elsewhere, "benchmarks", figure!.file), "utf8")}`,
+      );
+    assert.deepEqual(seen(), ["two 2", "one 1"]);
+    assert.deepEqual(readdirSync(join(elsewhere, "benchmarks")).toSorted(), [
+      "soak.json",
+      "soak.svg",
+      "soak@intel-xeon.json",
+      "soak@intel-xeon.svg",
+    ]);
+    assert.match(readFileSync(join(elsewhere, "BENCHMARKS.md"), "utf8"), /^## .* \(Intel\(R\) Xeon\(R\) Processor @ 2.3GHz\)$/m);
+    keep(on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-03T00:00:00Z", "three"), new Map([["soak.svg", "3"]]), elsewhere);
+    assert.deepEqual(seen(), ["three 3", "two 2"]);
   });
 
   it("are what docs/BENCHMARKS.md was written from; npm run bench -- tables writes it again", () => {

@@ -32,11 +32,20 @@ export const benchmarks: MeasuredDocument = {
 
 /** The text of docs/BENCHMARKS.md, or of another document. */
 export function benchmarksMarkdown(results: readonly BenchResult[], { head, folder }: MeasuredDocument = benchmarks): string {
-  return [...head, ...results.flatMap((result) => section(result, folder))].join("\n");
+  const isLatest = (result: BenchResult, place: number): boolean => results.findIndex(({ name }) => name === result.name) === place;
+  return [...head, ...results.flatMap((result, place) => section(result, folder, isLatest(result, place)))].join("\n");
 }
 
-function section(result: BenchResult, folder: string): string[] {
-  const lines = [`## ${result.title}`, "", result.about, "", ...conditionLines(result), ""];
+/** @param isLatest else it is an earlier one, on another processor */
+function section(result: BenchResult, folder: string, isLatest: boolean): string[] {
+  const lines = [
+    `## ${result.title}${isLatest ? "" : ` (${result.conditions.processor})`}`,
+    "",
+    result.about,
+    "",
+    ...conditionLines(result),
+    "",
+  ];
   for (const table of result.tables) lines.push(...tableLines(table), "");
   for (const { file, caption } of result.figures) lines.push(`![${caption}](${folder}/${file})`, "");
   if (result.checks.length > 0) lines.push(...tableLines(checksTable(result.checks)), "");

@@ -1,0 +1,54 @@
+/** @file The time of the matrix products of one step of full fine-tuning and nothing else: what no step over these products can go below. */
+
+import type { DecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import { Graph, type Value } from "../../../src/onnx/graph.ts";
+import { writeModel } from "../../../src/onnx/write.ts";
+import { loadSession, tensor, type Tensor } from "../../../src/runtime/session.ts";
+import { medianRunMs } from "./run-time.ts";
+
+/** Columns of the head whose logits exist at once, as in training: 64 MiB of float32. */
+const logitsAtOnce = 2 ** 24;
+
+/**
+ * Seconds: the products with the weights of every layer and of the head, forward, by the inputs and by the weights, of so many tokens. Those of attention
+ * are left out. Weights and activations of one shape are the same arrays in all layers, which favours the caches.
+ */
+export async function trainingProductsSeconds(config: DecoderConfig, tokens: number, threads: number, runs: number): Promise<number> {
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, layers } = config;
+  const [queries, keys] = [heads * headDim, kvHeads * headDim];
+  const layer = [
+    [hiddenSize, queries],
+    [hiddenSize, keys],
+    [hiddenSize, keys],
+    [queries, hiddenSize],
+    [hiddenSize, intermediateSize],
+    [hiddenSize, intermediateSize],
+    [intermediateSize, hiddenSize],
+  ] as const;
+  const rows = Math.min(tokens, Math.floor(logitsAtOnce / vocabSize));
+  let seconds = 0;
+  for (const [inputs, outputs] of layer) seconds += layers * (await threeProductsSeconds(tokens, inputs, outputs, threads, runs));
+  return seconds + (tokens / rows) * (await threeProductsSeconds(rows, hiddenSize, vocabSize, threads, runs));
+}
+
+async function threeProductsSeconds(rows: number, inputs: number, outputs: number, threads: number, runs: number): Promise<number> {
+  const graph = new Graph();
+  const feeds: Record<string, Tensor> = {};
+  const given = (name: string, shape: [number, number]): Value => {
+    feeds[name] = tensor("float32", new Float32Array(shape[0] * shape[1]).fill(0.01), shape);
+    return graph.input(name, "float32", shape);
+  };
+  const [x, w, g] = [given("x", [rows, inputs]), given("w", [outputs, inputs]), given("g", [rows, outputs])];
+  const products = {
+    forward: graph.microsoft("FusedMatMul", [x, w], { transB: { int: 1 } }),
+    byInputs: graph.op("MatMul", [g, w]),
+    byWeights: graph.microsoft("FusedMatMul", [g, x], { transA: { int: 1 } }),
+  };
+  // One number of each product is copied out.
+  const ends = Object.values(products).map((product) => graph.op("Slice", [product, graph.int64s(0, 0), graph.int64s(1, 1)]));
+  graph.output("ends", graph.op("Concat", ends, { axis: { int: 0 } }), "float32", [ends.length, 1]);
+  const session = await loadSession(writeModel(graph), { threads, spinning: true, asWritten: true });
+  const ms = await medianRunMs(session, feeds, "ends", runs);
+  await session.dispose();
+  return ms / 1000;
+}
