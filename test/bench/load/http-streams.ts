@@ -1,4 +1,4 @@
-/** @file A client of POST /v1/completions that reads its stream as it comes and notes when. */
+/** @file A client of the generation routes that reads its stream as it comes and notes when. */
 
 import { Agent, request } from "node:http";
 
@@ -13,12 +13,12 @@ export interface HttpStream {
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
 /** Sends one request and reads its whole answer. Aborting the signal closes the connection and resolves. */
-export async function streamCompletion(url: string, body: unknown, signal?: AbortSignal): Promise<HttpStream> {
+export async function streamCompletion(url: string, body: unknown, signal?: AbortSignal, path = "/v1/completions"): Promise<HttpStream> {
   return new Promise((resolve, reject) => {
     const stream: HttpStream = { arrivalsMs: [], complete: false, status: 0 };
     const fail = (error: Error): void => (signal?.aborted === true ? resolve(stream) : reject(error));
     const outgoing = request(
-      `${url}/v1/completions`,
+      `${url}${path}`,
       { method: "POST", agent, headers: { "content-type": "application/json" }, ...(signal && { signal }) },
       (incoming) => {
         stream.status = incoming.statusCode ?? 0;

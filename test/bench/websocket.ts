@@ -1,0 +1,194 @@
+/** @file What WebSocket connections cost: memory of idle ones, and gaps between tokens of many that stream, beside server-sent events. */
+
+import { setMaxListeners } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { WebSocket } from "ws";
+import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { streamCompletion } from "./load/http-streams.ts";
+import { readMemory, type ProcessMemory } from "./load/process-memory.ts";
+import { buildProgram, startBonsai } from "./load/server-process.ts";
+import { openSocket, streamChat } from "./load/socket-streams.ts";
+import type { Cell } from "./report/bench-result.ts";
+import { runBench } from "./report/run-bench.ts";
+import { quantile } from "./report/statistics.ts";
+
+const modelId = "smollm2";
+const idleConnections = 200;
+const streamingConnections = 50;
+const answerTokens = 64;
+/** Streams whose text is compared with the HTTP answer. */
+const compared = 8;
+/** Memory of an idle connection, in the server. */
+const idleLimitKB = 100;
+const shares = { median: 0.5, p90: 0.9, p99: 0.99, highest: 1 };
+
+interface Asked {
+  body: object;
+  text: string;
+}
+
+await runBench(import.meta.url, async ({ profile, say }) => {
+  const model = smolLM2Path();
+  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const seconds = profile === "quick" ? 8 : 60;
+  const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-websocket-"));
+  buildProgram();
+  const memory: { label: string; memory: ProcessMemory }[] = [];
+  const gaps: { label: string; gapsMs: number[] }[] = [];
+  let differing = 0;
+  let idleKB: number;
+  try {
+    const server = await startBonsai(["--model", `${modelId}=${model}`, "--cache-dir", cacheDir]);
+    const measure = (label: string): ProcessMemory => {
+      const now = readMemory(server.pid);
+      memory.push({ label, memory: now });
+      return now;
+    };
+    try {
+      // What the first answers allocate once is no cost of a connection.
+      say("Warming up");
+      await overServerSentEvents(server.url, 2);
+      const before = measure("no connection");
+      say(`${idleConnections} idle connections`);
+      const idle = await connect(server.url, idleConnections);
+      await sleep(1000);
+      idleKB = ((measure(`${idleConnections} idle`).residentMB - before.residentMB) * 1000) / idleConnections;
+      say(`${streamingConnections} streaming connections beside them`);
+      const { gapsMs, finished } = await overWebSocket(server.url, seconds, () =>
+        measure(`${idleConnections} idle and ${streamingConnections} streaming`),
+      );
+      gaps.push({ label: "WebSocket", gapsMs });
+      for (const socket of idle) socket.terminate();
+      say("The same over server-sent events");
+      gaps.push({ label: "server-sent events", gapsMs: await overServerSentEvents(server.url, seconds) });
+      say("The same answers over HTTP");
+      for (const { body, text } of finished.slice(0, compared)) if ((await httpAnswer(server.url, body)) !== text) differing += 1;
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    rmSync(cacheDir, { recursive: true, force: true });
+  }
+  return {
+    title: "WebSocket connections",
+    about: [
+      `SmolLM2-135M-Instruct (Q4_1 file) in the default mode. ${idleConnections} connections are open without a request; beside them ${streamingConnections} others stream answers of ${answerTokens} tokens to prompts of their own, one after the other, without pause.`,
+      "The load and the server are two processes on the same cores.",
+    ].join("\n"),
+    tables: [
+      {
+        title: "Memory of the server",
+        note: "One after the other in one process. Anonymous memory is what no file backs.",
+        columns: [{ heading: "connections" }, { heading: "resident (MB)", digits: 1 }, { heading: "anonymous (MB)", digits: 1 }],
+        rows: memory.map(({ label, memory: { residentMB, anonymousMB } }): Cell[] => [label, residentMB, anonymousMB]),
+      },
+      {
+        title: "Between two chunks of a stream",
+        note: `As the client reads them, ${streamingConnections} streams at once. A chunk is a token, or a few where a character or a possible stop string needs them.`,
+        columns: [
+          { heading: "over" },
+          ...Object.keys(shares).map((share) => ({ heading: `${share} (ms)` })),
+          { heading: "measured", digits: 0 },
+        ],
+        rows: gaps.map(({ label, gapsMs }): Cell[] => [
+          label,
+          ...Object.values(shares).map((share) => quantile(gapsMs, share)),
+          gapsMs.length,
+        ]),
+      },
+    ],
+    checks: [
+      { claim: "memory of an idle connection", measured: idleKB, unit: "kB", bound: "at most", limit: idleLimitKB },
+      {
+        claim: `of ${compared} streamed texts, those that are not the HTTP answer for their seed`,
+        measured: differing,
+        unit: "",
+        bound: "at most",
+        limit: 0,
+      },
+    ],
+    raw: { memory, gapsMs: gaps.map(({ label, gapsMs }) => ({ label, ...summary(gapsMs) })) },
+  };
+});
+
+function summary(values: readonly number[]): Record<string, number> {
+  return Object.fromEntries([0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1].map((share) => [share, quantile(values, share)]));
+}
+
+async function connect(url: string, count: number): Promise<WebSocket[]> {
+  return Promise.all(Array.from({ length: count }, async () => openSocket(url)));
+}
+
+/** The chat that a place asks for, its nth. */
+function chat(place: number, nth: number): object {
+  return {
+    model: modelId,
+    messages: [{ role: "user", content: `Write a short story about bear number ${place} and button number ${nth}.` }],
+    max_tokens: answerTokens,
+    seed: place * 1000 + nth,
+    ignore_eos: true,
+  };
+}
+
+/** Runs places side by side, each asking again as soon as it was answered, until time is up; `halfway` is called in the middle. */
+async function inAllPlaces(
+  seconds: number,
+  ask: (place: number, nth: number, signal: AbortSignal) => Promise<void>,
+  halfway?: () => void,
+): Promise<void> {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  const places = Array.from({ length: streamingConnections }, async (_, place) => {
+    for (let nth = 0; !controller.signal.aborted; nth++) await ask(place, nth, controller.signal);
+  });
+  await sleep(seconds * 500);
+  halfway?.();
+  await sleep(seconds * 500);
+  controller.abort();
+  await Promise.all(places);
+}
+
+function gapsOf(arrivalsMs: readonly number[]): number[] {
+  return arrivalsMs.slice(1).map((at, index) => at - (arrivalsMs[index] as number));
+}
+
+async function overWebSocket(url: string, seconds: number, halfway: () => void): Promise<{ gapsMs: number[]; finished: Asked[] }> {
+  const sockets = await connect(url, streamingConnections);
+  const gapsMs: number[] = [];
+  const finished: Asked[] = [];
+  await inAllPlaces(
+    seconds,
+    async (place, nth, signal) => {
+      const body = chat(place, nth);
+      const { arrivalsMs, text, complete } = await streamChat(sockets[place] as WebSocket, body, signal);
+      gapsMs.push(...gapsOf(arrivalsMs));
+      if (complete) finished.push({ body, text });
+    },
+    halfway,
+  );
+  for (const socket of sockets) socket.terminate();
+  return { gapsMs, finished };
+}
+
+async function overServerSentEvents(url: string, seconds: number): Promise<number[]> {
+  const gapsMs: number[] = [];
+  await inAllPlaces(seconds, async (place, nth, signal) => {
+    const { arrivalsMs } = await streamCompletion(url, { ...chat(place, nth), stream: true }, signal, "/v1/chat/completions");
+    // The first chunk has the role and no text.
+    gapsMs.push(...gapsOf(arrivalsMs.slice(1)));
+  });
+  return gapsMs;
+}
+
+async function httpAnswer(url: string, body: object): Promise<string> {
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };
+  return choices[0]?.message.content ?? "";
+}
