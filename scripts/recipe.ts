@@ -68,13 +68,12 @@ function teddy(): Stage[] {
     from: { files: [...files, "src/teddy", "src/reward"] },
   });
   /** Answers of teddy-sft, compared. */
-  const sample = (name: string, judge: string, prompts: string, samples: number, limit: number): Stage =>
-    collect(name, [judge, "gold"], { model: model("teddy-sft"), prompts, samples, quantization: "fp32", limit }, [
-      weights("teddy-sft"),
-      prompts,
-    ]);
+  const sample = (name: string, judge: string, prompts: string, samples: number, limit?: number): Stage => {
+    const flags = { model: model("teddy-sft"), prompts, samples, quantization: "fp32", ...(limit === undefined ? {} : { limit }) };
+    return collect(name, [judge, "gold"], flags, [weights("teddy-sft"), prompts]);
+  };
   const panel = "raters=5";
-  const rewardDimensions = { usefulness: 0.6, friendliness: 0.2, safety: 0.6 };
+  const rewardDimensions = { usefulness: 0.4, friendliness: 0.3, safety: 0.3 };
   const evaluate = (name: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
@@ -131,10 +130,10 @@ function teddy(): Stage[] {
     publish("teddy-sft"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
-    sample("pairs", "raters", inWork("prompts.jsonl"), 2, 8800),
+    sample("pairs", "raters", inWork("prompts.jsonl"), 2),
     sample("pairs-held-out", "raters", heldOutPrompts, 4, 500),
-    // The same pairs, each judged by the majority of all raters: what one of them says of the whole agrees with gold in three of four.
-    collect("pairs-panel", [panel, "gold"], { prompts: pairsOf("pairs"), samples: 0 }, [pairsOf("pairs")]),
+    // Pairs of less noise, for models that are tuned on few: each judged by the majority of all raters.
+    collect("pairs-panel", [panel, "gold"], { prompts: pairsOf("pairs"), samples: 0, limit: 8799 }, [pairsOf("pairs")]),
     { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
     sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
     train(
@@ -142,16 +141,16 @@ function teddy(): Stage[] {
       "train-reward",
       {
         model: model("teddy-sft"),
-        dataset: pairsOf("pairs-panel"),
-        "eval-dataset": pairsOf("pairs-validation"),
-        "eval-steps": 250,
-        "num-train-epochs": 2,
+        dataset: pairsOf("pairs"),
+        "eval-dataset": pairsOf("pairs-held-out"),
+        "eval-steps": 500,
+        "num-train-epochs": 1,
         "batch-size": 8,
         packing: true,
-        "learning-rate": 0.0015,
-        "warmup-steps": 50,
+        "learning-rate": 0.0005,
+        "warmup-steps": 20,
       },
-      [weights("teddy-sft"), pairsOf("pairs-panel"), pairsOf("pairs-validation")],
+      [weights("teddy-sft"), pairsOf("pairs"), pairsOf("pairs-held-out")],
       Object.entries(rewardDimensions).flatMap(([name, weight]) => ["--dimensions", name, "--dimension-weights", String(weight)]),
     ),
     publish("teddy-rm"),

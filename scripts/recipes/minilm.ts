@@ -3,7 +3,10 @@
  * in files that are split so that no prompt, topic or answer is on both sides.
  */
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { replaceSection } from "../../src/cli/card-section.ts";
+import { writeWholeFile } from "../../src/formats/written-file.ts";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
 
 const preferencesFolder = join("..", "shared", "data", "preferences");
@@ -12,6 +15,8 @@ const base = "all-minilm-l6-v2";
 interface RealPreferences {
   about: string;
   file: string;
+  /** What the card says of the data, and of what the model cannot do. */
+  card: string;
   /** Name of the model's output. */
   dimension: string;
   /** Of `npm run collect -- split`, beside the shares. */
@@ -27,6 +32,7 @@ const sets: Readonly<Record<string, RealPreferences>> = {
   "minilm-rm-polite": {
     about: "polite answers against impolite ones (rasbt/LLMs-from-scratch, 1,100 pairs)",
     file: "rasbt_polite.jsonl",
+    card: "Polite against impolite answers to short instructions, from rasbt/LLMs-from-scratch (Apache-2.0), made by a language model; the pairs are not part of this repository. It knows the tone of short English answers and nothing of whether they are right. Its raw rewards lie far apart, since nearly all training pairs are easy.",
     dimension: "politeness",
     split: {},
     training: { "num-train-epochs": 2, "max-length": 128 },
@@ -34,6 +40,7 @@ const sets: Readonly<Record<string, RealPreferences>> = {
   "minilm-rm-arguments": {
     about: "the more convincing of two arguments (UKPConvArg1Strict, 11,650 pairs), on debates that it has not seen",
     file: "ukp_convarg_strict.jsonl",
+    card: "UKPConvArg1Strict by Habernal and Gurevych (ACL 2016; CC BY 4.0): which of two arguments in a debate crowd workers found more convincing; the pairs are not part of this repository. Both sides of a debate, and any argument that stands in two of them, are on one side of the split. Longer arguments won three times in four, so the length baseline is the number to look at first. It reads 192 tokens.",
     dimension: "conviction",
     split: { by: "topic", until: "_" },
     training: { "max-steps": 300, "max-length": 192 },
@@ -41,13 +48,14 @@ const sets: Readonly<Record<string, RealPreferences>> = {
   "minilm-rm-harmless": {
     about: "the less harmful of two answers (Anthropic HH-RLHF, test split of harmless-base, 2,303 pairs)",
     file: "hh_harmless_test.jsonl",
+    card: "The test split of harmless-base of Anthropic's HH-RLHF (MIT), whose conversations are offensive by design; the pairs are not part of this repository. People disagree on many of them. It is far from a safety filter: it was trained on 1,612 pairs, and of a long conversation it reads the beginning.",
     dimension: "harmlessness",
     split: {},
     training: { "num-train-epochs": 2, "max-length": 256 },
   },
 };
 
-function stagesOf(name: string, { file, dimension, split, training }: RealPreferences): Stage[] {
+function stagesOf(name: string, { file, card: about, dimension, split, training }: RealPreferences): Stage[] {
   const inWork = (...names: string[]): string => join(workFolder, name, ...names);
   const pairs = join(preferencesFolder, file);
   const trained = inWork(name);
@@ -86,7 +94,16 @@ function stagesOf(name: string, { file, dimension, split, training }: RealPrefer
       },
       from: { files: [inWork("train.jsonl"), inWork("validation.jsonl")] },
     },
-    { name: "publish", work: { here: () => publishModel(trained, name) }, from: { files: [weights] } },
+    {
+      name: "publish",
+      work: {
+        here: () => {
+          publishModel(trained, name);
+          writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Source and limits", about)]);
+        },
+      },
+      from: { value: about, files: [weights] },
+    },
     {
       name: "evaluate",
       work: {
