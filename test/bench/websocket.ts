@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { streamCompletion } from "./load/http-streams.ts";
+import { readMetrics } from "./load/metrics.ts";
 import { readMemory, type ProcessMemory } from "./load/process-memory.ts";
 import { buildProgram, startBonsai } from "./load/server-process.ts";
 import { openSocket, streamChat } from "./load/socket-streams.ts";
@@ -17,6 +18,8 @@ import { quantile } from "./report/statistics.ts";
 
 const modelId = "smollm2";
 const idleConnections = 200;
+/** More than are asked about, since the first of them live in room that the process had already. */
+const mostConnections = 1000;
 const streamingConnections = 50;
 const answerTokens = 64;
 /** Streams whose text is compared with the HTTP answer. */
@@ -36,26 +39,32 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   const seconds = profile === "quick" ? 8 : 60;
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-websocket-"));
   buildProgram();
-  const memory: { label: string; memory: ProcessMemory }[] = [];
+  const memory: { label: string; memory: ProcessMemory; heapMB: number }[] = [];
   const gaps: { label: string; gapsMs: number[] }[] = [];
   let differing = 0;
   let idleKB: number;
   try {
     const server = await startBonsai(["--model", `${modelId}=${model}`, "--cache-dir", cacheDir]);
-    const measure = (label: string): ProcessMemory => {
+    const measure = async (label: string): Promise<number> => {
       const now = readMemory(server.pid);
-      memory.push({ label, memory: now });
-      return now;
+      const metrics = await readMetrics(server.url);
+      const heapMB = ((metrics.get("nodejs_heap_size_used_bytes") ?? 0) + (metrics.get("nodejs_external_memory_bytes") ?? 0)) / 1e6;
+      memory.push({ label, memory: now, heapMB });
+      return now.residentMB;
     };
     try {
       // What the first answers allocate once is no cost of a connection.
       say("Warming up");
       await overServerSentEvents(server.url, 2);
-      const before = measure("no connection");
-      say(`${idleConnections} idle connections`);
+      const beforeMB = await measure("no connection");
+      say(`${idleConnections} idle connections, then ${mostConnections}`);
       const idle = await connect(server.url, idleConnections);
       await sleep(1000);
-      idleKB = ((measure(`${idleConnections} idle`).residentMB - before.residentMB) * 1000) / idleConnections;
+      await measure(`${idleConnections} idle`);
+      const more = await connect(server.url, mostConnections - idleConnections);
+      await sleep(1000);
+      idleKB = (((await measure(`${mostConnections} idle`)) - beforeMB) * 1000) / mostConnections;
+      for (const socket of more) socket.terminate();
       say(`${streamingConnections} streaming connections beside them`);
       const { gapsMs, finished } = await overWebSocket(server.url, seconds, () =>
         measure(`${idleConnections} idle and ${streamingConnections} streaming`),
@@ -81,9 +90,14 @@ await runBench(import.meta.url, async ({ profile, say }) => {
     tables: [
       {
         title: "Memory of the server",
-        note: "One after the other in one process. Anonymous memory is what no file backs.",
-        columns: [{ heading: "connections" }, { heading: "resident (MB)", digits: 1 }, { heading: "anonymous (MB)", digits: 1 }],
-        rows: memory.map(({ label, memory: { residentMB, anonymousMB } }): Cell[] => [label, residentMB, anonymousMB]),
+        note: "One after the other in one process. Anonymous memory is what no file backs; the heap is the server thread's JavaScript, with buffers, before its garbage is collected. The check counts the resident memory of all idle connections.",
+        columns: [
+          { heading: "connections" },
+          { heading: "resident (MB)", digits: 1 },
+          { heading: "anonymous (MB)", digits: 1 },
+          { heading: "heap (MB)", digits: 1 },
+        ],
+        rows: memory.map(({ label, memory: { residentMB, anonymousMB }, heapMB }): Cell[] => [label, residentMB, anonymousMB, heapMB]),
       },
       {
         title: "Between two chunks of a stream",
@@ -137,7 +151,7 @@ function chat(place: number, nth: number): object {
 async function inAllPlaces(
   seconds: number,
   ask: (place: number, nth: number, signal: AbortSignal) => Promise<void>,
-  halfway?: () => void,
+  halfway?: () => Promise<unknown>,
 ): Promise<void> {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
@@ -145,7 +159,7 @@ async function inAllPlaces(
     for (let nth = 0; !controller.signal.aborted; nth++) await ask(place, nth, controller.signal);
   });
   await sleep(seconds * 500);
-  halfway?.();
+  await halfway?.();
   await sleep(seconds * 500);
   controller.abort();
   await Promise.all(places);
@@ -155,7 +169,11 @@ function gapsOf(arrivalsMs: readonly number[]): number[] {
   return arrivalsMs.slice(1).map((at, index) => at - (arrivalsMs[index] as number));
 }
 
-async function overWebSocket(url: string, seconds: number, halfway: () => void): Promise<{ gapsMs: number[]; finished: Asked[] }> {
+async function overWebSocket(
+  url: string,
+  seconds: number,
+  halfway: () => Promise<unknown>,
+): Promise<{ gapsMs: number[]; finished: Asked[] }> {
   const sockets = await connect(url, streamingConnections);
   const gapsMs: number[] = [];
   const finished: Asked[] = [];
