@@ -1,5 +1,7 @@
 /** @file The command line of the load test: its flags, its exit status, and what Control-C does. */
 
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArguments } from "../src/cli/command-arguments.ts";
 import { defaultModelsFolder, projectRoot } from "../src/cli/project-root.ts";
@@ -66,7 +68,7 @@ export async function runLoadTest(args: readonly string[]): Promise<number> {
     return await measure({ ...values, profile }, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) {
-      say("Interrupted. What was measured is kept: the same command goes on from there.");
+      say(`Interrupted.${args.includes("--quick") ? "" : " What was measured is kept: the same command goes on from there."}`);
       return 130;
     }
     if (!(error instanceof BonsaiError)) throw error;
@@ -104,10 +106,13 @@ async function measure({ profile, fresh, out, prompts: file }: Options, signal: 
     prompts,
     scenarios: scenarios.map(({ id, flags: server }) => [id, server]),
   };
-  const kept = new KeptResults(join(projectRoot(), ".cache", "loadtest", profile), identity);
-  // A smoke test that only reads results would test nothing.
-  if (fresh || profile === "quick") kept.remove();
-  const results = await runScenarios(scenarios, { plan, prompts, signal, kept, say, fromSource: profile === "quick" });
+  // A smoke test that only reads results would test nothing, and several may run at a time.
+  const folder = profile === "quick" ? mkdtempSync(join(tmpdir(), "bonsai-loadtest-")) : join(projectRoot(), ".cache", "loadtest");
+  const kept = new KeptResults(folder, identity);
+  if (fresh) kept.remove();
+  const results = await runScenarios(scenarios, { plan, prompts, signal, kept, say, fromSource: profile === "quick" }).finally(() => {
+    if (profile === "quick") kept.remove();
+  });
   const docs = out ?? (profile === "quick" ? undefined : docsFolder);
   const command = ["npm run loadtest", ...(profile === "quick" ? ["-- --quick"] : [])].join(" ");
   const written = await writeReport({ results, plan, models: present, prompts, isJudged, conditions, command }, docs);

@@ -66,6 +66,7 @@ class CurrentServer {
     if (this.#running?.flags === wanted) return this.#running.server;
     await this.stop();
     const server = await this.#start(flags);
+    this.#settings.say(`Serving on ${server.url}: ${wanted}`);
     this.#running = { flags: wanted, server };
     await warmUp(server.url, this.#settings.prompts[0]!, this.#settings.signal);
     return server;

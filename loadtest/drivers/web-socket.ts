@@ -13,7 +13,7 @@ interface ServerFrame extends AnswerPiece {
 /** A connection, and the driver that asks over it. */
 export interface SocketDriver {
   driver: Driver;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** Codes of errors that are refusals for load: over HTTP they have status 429. */

@@ -16,7 +16,7 @@ const hues: readonly (readonly [string, string])[] = [
 
 interface Shown {
   series: string;
-  n: string;
+  n: number;
   cost: number;
   gold: number;
   low: number;
@@ -68,6 +68,7 @@ export async function choiceFigure(points: readonly MeasuredPoint[]): Promise<st
           encoding: {
             ...at,
             color,
+            order: { field: "n", type: "quantitative" },
             strokeDash: { field: "series", type: "nominal", title: null, sort: names, scale: { domain: names, range: names.map(dashOf) } },
           },
         },
@@ -88,7 +89,7 @@ export async function choiceFigure(points: readonly MeasuredPoint[]): Promise<st
       fontWeight: "normal",
     },
     hconcat: [
-      panel("against latency", "p90 of a whole answer, one client (ms)", ({ latencyMs }) => latencyMs.p90),
+      panel("against latency", "median time of a whole answer, one client (ms)", ({ latencyMs }) => latencyMs.p50),
       panel("against tokens", "tokens generated for an answer", ({ tokensGenerated }) => tokensGenerated),
     ],
     config: {
@@ -111,7 +112,7 @@ function hueOf(series: string, models: readonly string[]): string {
 
 function shown(point: MeasuredPoint, cost: (point: MeasuredPoint) => number): Shown {
   const { mean, low, high } = point.gold;
-  return { series: seriesOf(point), n: String(point.bestOf), cost: cost(point), gold: mean, low, high };
+  return { series: seriesOf(point), n: point.bestOf, cost: cost(point), gold: mean, low, high };
 }
 
 /** Around all intervals, by tenths. */

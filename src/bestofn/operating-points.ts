@@ -42,27 +42,29 @@ export type Percentile = (typeof percentiles)[number];
 
 /** What to choose, and what speaks for something else. */
 export interface Advice {
-  /** The highest mean gold score within the budget. */
+  /** Of those within the budget, the one whose gold score's interval begins highest: the surest, not the luckiest. */
   chosen: OperatingPoint;
   /** The fastest point whose mean gold score the interval of the chosen one holds: it may be as good. */
   fasterWithinNoise: OperatingPoint | undefined;
-  /** The fastest point beyond the budget with a higher gold score. */
+  /** The fastest point beyond the budget whose interval begins higher. */
   beyond: OperatingPoint | undefined;
 }
 
 /**
- * @returns undefined where nothing answers within the budget.
+ * What to choose when so many of the answers must come within a budget. Over many points the highest of some noisy means flatters itself, so the lower ends of
+ * intervals are compared.
+ * @returns undefined where nothing answers within the budget
  */
 export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, percentile: Percentile): Advice | undefined {
   const latency = ({ latencyMs }: OperatingPoint): number => latencyMs[percentile];
   const within = points.filter((point) => latency(point) <= budgetMs);
-  const [chosen] = within.toSorted((one, other) => other.gold.mean - one.gold.mean || latency(one) - latency(other));
+  const [chosen] = within.toSorted((one, other) => other.gold.low - one.gold.low || latency(one) - latency(other));
   if (chosen === undefined) return undefined;
   const bySpeed = points.toSorted((one, other) => latency(one) - latency(other));
   return {
     chosen,
     fasterWithinNoise: bySpeed.find((point) => latency(point) < latency(chosen) && point.gold.mean >= chosen.gold.low),
-    beyond: bySpeed.find((point) => latency(point) > budgetMs && point.gold.mean > chosen.gold.mean),
+    beyond: bySpeed.find((point) => latency(point) > budgetMs && point.gold.low > chosen.gold.low),
   };
 }
 

@@ -138,8 +138,8 @@ function adviceLines(
     );
   lines.push(
     beyond === undefined
-      ? "Nothing that was measured has a higher gold score, whatever the budget."
-      : `More quality costs more time: ${beyond.title} (gold ${interval(beyond.gold)}, ${time(beyond)}).`,
+      ? "Nothing slower that was measured is surely better."
+      : `Better, for more time: ${beyond.title} (gold ${interval(beyond.gold)}, ${time(beyond)}).`,
     source,
   );
   return { lines, isFound: true };

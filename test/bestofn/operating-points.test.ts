@@ -24,7 +24,7 @@ function point(id: string, p90: number, mean: number, margin = 0.01): OperatingP
 const points = [point("fast", 50, 0.4), point("middle", 200, 0.5), point("slow", 900, 0.7), point("wasteful", 800, 0.45)];
 
 describe("advice for a latency budget", () => {
-  it("is the best gold score that comes in time, and names what more time would buy", () => {
+  it("is the surest gold score that comes in time, and names what more time would buy", () => {
     const advice = adviseFor(points, 850, "p90");
     assert.equal(advice?.chosen.id, "middle");
     assert.equal(advice.beyond?.id, "slow");
@@ -37,9 +37,15 @@ describe("advice for a latency budget", () => {
   });
 
   it("names a faster one that the chosen one's interval holds", () => {
-    const noisy = [point("fast", 50, 0.48), point("slow", 200, 0.5, 0.03)];
+    const noisy = [point("fast", 50, 0.485), point("slow", 200, 0.52, 0.04)];
     assert.equal(adviseFor(noisy, 1000, "p90")?.fasterWithinNoise?.id, "fast");
     assert.equal(adviseFor(noisy, 1000, "p90")?.beyond, undefined);
+  });
+
+  it("does not go by a mean that few prompts have made high", () => {
+    const noisy = [point("sure", 200, 0.5), point("lucky", 100, 0.53, 0.08)];
+    assert.equal(adviseFor(noisy, 1000, "p90")?.chosen.id, "sure");
+    assert.equal(adviseFor(noisy, 150, "p90")?.chosen.id, "lucky");
   });
 
   it("is none where nothing is that fast", () => {
