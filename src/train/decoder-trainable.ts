@@ -1,6 +1,6 @@
 /** @file A decoder under training: its graphs, what they are fed with, and the optimiser's step over what they give. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
@@ -17,6 +17,7 @@ import { initialLoraA } from "./decoder-initial-weights.ts";
 import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
 import type { EvaluationSums, StateTensor, TokenBatch, TrainableModel, TrainStep } from "./trainable-model.ts";
+import { inGraphFolder } from "./run-folder.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
@@ -55,13 +56,7 @@ const defaultOptimizer: OptimizerOptions = { kind: "adamw", beta1: 0.9, beta2: 0
  * lie in a temporary folder until `dispose`.
  */
 export async function createTrainableDecoder(options: TrainableDecoderOptions): Promise<TrainableModel> {
-  const folder = mkdtempSync(join(options.temporaryFolder ?? tmpdir(), "bonsai-training-"));
-  try {
-    return await TrainableDecoder.open(options, folder);
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
+  return inGraphFolder(options.temporaryFolder ?? tmpdir(), async (folder) => TrainableDecoder.open(options, folder));
 }
 
 class TrainableDecoder implements TrainableModel {

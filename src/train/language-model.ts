@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 
 import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
 import type { TrainingOptions } from "../config/training-options.ts";
@@ -17,12 +17,12 @@ import { rowLength } from "./batch.ts";
 import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
 import { chooseOptimizer } from "./optimizer-choice.ts";
+import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
-import { metricsFileName, requireFreeFolder, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
+import { metricsFileName, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
-import { openWorkFolder } from "./work-folder.ts";
 
 export interface LanguageModelTraining extends Pick<TrainingReport, "stage" | "command" | "flags" | "versions"> {
   /** A GGUF file or a Hugging Face folder. One without weights begins with weights drawn from the seed. */
@@ -44,18 +44,7 @@ const usualMaxLength = 1024;
  */
 export async function trainLanguageModel(training: LanguageModelTraining): Promise<RunOutcome> {
   const { options, modelPath } = training;
-  if (resolve(options.outputDir) === resolve(modelPath)) {
-    throw new BonsaiError("usage", `--output-dir ${options.outputDir} is the folder of the model that is trained: name another.`, {
-      param: "--output-dir",
-    });
-  }
-  requireFreeFolder(options.outputDir, options.resume);
-  const work = openWorkFolder(options.outputDir);
-  try {
-    return await trainIn(work.path, training);
-  } finally {
-    work.remove();
-  }
+  return inOutputFolder(options, modelPath, async (workFolder) => trainIn(workFolder, training));
 }
 
 async function trainIn(workFolder: string, training: LanguageModelTraining): Promise<RunOutcome> {

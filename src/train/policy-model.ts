@@ -1,11 +1,10 @@
 /** @file Tuning a policy on preferences from options to a folder: data, model, its reference, loop, and what the run leaves. */
 
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 
 import { readDecoderConfig } from "../architectures/decoder-config.ts";
 import type { DpoTrainingOptions } from "../config/dpo-training-options.ts";
-import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
 import { beginFromAdapter, chooseAdapter } from "./adapter-choice.ts";
@@ -19,10 +18,10 @@ import type { PolicyObjective } from "./policy-programs.ts";
 import { findReferences } from "./policy-reference.ts";
 import { writePolicyReport, type PolicyReport } from "./policy-report.ts";
 import { createTrainablePolicy, type PolicyStep, type TrainablePolicy } from "./policy-trainable.ts";
+import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
-import { metricsFileName, requireFreeFolder, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
-import { openWorkFolder } from "./work-folder.ts";
+import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface PolicyTraining extends Pick<PolicyReport, "command" | "flags" | "versions"> {
   /** A GGUF file or a Hugging Face folder. */
@@ -47,24 +46,15 @@ const ownFlags = [
  */
 export async function trainPolicy(training: PolicyTraining): Promise<RunOutcome> {
   const { options, modelPath } = training;
-  if (resolve(options.outputDir) === resolve(modelPath)) {
-    throw new BonsaiError("usage", `--output-dir ${options.outputDir} is the folder of the model that is trained: name another.`, {
-      param: "--output-dir",
-    });
-  }
   const objective = readObjective(options);
-  requireFreeFolder(options.outputDir, options.resume);
-  const work = openWorkFolder(options.outputDir);
-  try {
+  return inOutputFolder(options, modelPath, async (workFolder) => {
     const model = openModel(modelPath);
     try {
-      return await trainIn(work.path, training, model, objective);
+      return await trainIn(workFolder, training, model, objective);
     } finally {
       model.weights.close();
     }
-  } finally {
-    work.remove();
-  }
+  });
 }
 
 async function trainIn(workFolder: string, training: PolicyTraining, model: ModelFile, objective: PolicyObjective): Promise<RunOutcome> {

@@ -1,6 +1,5 @@
 /** @file A policy under training on preferences: its graphs, what they are fed with, and the optimiser's step over what they give. */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { decoderWeightShapes, locateDecoderWeights } from "../architectures/decoder-weights.ts";
 import { buildTrainingDecoder } from "../architectures/training/training-decoder.ts";
@@ -16,6 +15,7 @@ import type { PolicyBatch } from "./policy-batch.ts";
 import { addPolicySums, policySums, type PolicySums } from "./policy-metrics.ts";
 import { policyEvaluationProgram, policyGradientProgram, type PolicyObjective } from "./policy-programs.ts";
 import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
+import { inGraphFolder } from "./run-folder.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
@@ -39,14 +39,7 @@ export interface TrainablePolicyOptions extends TrainableDecoderOptions {
 
 /** Errors and files as `createTrainableDecoder`. A policy that was just made is its own reference: the model's weights, or the base under an adapter that adds nothing. */
 export async function createTrainablePolicy(options: TrainablePolicyOptions): Promise<TrainablePolicy> {
-  const folder = mkdtempSync(join(options.temporaryFolder, "bonsai-training-"));
-  const release = (): void => rmSync(folder, { recursive: true, force: true });
-  try {
-    return await openIn(folder, options, release);
-  } catch (error) {
-    release();
-    throw error;
-  }
+  return inGraphFolder(options.temporaryFolder, async (folder, release) => openIn(folder, options, release));
 }
 
 async function openIn(folder: string, options: TrainablePolicyOptions, release: () => void): Promise<TrainablePolicy> {

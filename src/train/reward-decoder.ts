@@ -1,6 +1,5 @@
 /** @file A decoder with a score as a reward model under training: all weights, or LoRA's factors and the score. */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { decoderWeightShapes, locateDecoderWeights } from "../architectures/decoder-weights.ts";
 import { checkTargets, type TrainedWeight } from "../architectures/training/trained-weights.ts";
@@ -13,6 +12,7 @@ import type { TrainableDecoderOptions } from "./decoder-trainable.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork } from "./reward-programs.ts";
 import { TrainableRewardModel } from "./reward-trainable.ts";
+import { inGraphFolder } from "./run-folder.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 
 export interface RewardDecoderOptions extends TrainableDecoderOptions {
@@ -27,14 +27,7 @@ export interface RewardDecoderOptions extends TrainableDecoderOptions {
 
 /** Errors and files as `createTrainableDecoder`. */
 export async function createRewardDecoder(options: RewardDecoderOptions): Promise<TrainableRewardModel> {
-  const folder = mkdtempSync(join(options.temporaryFolder, "bonsai-training-"));
-  const release = (): void => rmSync(folder, { recursive: true, force: true });
-  try {
-    return await openIn(folder, options, release);
-  } catch (error) {
-    release();
-    throw error;
-  }
+  return inGraphFolder(options.temporaryFolder, async (folder, release) => openIn(folder, options, release));
 }
 
 async function openIn(folder: string, options: RewardDecoderOptions, release: () => void): Promise<TrainableRewardModel> {

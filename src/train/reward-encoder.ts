@@ -1,6 +1,5 @@
 /** @file A BERT with a classifier as a reward model under training: all weights, or LoRA's factors and the classifier. */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BertConfig } from "../architectures/bert-config.ts";
 import { locateBertWeights } from "../architectures/bert-weights.ts";
@@ -15,6 +14,7 @@ import { initialLoraA, normalValues } from "./decoder-initial-weights.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork } from "./reward-programs.ts";
 import { TrainableRewardModel } from "./reward-trainable.ts";
+import { inGraphFolder } from "./run-folder.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 
 export interface RewardEncoderOptions extends RowSizes {
@@ -44,14 +44,7 @@ export interface RewardEncoderOptions extends RowSizes {
  * `createTrainableDecoder`.
  */
 export async function createRewardEncoder(options: RewardEncoderOptions): Promise<TrainableRewardModel> {
-  const folder = mkdtempSync(join(options.temporaryFolder, "bonsai-training-"));
-  const release = (): void => rmSync(folder, { recursive: true, force: true });
-  try {
-    return await openIn(folder, options, release);
-  } catch (error) {
-    release();
-    throw error;
-  }
+  return inGraphFolder(options.temporaryFolder, async (folder, release) => openIn(folder, options, release));
 }
 
 async function openIn(folder: string, options: RewardEncoderOptions, release: () => void): Promise<TrainableRewardModel> {

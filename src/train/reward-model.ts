@@ -1,7 +1,7 @@
 /** @file Training a reward model from options to a folder: data, model, loop, the scale of its rewards, and what the run leaves. */
 
 import { availableParallelism } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 
 import type { RewardTrainingOptions } from "../config/reward-training-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -19,9 +19,9 @@ import { openForm, type OpenedForm } from "./reward-forms.ts";
 import { addRewardSums, namedRewardMetrics, type RewardSums } from "./reward-metrics.ts";
 import { writeRewardReport, type RewardReport } from "./reward-report.ts";
 import type { RewardStep, TrainableRewardModel } from "./reward-trainable.ts";
+import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
-import { metricsFileName, requireFreeFolder, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
-import { openWorkFolder } from "./work-folder.ts";
+import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface RewardTraining extends Pick<RewardReport, "command" | "flags" | "versions"> {
   /** A GGUF file or a Hugging Face folder. */
@@ -43,24 +43,15 @@ const ownFlags = ["--form", "--loss-type", "--center-rewards-coefficient", "--di
  */
 export async function trainRewardModel(training: RewardTraining): Promise<RunOutcome> {
   const { options, modelPath } = training;
-  if (resolve(options.outputDir) === resolve(modelPath)) {
-    throw new BonsaiError("usage", `--output-dir ${options.outputDir} is the folder of the model that is trained: name another.`, {
-      param: "--output-dir",
-    });
-  }
   const objective = { weights: readWeights(options), centring: options.centerRewardsCoefficient };
-  requireFreeFolder(options.outputDir, options.resume);
-  const work = openWorkFolder(options.outputDir);
-  try {
+  return inOutputFolder(options, modelPath, async (workFolder) => {
     const model = openModel(modelPath);
     try {
-      return await trainIn(work.path, training, model, objective);
+      return await trainIn(workFolder, training, model, objective);
     } finally {
       model.weights.close();
     }
-  } finally {
-    work.remove();
-  }
+  });
 }
 
 /** Of the dimensions, in their order. Throws `usage` where they are no numbers, or not as many. */
