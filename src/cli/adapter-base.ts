@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { readJsonObject } from "../formats/json-file.ts";
 import type { RewardDescription } from "../engine/reward-description.ts";
-import type { PolicyHeadOptions } from "../engine/reward-model.ts";
+import type { ImplicitRewardOptions, PolicyHeadOptions } from "../engine/reward-model.ts";
 import { adapterConfigFile } from "../formats/peft-adapter.ts";
 import { readRewardConfig, rewardConfigFile } from "../reward/reward-config.ts";
 
@@ -32,6 +32,8 @@ export interface ServedModel extends DescribedModel {
   adapters?: DescribedModel[];
   /** Reward models that read its hidden states, or those of an adapter. */
   heads?: PolicyHeadOptions[];
+  /** Reward models by its probabilities, or an adapter's, over those of another model that is served. */
+  implicitRewards?: ImplicitRewardOptions[];
 }
 
 const largestConfigBytes = 2 ** 20;
@@ -54,6 +56,30 @@ export function isPolicyHead(model: FoundModel): boolean {
   return isRewardModel(model) && readRewardConfig(model.path).form === "policy-head";
 }
 
+/** Whether a folder is the implicit reward of a policy. Throws as `isPolicyHead`. */
+export function isImplicitReward(model: FoundModel): boolean {
+  return isRewardModel(model) && readRewardConfig(model.path).form === "implicit";
+}
+
+/** The names of the policy and of its reference. */
+export function policiesOf(implicit: FoundModel): [policy: string, reference: string] {
+  const { policy, reference } = readRewardConfig(implicit.path);
+  return [policy!.name, reference!.name];
+}
+
+/** An implicit reward whose two models are served under these ids. */
+export function implicitOver({ id, path }: FoundModel, policyId: string, referenceId: string): ImplicitRewardOptions {
+  const { policy, reference, beta, ...reward } = readRewardConfig(path);
+  return {
+    id,
+    path,
+    reward,
+    policy: { id: policyId, sha256: policy!.sha256 },
+    reference: { id: referenceId, sha256: reference!.sha256 },
+    beta: beta!,
+  };
+}
+
 /** The model with what its outputs mean, where it is a reward model. */
 export function described(model: FoundModel): DescribedModel {
   return isRewardModel(model) ? { ...model, reward: readRewardConfig(model.path) } : { ...model };
@@ -61,8 +87,8 @@ export function described(model: FoundModel): DescribedModel {
 
 /** A head whose policy is served as `policy`. */
 export function headOver({ id, path }: FoundModel, policy: FoundModel): PolicyHeadOptions {
-  const { policy: reference, ...reward } = readRewardConfig(path);
-  return { id, path, policy: policy.id, reward, sha256: reference?.sha256 ?? "" };
+  const { policy: named, reference: _, beta: __, ...reward } = readRewardConfig(path);
+  return { id, path, policy: policy.id, reward, sha256: named?.sha256 ?? "" };
 }
 
 /** What the head says its policy is, as `baseNameOf`. */

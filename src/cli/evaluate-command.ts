@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { dirname, relative } from "node:path";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
 import { plainSampling } from "../engine/sampler.ts";
@@ -20,6 +21,9 @@ import { rowError } from "../train/dataset-row.ts";
 import { readJsonLines } from "../train/json-lines.ts";
 import { replaceSection } from "./card-section.ts";
 import { runEvaluatePrefixes } from "./evaluate-prefixes-command.ts";
+import { policyChart } from "./policy-chart.ts";
+import { mannerOf, mannerTable, winRateOf, type PolicyManner } from "./policy-comparison.ts";
+import { distanceBetween } from "./policy-distance.ts";
 import { runEvaluateReward } from "./evaluate-reward-command.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress, type ProgressScale } from "./progress.ts";
@@ -38,7 +42,9 @@ Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
   --temperature T    of the samples (default 1)
   --max-tokens N     longest answer (default 160 tokens)
   --seed N           of the samples (default 0)
+  --baseline NAME|DIR what the models are compared with, answer by answer: win rates, and the distance KL(model || baseline)
   --card FILE        model card whose section "Gold scores" is written anew, with ten conversations of the first model
+  --chart FILE       where scores and win rates are drawn, as SVG
   --help, -h`;
 
 /** Prompts that are in flight at once. */
@@ -58,13 +64,18 @@ interface Options {
   temperature: number;
   maxTokens: number;
   seed: number;
+  baseline: string | undefined;
   card: string | undefined;
+  chart: string | undefined;
 }
 
 interface Evaluated {
   name: string;
   /** [prompts][samples]. */
   answers: string[][];
+  /** Token ids of the answers. */
+  tokens: number[][][];
+  scores: GoldScores[][];
   summary: GoldSummary;
 }
 
@@ -93,16 +104,32 @@ export async function runEvaluateCommand(args: readonly string[]): Promise<numbe
 async function evaluatePolicies(options: Options, args: readonly string[]): Promise<void> {
   const prompts = readPrompts(options.prompts, options.limit);
   const card = options.card === undefined ? undefined : readCard(options.card);
+  const named = options.baseline === undefined ? options.models : [...options.models, options.baseline];
   const engine = await startEngine({
     ...defaultConfig(),
     quantization: "fp32",
-    models: await resolveModels(options.models, console.error),
+    models: await resolveModels(named, console.error),
     cacheDir: defaultCacheDir(),
     log: console.error,
   });
   const evaluated: Evaluated[] = [];
+  const manners: PolicyManner[] = [];
+  const baselineId = options.baseline === undefined ? undefined : servedId(options.baseline);
   try {
-    for (const id of options.models.map(servedId)) evaluated.push(await evaluate(engine, id, prompts, options));
+    for (const id of named.map(servedId)) evaluated.push(await evaluate(engine, id, prompts, options));
+    const baseline = evaluated.find(({ name }) => name === baselineId);
+    for (const policy of evaluated) {
+      const compared = baseline === undefined || policy === baseline ? undefined : baseline;
+      manners.push({
+        ...mannerOf(policy, prompts),
+        ...(compared === undefined
+          ? {}
+          : {
+              winRate: winRateOf(policy.scores, compared.scores),
+              distance: await distanceBetween(engine, { policy: policy.name, baseline: compared.name, prompts, tokens: policy.tokens }),
+            }),
+      });
+    }
   } finally {
     await engine.close();
   }
@@ -112,6 +139,11 @@ async function evaluatePolicies(options: Options, args: readonly string[]): Prom
     "",
     goldTable(evaluated, oracle.single),
     "",
+    ...mannerTable(manners, baselineId),
+    "",
+    ...(options.chart === undefined || options.card === undefined
+      ? []
+      : [`![Scores and win rates](${relative(dirname(options.card), options.chart)})`, ""]),
     ...evaluated.map(
       ({ name, summary: { gain, samples } }) =>
         `For ${name}, the best of ${samples} is ${gain.mean.toFixed(3)} ± ${gain.margin.toFixed(3)} above the mean.`,
@@ -120,6 +152,7 @@ async function evaluatePolicies(options: Options, args: readonly string[]): Prom
     `Measured by \`npm run evaluate -- ${args.join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
   ];
   console.log(report.join("\n"));
+  if (options.chart !== undefined) writeWholeFile(options.chart, [await policyChart(evaluated, manners, baselineId)]);
   const [first] = evaluated;
   if (card === undefined || options.card === undefined || first === undefined) return;
   const section = [...report, "", "### Ten conversations", "", ...conversations(prompts, first)];
@@ -130,11 +163,12 @@ async function evaluatePolicies(options: Options, args: readonly string[]): Prom
 async function evaluate(engine: Engine, model: string, prompts: readonly Message[][], options: Options): Promise<Evaluated> {
   const progress = createProgress(process.stderr, console.error, promptScale);
   const answers: string[][] = [];
+  const tokens: number[][][] = [];
   let next = 0;
   let done = 0;
   const worker = async (): Promise<void> => {
     for (let index = next++; index < prompts.length; index = next++) {
-      answers[index] = await sample(engine, model, prompts[index]!, index, options);
+      ({ answers: answers[index], tokens: tokens[index] } = await sample(engine, model, prompts[index]!, index, options));
       progress.update(model, ++done, prompts.length);
     }
   };
@@ -142,7 +176,7 @@ async function evaluate(engine: Engine, model: string, prompts: readonly Message
   await Promise.all(Array.from({ length: inFlight }, worker));
   progress.end();
   const scores = answers.map((ofPrompt, index) => ofPrompt.map((answer): GoldScores => judge(prompts[index]!, answer)));
-  return { name: model, answers, summary: summarizeGold(scores) };
+  return { name: model, answers, tokens, scores, summary: summarizeGold(scores) };
 }
 
 async function sample(
@@ -151,8 +185,9 @@ async function sample(
   messages: readonly Message[],
   index: number,
   { samples, temperature, maxTokens, seed }: Options,
-): Promise<string[]> {
+): Promise<{ answers: string[]; tokens: number[][] }> {
   const answers = Array.from({ length: samples }, () => "");
+  const tokens = Array.from({ length: samples }, (): number[] => []);
   const events = engine.generate({
     model,
     prompt: { kind: "messages", messages: [...messages] },
@@ -165,8 +200,12 @@ async function sample(
     logprobs: undefined,
     echo: false,
   });
-  for await (const event of events) if (event.type === "delta") answers[event.index] += event.text;
-  return answers;
+  for await (const event of events) {
+    if (event.type !== "delta") continue;
+    answers[event.index] += event.text;
+    tokens[event.index]!.push(...event.tokenIds);
+  }
+  return { answers, tokens };
 }
 
 function oracleAnswer(messages: readonly Message[], seed: number, index: number): string {
@@ -241,7 +280,9 @@ function readOptions(args: readonly string[]): Options | undefined {
     temperature: number("temperature", values.temperature, 0, false),
     maxTokens: number("max-tokens", values["max-tokens"], 1, true),
     seed: number("seed", values.seed, 0, true),
+    baseline: values.baseline,
     card: values.card,
+    chart: values.chart,
   };
 }
 
@@ -254,5 +295,7 @@ const flags = {
   temperature: { type: "string", default: "1" },
   "max-tokens": { type: "string", default: "160" },
   seed: { type: "string", default: "0" },
+  baseline: { type: "string" },
   card: { type: "string" },
+  chart: { type: "string" },
 } as const;

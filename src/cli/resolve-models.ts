@@ -14,10 +14,13 @@ import {
   described,
   findBase,
   headOver,
+  implicitOver,
+  isImplicitReward,
   isAdapter,
   isEncoderAdapter,
   isPolicyHead,
   isRewardModel,
+  policiesOf,
   policyNameOf,
   type FoundModel,
   type ServedModel,
@@ -79,6 +82,16 @@ export async function resolveModels(
     if (model === undefined) throw unknownModel(name, present, catalog);
     resolved.push(model);
   }
+  for (const implicit of resolved.filter(isImplicitReward)) {
+    for (const name of policiesOf(implicit)) {
+      if (findBase(name, implicit, resolved) !== undefined) continue;
+      const folder = [resolve(implicit.path, name), resolve(name)].find((path) => existsSync(path));
+      const found = findBase(name, implicit, present.filter(isPolicy)) ?? (folder === undefined ? undefined : modelAtPath(folder));
+      if (found === undefined)
+        throw new BonsaiError("usage", `${implicit.id} is the implicit reward of ${policiesOf(implicit).join(" over ")}, and ${name} is not here: give its folder or file with a --model of its own, as ${basename(name)}=PATH.`, { param: "--model" }); // prettier-ignore
+      resolved.push(found);
+    }
+  }
   return withAdapters(resolved, present, async (adapter, base) => {
     const folder = base === undefined ? undefined : [resolve(adapter.path, base), resolve(base)].find((path) => existsSync(path));
     const inCatalog = catalogName(base, catalog);
@@ -115,7 +128,9 @@ function catalogName(name: string | undefined, catalog: Catalog): string | undef
  * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves the adapter or head out
  * @throws BonsaiError `usage` for two models of one id
  */
-async function withAdapters(models: readonly FoundModel[], present: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
+async function withAdapters(all: readonly FoundModel[], present: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
+  const implicit = all.filter(isImplicitReward);
+  const models = all.filter((model) => !implicit.includes(model));
   const heads = models.filter(isPolicyHead);
   const served: ServedModel[] = models.filter((model) => !isAdapter(model) && !heads.includes(model)).map(described);
   for (const adapter of models.filter(isAdapter)) {
@@ -137,8 +152,18 @@ async function withAdapters(models: readonly FoundModel[], present: readonly Fou
     const base = served.find((model) => model === policy || model.adapters?.some((adapter) => adapter === policy));
     (base!.heads ??= []).push(headOver(head, policy));
   }
-  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? [])]));
+  for (const reward of implicit) putImplicit(reward, served);
+  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? []), ...(model.implicitRewards ?? [])]));
   return served;
+}
+
+/** Puts an implicit reward to its policy; one whose policy or reference is not served is left out. */
+function putImplicit(reward: FoundModel, served: ServedModel[]): void {
+  const policies = served.flatMap((model) => [model, ...(model.adapters ?? [])]).filter(isPolicy);
+  const [policy, reference] = policiesOf(reward).map((name) => findBase(name, reward, policies));
+  if (policy === undefined || reference === undefined) return;
+  const holder = served.find((model) => model === policy || model.adapters?.some((adapter) => adapter === policy));
+  (holder!.implicitRewards ??= []).push(implicitOver(reward, policy.id, reference.id));
 }
 
 /** What adapters and heads go over, be it a policy or a bare encoder: another model of the name that they keep may be a reward model. */
@@ -192,7 +217,8 @@ export async function presentModels(modelsFolder: string, catalog: Catalog): Pro
 function weightsIn(folder: string): string[] {
   const names = readdirSync(folder);
   if (names.includes(adapterConfigFile) && names.includes(adapterWeightsFile)) return [adapterConfigFile];
-  if (names.includes(rewardConfigFile) && names.includes(scoreFile)) return [rewardConfigFile];
+  if (names.includes(rewardConfigFile) && (names.includes(scoreFile) || isImplicitReward({ id: folder, path: folder })))
+    return [rewardConfigFile];
   const isHuggingFace = names.includes("config.json") && names.some((name) => name.endsWith(".safetensors"));
   return isHuggingFace ? ["config.json"] : names.filter((name) => name.toLowerCase().endsWith(".gguf")).toSorted();
 }

@@ -4,7 +4,7 @@ import { Type, type Static } from "typebox";
 import { annotations } from "./option.ts";
 import { trainingProperties } from "./training-options.ts";
 
-const annotate = annotations<"Model and data" | "Preferences">();
+const annotate = annotations<"Model and data" | "Preferences" | "Guards">();
 
 const preferences = {
   lossType: Type.Array(
@@ -70,6 +70,46 @@ const preferences = {
   }),
 };
 
+const implicitReward = {
+  implicitRewardDir: Type.String(
+    annotate({
+      group: "Preferences",
+      metavar: "DIR",
+      description:
+        "Folder that makes a reward model of the tuned policy: beta times the log-probability of an answer above the reference's. The server takes it as any other",
+      default: "",
+      defaultText: "none",
+    }),
+  ),
+};
+
+const guards = {
+  evalPrompts: Type.Integer({
+    minimum: 0,
+    maximum: 4096,
+    ...annotate({
+      group: "Guards",
+      description:
+        "Prompts of --eval-dataset that the policy answers at each evaluation, to tell its divergence from the reference and the length of its answers; 0 for none",
+      default: 8,
+    }),
+  }),
+  evalMaxTokens: Type.Integer({
+    minimum: 1,
+    maximum: 65536,
+    ...annotate({ group: "Guards", unit: "tokens", description: "Longest of these answers", default: 64 }),
+  }),
+  earlyStoppingPatience: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    ...annotate({
+      group: "Guards",
+      description: "Ends the run after so many evaluations without a lower held-out loss than before; 0 never does",
+      default: 0,
+    }),
+  }),
+};
+
 const {
   packingStrategy: _,
   model,
@@ -98,6 +138,9 @@ const maxLength = Type.Integer({
 });
 
 /** `npm run train:dpo`; defaults are TRL's DPOConfig's. The order is that of the groups in --help. */
-export const DpoSchema = Type.Object({ model, ...preferences, ...shared, maxLength }, { additionalProperties: false });
+export const DpoSchema = Type.Object(
+  { model, ...preferences, ...implicitReward, ...guards, ...shared, maxLength },
+  { additionalProperties: false },
+);
 
 export type DpoTrainingOptions = Static<typeof DpoSchema>;

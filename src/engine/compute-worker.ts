@@ -4,7 +4,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { EncoderScorer } from "./encoder-scorer.ts";
 import { EngineLoop, type GenerationListener } from "./engine-loop.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
+import { openImplicitReward } from "./implicit-scorer.ts";
 import { loadModels, type Model } from "./model.ts";
+import type { Scorer } from "./scorer.ts";
 import { yieldToServer } from "./thread-priority.ts";
 import { toWire } from "./wire-error.ts";
 
@@ -16,22 +18,25 @@ const send = (message: FromWorker): void => port.postMessage(message);
 
 interface Loaded {
   models: Model[];
-  encoders: EncoderScorer[];
+  /** Reward models that are no decoders. */
+  scorers: Scorer[];
 }
 
 /** Loads one model after the other: each may use all cores while it is prepared. */
 async function loadAll(setup: WorkerSetup): Promise<Loaded> {
-  const loaded: Loaded = { models: [], encoders: [] };
+  const loaded: Loaded = { models: [], scorers: [] };
   for (const { reward, ...rest } of setup.models) {
     const options = { ...rest, log: (line: string) => send({ type: "log", line }) };
-    if (reward?.form === "encoder") loaded.encoders.push(await EncoderScorer.load({ ...options, reward }));
+    if (reward?.form === "encoder") loaded.scorers.push(await EncoderScorer.load({ ...options, reward }));
     else loaded.models.push(...(await loadModels({ ...options, reward })));
   }
+  for (const options of setup.models.flatMap(({ implicitRewards = [] }) => implicitRewards))
+    loaded.scorers.push(openImplicitReward(options, loaded.models));
   return loaded;
 }
 
-function serve({ models, encoders }: Loaded, setup: WorkerSetup): void {
-  const loop = new EngineLoop(models, setup.loop, encoders);
+function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
+  const loop = new EngineLoop(models, setup.loop, scorers);
   let turn: Omit<Turn, "type" | "stats"> | undefined;
   // What one step gives to all its rows crosses in one message.
   const pending = (): Omit<Turn, "type" | "stats"> => {
@@ -72,7 +77,7 @@ function serve({ models, encoders }: Loaded, setup: WorkerSetup): void {
       port.close();
     }
   });
-  send({ type: "ready", models: [...models, ...encoders].map(({ info }) => info) });
+  send({ type: "ready", models: [...models, ...scorers].map(({ info }) => info) });
 }
 
 const setup = workerData as WorkerSetup;

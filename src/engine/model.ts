@@ -24,6 +24,7 @@ import {
   headOfWeight,
   scoringInfo,
   tunedContentHash,
+  type ImplicitRewardOptions,
   type PolicyHeadOptions,
   type ScoringPart,
 } from "./reward-model.ts";
@@ -40,6 +41,8 @@ export interface ModelOptions {
   adapters?: readonly AdapterOptions[];
   /** Reward models that read the hidden states of this model or of one of its adapters. */
   heads?: readonly PolicyHeadOptions[];
+  /** Reward models that compare the probabilities of two of all models, of which this one or one of its adapters is the tuned one. */
+  implicitRewards?: readonly ImplicitRewardOptions[];
   quantization: Quantization;
   threads: number;
   spinning: boolean;
@@ -70,6 +73,8 @@ export interface Model {
   adapter: number | undefined;
   /** What the keys of cached prompts begin with: models of one scope compute the same keys and values. */
   cacheScope: string;
+  /** Of weights and tokenizer, or of the base and the adapter. */
+  contentHash: string;
   /** Of a reward model. */
   score?: ScoringPart | undefined;
 }
@@ -121,6 +126,7 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
       device,
       eosTokenIds: new Set(file.eosTokenIds),
       cacheScope: fingerprint,
+      contentHash: file.contentHash,
       info: {
         id: options.id,
         kind: "policy",
@@ -139,19 +145,17 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
       const info = { ...base.info, id, base: base.info.id, created: createdAt(path), fingerprint: cacheScope };
       const weight = adapters[index]?.adapter.score;
       return withScore(
-        { ...base, adapter: index, cacheScope, info },
+        { ...base, adapter: index, cacheScope, contentHash: tunedContentHash(file.contentHash, adapters[index]!.contentHash), info },
         description && weight && headOfWeight(description, weight, config, path),
       );
     });
-    const hashes = [file.contentHash, ...adapters.map(({ contentHash }) => tunedContentHash(file.contentHash, contentHash))];
     const policies = [base, ...tuned];
     const heads = (options.heads ?? []).map((head): Model => {
-      const at = policies.findIndex(({ info }) => info.id === head.policy);
-      const policy = policies[at];
+      const policy = policies.find(({ info }) => info.id === head.policy);
       if (policy === undefined || policy.score !== undefined)
         throw new BonsaiError("invalid_model_file", `${head.path}: reward.json names ${head.policy} as its policy, which is none.`);
       const info = { ...policy.info, id: head.id, base: head.policy, created: createdAt(head.path) };
-      return withScore({ ...policy, info }, headOfPolicy(head, hashes[at] as string, config));
+      return withScore({ ...policy, info }, headOfPolicy(head, policy.contentHash, config));
     });
     return [withScore(base, score), ...tuned, ...heads];
   } finally {

@@ -3,9 +3,10 @@
 /**
  * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
  * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
- * over the hidden states of the policy that writes the answers.
+ * over the hidden states of the policy that writes the answers. implicit: beta times the log-probability that a policy gives an answer above that of its
+ * reference; no weights of its own.
  */
-export const rewardForms = ["decoder", "encoder", "policy-head"] as const;
+export const rewardForms = ["decoder", "encoder", "policy-head", "implicit"] as const;
 export type RewardForm = (typeof rewardForms)[number];
 
 /** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */

@@ -27,6 +27,25 @@ export interface PolicyHeadOptions {
   sha256: string;
 }
 
+/** One of the two models of an implicit reward. */
+interface NamedPolicy {
+  /** Id of a model that is served, or of one of its adapters. */
+  id: string;
+  /** Its `contentHash`, as the reward model knows it. */
+  sha256: string;
+}
+
+/** A reward model by the probabilities of two models. */
+export interface ImplicitRewardOptions {
+  id: string;
+  /** Folder of reward.json. */
+  path: string;
+  reward: RewardDescription;
+  policy: NamedPolicy;
+  reference: NamedPolicy;
+  beta: number;
+}
+
 /** The head of a model with weights of its own. Throws `invalid_model_file` where it has none that fits. */
 export function headOfFile(reward: RewardDescription, { weights, path }: ModelFile, config: DecoderConfig): ScoringPart {
   const info = weights.infos.get("score.weight");

@@ -24,7 +24,7 @@ export const Model = Type.Object(
       reward: Type.Optional(
         Type.Object(
           {
-            form: Type.String({ description: "What computes the rewards: decoder, encoder or policy-head." }),
+            form: Type.String({ description: "What computes the rewards: decoder, encoder, policy-head or implicit." }),
             dimensions: Type.Array(Type.String()),
             weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),
             reference: Type.String({ description: "On what the rewards have mean 0 and deviation 1." }),

@@ -12,8 +12,11 @@ import { writeJsonFile } from "../formats/written-file.ts";
 export const rewardConfigFile = "reward.json";
 
 export interface RewardConfig extends RewardDescription {
-  /** Of a policy-head: the policy whose hidden states it reads. Absent otherwise. */
+  /** Of a policy-head: the policy whose hidden states it reads; of the form implicit the tuned policy. Absent otherwise. */
   policy?: PolicyReference | undefined;
+  /** Of the form implicit: what the policy was tuned from, and what the difference of log-probabilities is multiplied by. Absent otherwise. */
+  reference?: PolicyReference | undefined;
+  beta?: number | undefined;
 }
 
 export interface PolicyReference {
@@ -34,10 +37,15 @@ const Numbers = Type.Array(Type.Number({ minimum: -largestNumber, maximum: large
 const Deviation = Type.Number({ minimum: smallestDeviation, maximum: largestNumber });
 const closed = { additionalProperties: false } as const;
 
+const PolicyReferenceFile = Type.Object(
+  { name: Type.String({ minLength: 1, maxLength: 1000 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) },
+  closed,
+);
+
 /** The file, with the keys that it has on disk. */
 const RewardFile = Type.Object(
   {
-    form: Type.Union([Type.Literal("decoder"), Type.Literal("encoder"), Type.Literal("policy-head")]),
+    form: Type.Union([Type.Literal("decoder"), Type.Literal("encoder"), Type.Literal("policy-head"), Type.Literal("implicit")]),
     // Names become keys of the wire's answers and of id2label.
     dimensions: Type.Array(Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$" }), { minItems: 1, maxItems: mostDimensions }),
     weights: Numbers,
@@ -67,9 +75,9 @@ const RewardFile = Type.Object(
         closed,
       ),
     ),
-    policy: Type.Optional(
-      Type.Object({ name: Type.String({ minLength: 1, maxLength: 1000 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) }, closed),
-    ),
+    policy: Type.Optional(PolicyReferenceFile),
+    reference: Type.Optional(PolicyReferenceFile),
+    beta: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: largestNumber })),
   },
   closed,
 );
@@ -124,9 +132,17 @@ function checkedFile(path: string, value: object): RewardFile {
   if (form === "policy-head" && policy === undefined) {
     throw refusal(path, "policy", 'is missing; the form "policy-head" needs the name and sha256 of the policy that its head reads');
   }
-  if (form !== "policy-head" && policy !== undefined) {
-    throw refusal(path, "policy", `belongs to the form "policy-head" only, and the form is ${JSON.stringify(form)}`);
+  if (form !== "policy-head" && form !== "implicit" && policy !== undefined) {
+    throw refusal(path, "policy", `belongs to the forms "policy-head" and "implicit" only, and the form is ${JSON.stringify(form)}`);
   }
+  for (const key of ["policy", "reference", "beta"] as const) {
+    if (form === "implicit" && value[key] === undefined)
+      throw refusal(path, key, 'is missing; the form "implicit" needs policy, reference and beta');
+    if (form !== "implicit" && key !== "policy" && value[key] !== undefined)
+      throw refusal(path, key, `belongs to the form "implicit" only, and the form is ${JSON.stringify(form)}`);
+  }
+  if (form === "implicit" && dimensions.length > 1)
+    throw refusal(path, "dimensions", 'names several, and the form "implicit" has one output');
   return value;
 }
 
@@ -167,6 +183,8 @@ function fromFile(file: RewardFile): RewardConfig {
     },
     maxLength: file.max_length,
     policy: file.policy,
+    ...(file.reference === undefined ? {} : { reference: file.reference }),
+    ...(file.beta === undefined ? {} : { beta: file.beta }),
     ...(file.prefixes === undefined ? {} : { prefixes: fromPrefixes(file.prefixes) }),
   };
 }
@@ -179,7 +197,7 @@ function toPrefixes({ reference, meanTokens, correlations }: PrefixMeasurement):
   return { reference, mean_tokens: meanTokens, correlations: correlations.map(({ tokens, correlation }) => ({ tokens, correlation })) };
 }
 
-function toFile({ form, dimensions, weights, normalization, maxLength, policy, prefixes }: RewardConfig): RewardFile {
+function toFile({ form, dimensions, weights, normalization, maxLength, policy, prefixes, reference, beta }: RewardConfig): RewardFile {
   return {
     form,
     dimensions: [...dimensions],
@@ -193,5 +211,7 @@ function toFile({ form, dimensions, weights, normalization, maxLength, policy, p
     max_length: maxLength,
     ...(policy === undefined ? {} : { policy: { name: policy.name, sha256: policy.sha256 } }),
     ...(prefixes === undefined ? {} : { prefixes: toPrefixes(prefixes) }),
+    ...(reference === undefined ? {} : { reference: { name: reference.name, sha256: reference.sha256 } }),
+    ...(beta === undefined ? {} : { beta }),
   };
 }

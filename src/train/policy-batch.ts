@@ -68,6 +68,14 @@ export class PolicyData {
     return this.#order.stepsPerEpoch;
   }
 
+  /** Rows that the first `steps` steps train on, ascending. */
+  rowsOf(steps: number): number[] {
+    const used = new Set<number>();
+    for (let step = 0; step < Math.min(steps, this.stepsPerEpoch); step++)
+      for (const row of this.#order.rowsOf(step).batches.flat()) used.add(row);
+    return [...used].toSorted((a, b) => a - b);
+  }
+
   /** @param step counted from 0. */
   stepAt(step: number): { batches: PolicyBatch[]; tokens: number } {
     const rows = this.#order.rowsOf(step).batches;
@@ -80,18 +88,19 @@ export class PolicyData {
 
 /** All pairs in batches, each once, in the order of their rows. */
 export function policyBatches(laidOut: LaidOutPairs, length: number, batchSize: number): PolicyBatch[] {
-  return rowsOfBatches(laidOut, batchSize).map((rows) => makePolicyBatch(laidOut, rows, length));
+  return inBatches([...laidOut.rows.keys()], batchSize).map((rows) => makePolicyBatch(laidOut, rows, length));
 }
 
-/** Asks for the log-probabilities of all pairs, [2P] a batch, and keeps them as those of the reference. @returns false where `stop` came before the end. */
+/** Asks for the log-probabilities of all pairs of some rows, [2P] a batch, and keeps them as those of the reference. @returns false where `stop` came before the end. */
 export async function fillReferences(
   laidOut: LaidOutPairs,
+  chosen: readonly number[],
   length: number,
   batchSize: number,
   ask: (batch: PolicyBatch) => Promise<Float32Array>,
   stop: AbortSignal,
 ): Promise<boolean> {
-  for (const rows of rowsOfBatches(laidOut, batchSize)) {
+  for (const rows of inBatches(chosen, batchSize)) {
     if (stop.aborted) return false;
     const found = await ask(makePolicyBatch(laidOut, rows, length));
     const pairs = rows.flatMap((row) => laidOut.rows[row]!);
@@ -101,10 +110,8 @@ export async function fillReferences(
   return true;
 }
 
-function rowsOfBatches({ rows }: LaidOutPairs, batchSize: number): number[][] {
-  return Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, batch) =>
-    Array.from({ length: Math.min(batchSize, rows.length - batch * batchSize) }, (__, at) => batch * batchSize + at),
-  );
+function inBatches(rows: readonly number[], batchSize: number): number[][] {
+  return Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, batch) => rows.slice(batch * batchSize, (batch + 1) * batchSize));
 }
 
 /** @param chosen rows of the layout. */

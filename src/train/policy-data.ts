@@ -18,6 +18,8 @@ export interface PolicyTrainingData {
   length: number;
   /** Of a batch. */
   mostPairs: number;
+  /** Most tokens of an answer with its prompt. */
+  maxLength: number;
   summary: PolicyReport["data"];
 }
 
@@ -69,6 +71,7 @@ export function readPolicyData(
     laidOut,
     heldOut,
     length,
+    maxLength,
     mostPairs: mostPairs(heldOut === undefined ? [laidOut] : [laidOut, heldOut], options.batchSize),
     summary: {
       files: given.files,

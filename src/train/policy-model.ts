@@ -5,22 +5,28 @@ import { join } from "node:path";
 
 import { readDecoderConfig } from "../architectures/decoder-config.ts";
 import type { DpoTrainingOptions } from "../config/dpo-training-options.ts";
+import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
 import { beginFromAdapter, chooseAdapter } from "./adapter-choice.ts";
+import { writeImplicitReward } from "./implicit-reward.ts";
 import { readMetricLines } from "./metrics-file.ts";
 import { chooseOptimizer } from "./optimizer-choice.ts";
+import { displacementWarning, isPastBest } from "./policy-guards.ts";
 import { policyBatches } from "./policy-batch.ts";
 import { readPolicyData, type PolicyTrainingData } from "./policy-data.ts";
+import type { DocumentPair } from "./policy-pairs.ts";
 import { addPolicySums, isReferenceFree, namedPolicyMetrics, type PolicySums } from "./policy-metrics.ts";
 import { readObjective } from "./policy-objective.ts";
 import type { PolicyObjective } from "./policy-programs.ts";
 import { findReferences } from "./policy-reference.ts";
 import { writePolicyReport, type PolicyReport } from "./policy-report.ts";
-import { createTrainablePolicy, type PolicyStep, type TrainablePolicy } from "./policy-trainable.ts";
+import { PolicySampler, type SamplerOptions } from "./policy-sampler.ts";
+import { createTrainablePolicy, type PolicyStep, type TrainablePolicy, type TrainablePolicyOptions } from "./policy-trainable.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
+import type { Arrays } from "./training-session.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface PolicyTraining extends Pick<PolicyReport, "command" | "flags" | "versions"> {
@@ -38,6 +44,7 @@ export interface PolicyTraining extends Pick<PolicyReport, "command" | "flags" |
 // prettier-ignore
 const ownFlags = [
   "--loss-type", "--loss-weights", "--beta", "--label-smoothing", "--discopop-tau", "--gamma-beta-ratio", "--desirable-weight", "--undesirable-weight",
+  "--eval-prompts", "--eval-max-tokens", "--early-stopping-patience",
 ];
 
 /**
@@ -47,6 +54,10 @@ const ownFlags = [
 export async function trainPolicy(training: PolicyTraining): Promise<RunOutcome> {
   const { options, modelPath } = training;
   const objective = readObjective(options);
+  if (options.implicitRewardDir !== "" && isReferenceFree(objective)) {
+    const message = `--implicit-reward-dir is of policies with a reference, and --loss-type ${options.lossType.join(", ")} looks at none.`;
+    throw new BonsaiError("usage", message, { param: "--implicit-reward-dir" });
+  }
   return inOutputFolder(options, modelPath, async (workFolder) => {
     const model = openModel(modelPath);
     try {
@@ -65,30 +76,41 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
   const run = { flags: training.flags, options, model, adapter, ownFlags };
   if (options.resume) requireSameSoFar(options.outputDir, { ...run, totalSteps: options.maxSteps || undefined }, options);
   const data = readPolicyData(options, model, config, objective, log);
-  const policy = await createTrainablePolicy({
-    temporaryFolder: workFolder,
+  const shared: Pick<TrainablePolicyOptions, keyof TrainablePolicyOptions & keyof SamplerOptions> = {
     config,
     weights: model.weights,
     path: model.path,
+    mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
+    threads: options.threads === 0 ? availableParallelism() : options.threads,
+    baseBits: options.loadIn8bit ? 8 : 32,
+    seed: options.seed,
+  };
+  const policy = await createTrainablePolicy({
+    ...shared,
+    temporaryFolder: workFolder,
     rows: options.batchSize,
     length: data.length,
     pairs: data.mostPairs,
     objective,
-    mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
     optimizer: chooseOptimizer(options),
     maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
-    threads: options.threads === 0 ? availableParallelism() : options.threads,
     recompute: options.gradientCheckpointing,
-    baseBits: options.loadIn8bit ? 8 : 32,
-    seed: options.seed,
   });
+  let sampler: PolicySampler | undefined;
   try {
     const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * data.training.stepsPerEpoch);
     const identity = identityOf({ ...run, ...data.summary, totalSteps });
     // Before anything is restored, the policy is its own reference.
     if (!isReferenceFree(objective)) {
-      const isWhole = await findReferences(policy, data, { ...training, identity });
+      const isWhole = await findReferences(policy, data, { ...training, identity, totalSteps });
       if (!isWhole) return { step: 0, isFinished: false, trainSeconds: 0 };
+    }
+    const reference = referenceWeights(policy);
+    const prompts = promptsOf(data.heldOut?.pairs ?? [], options.evalPrompts);
+    if (prompts.length > 0) {
+      const endIds = new Set(model.eosTokenIds);
+      const maxTokens = Math.min(options.evalMaxTokens, config.contextLength - Math.max(...prompts.map(({ length }) => length)));
+      sampler = await PolicySampler.open({ ...shared, folder: workFolder, prompts, maxTokens, endIds });
     }
     if (adapter?.begin !== undefined) beginFromAdapter(policy, adapter.begin);
     const outcome = await runSteps(
@@ -104,18 +126,57 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
         resume: options.resume,
         identity,
         stop: training.stop,
-        observe: training.observe,
+        observe: withWarnings(training),
+        measure: async (step) => {
+          if (sampler === undefined) return {};
+          const { distance, length } = await sampler.measure(policy.weights(), reference, step);
+          return { eval_kl_to_reference: distance, eval_answer_length: length };
+        },
+        isEnough: (evaluations) => isPastBest(evaluations, options.earlyStoppingPatience),
       },
       metricNaming(objective.kind),
     );
     if (!outcome.isFinished) return outcome;
     if (adapter === undefined) writeTrainedModel(options.outputDir, model, policy.trainedWeights(), options.saveDtype);
     else writeTrainedAdapter(options.outputDir, model, policy.trainedWeights(), adapter.settings, options.saveDtype);
+    if (options.implicitRewardDir !== "") await writeImplicitReward(options, model, policy, data, adapter !== undefined);
     await report(training, model, policy, data, outcome);
     return outcome;
   } finally {
+    await sampler?.dispose();
     await policy.dispose();
   }
+}
+
+/** The weights that make the policy its reference: those that it has before anything is restored. */
+function referenceWeights(policy: TrainablePolicy): Arrays {
+  return Object.fromEntries(Object.entries(policy.weights()).map(([name, values]) => [name, values.slice()]));
+}
+
+/** The first different prompts. */
+function promptsOf(pairs: readonly DocumentPair[], count: number): number[][] {
+  const found = new Map<string, number[]>();
+  for (const { first } of pairs) {
+    if (found.size >= count) break;
+    const ids = [...first.ids.subarray(0, first.trained.indexOf(1, 1))];
+    found.set(ids.join(), ids);
+  }
+  return [...found.values()];
+}
+
+/** Tells once where good answers are unlearnt. */
+function withWarnings({ observe, log, options }: PolicyTraining): (event: TrainingEvent) => void {
+  let first: Parameters<typeof displacementWarning>[0] | undefined;
+  let hasWarned = false;
+  return (event) => {
+    observe(event);
+    if (event.kind !== "evaluation" || hasWarned) return;
+    // The file has the evaluations of earlier processes too: a run that goes on measures itself by where it began.
+    first ??= readMetricLines(join(options.outputDir, metricsFileName)).evaluations[0] ?? event.metrics;
+    const warning = displacementWarning(first, event.metrics);
+    if (warning !== undefined) log(warning);
+    hasWarned = warning !== undefined;
+  };
 }
 
 function metricNaming(kind: PolicyObjective["kind"]): MetricNaming<PolicyStep, PolicySums> {

@@ -16,6 +16,7 @@ const largestBytes = 2 ** 30;
 
 interface ReferenceRun {
   options: { outputDir: string; batchSize: number };
+  totalSteps: number;
   /** All that the numbers follow from, and more. */
   identity: JsonObject;
   stop: AbortSignal;
@@ -23,19 +24,21 @@ interface ReferenceRun {
 }
 
 /**
- * Fills in the reference's log-probabilities of all pairs, from the file of this run or by the policy, which must not have been trained yet.
+ * Fills in the reference's log-probabilities of all pairs that the run will read, from its file or by the policy, which must not have been trained yet.
  * @returns false where `stop` came before the end.
  */
 export async function findReferences(policy: TrainablePolicy, data: PolicyTrainingData, run: ReferenceRun): Promise<boolean> {
-  const { options, identity, stop, log } = run;
+  const { options, identity, totalSteps, stop, log } = run;
   const sets = data.heldOut === undefined ? [data.laidOut] : [data.laidOut, data.heldOut];
   const path = join(options.outputDir, fileName);
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   if (restore(path, key, sets)) return true;
-  log("The reference reads all answers, once.");
+  log("The reference reads the answers, once.");
   for (const set of sets) {
+    // The whole of a long data set is not read for a few steps.
+    const rows = set === data.laidOut ? data.training.rowsOf(totalSteps) : [...set.rows.keys()];
     const ask = async (batch: Parameters<TrainablePolicy["logProbabilities"]>[0]): Promise<Float32Array> => policy.logProbabilities(batch);
-    if (!(await fillReferences(set, data.length, options.batchSize, ask, stop))) return false;
+    if (!(await fillReferences(set, rows, data.length, options.batchSize, ask, stop))) return false;
   }
   writeJsonFile(path, { key, log_probabilities: sets.map(({ references }) => [...references]) });
   return true;

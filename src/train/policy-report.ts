@@ -34,6 +34,8 @@ const columns = [
   ["margin", "rewards/margins"],
   ["reward of chosen", "rewards/chosen"],
   ["of rejected", "rewards/rejected"],
+  ["KL", "kl_to_reference"],
+  ["answer's tokens", "answer_length"],
 ] as const;
 
 /** The card: YAML that the Hub reads, and what a person wants to know first. */
@@ -60,7 +62,7 @@ function policyCard(name: string, report: PolicyReport): string {
     ...(before === undefined ? [] : [row(`held out, after ${before.step} steps`, before.eval_loss, before, "eval_")]),
     ...(after === undefined || after === before ? [] : [row(`held out, after ${after.step} steps`, after.eval_loss, after, "eval_")]),
     "",
-    "Rewards are beta times the log-probability that the policy gives an answer above that of its reference, the model that it was made from; accuracy is the share of pairs whose chosen answer has the higher one.",
+    "Rewards are beta times the log-probability that the policy gives an answer above that of its reference, the model that it was made from; accuracy is the share of pairs whose chosen answer has the higher one. KL (nats an answer) and length are of answers that the policy itself wrote to a few held-out prompts.",
     "",
     "![Loss by step](curves.svg)",
     "",

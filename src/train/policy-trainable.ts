@@ -132,6 +132,11 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
     this.#graphs.restore(state);
   }
 
+  /** The trained weights by name: views that the next step changes. */
+  weights(): Arrays {
+    return Object.fromEntries([...this.#graphs.trainedWeights()].map(([name, { data }]) => [name, data]));
+  }
+
   async dispose(): Promise<void> {
     try {
       await this.#graphs.dispose();

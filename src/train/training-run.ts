@@ -15,7 +15,7 @@ import {
   type RunProgress,
 } from "./checkpoint.ts";
 import { learningRateAt, type Schedule } from "./learning-rate.ts";
-import { MetricsFile, type EvaluationLine, type Metrics, type StepLine } from "./metrics-file.ts";
+import { MetricsFile, readMetricLines, type EvaluationLine, type Metrics, type StepLine } from "./metrics-file.ts";
 import { requireSameRun } from "./run-identity.ts";
 import type { EvaluationSums, StateTensor, SteppedModel, StepOutcome, TokenBatch, TrainStep } from "./trainable-model.ts";
 
@@ -48,6 +48,10 @@ export interface TrainingRunOptions<Batch = TokenBatch, Step extends StepOutcome
   /** Ends the run after the step that is being done, with a checkpoint. */
   stop: AbortSignal;
   observe: (event: TrainingEvent) => void;
+  /** More of an evaluation's numbers, a function of the model as it is and of the steps done. */
+  measure?: ((step: number) => Promise<Metrics>) | undefined;
+  /** Whether the run is finished before its last step, by all evaluations so far; it is asked after each. */
+  isEnough?: ((evaluations: readonly EvaluationLine[]) => boolean) | undefined;
 }
 
 export type TrainingEvent =
@@ -90,6 +94,8 @@ export async function runSteps<Batch, Step extends StepOutcome, Sums>(
   const checkpoints = join(outputDir, checkpointsFolder);
   const progress = beginRun(options, checkpoints);
   const metrics = new MetricsFile(join(outputDir, metricsFileName), progress.metricsBytes);
+  const evaluations: EvaluationLine[] = progress.step === 0 ? [] : readMetricLines(join(outputDir, metricsFileName)).evaluations;
+  const isOver = (): boolean => progress.step >= schedule.totalSteps || options.isEnough?.(evaluations) === true;
   let savedStep = progress.step;
   const save = (): void => {
     const state = model.state();
@@ -108,13 +114,19 @@ export async function runSteps<Batch, Step extends StepOutcome, Sums>(
     if (sums === undefined) return;
     const found = naming.ofEvaluation(sums);
     requireFinite("held-out loss", found.eval_loss, progress.step, savedStep);
-    const evaluated = { step: progress.step, epoch: progress.step / data.stepsPerEpoch, ...found };
+    const evaluated = {
+      step: progress.step,
+      epoch: progress.step / data.stepsPerEpoch,
+      ...found,
+      ...(await options.measure?.(progress.step)),
+    };
     metrics.append(evaluated);
+    evaluations.push(evaluated);
     options.observe({ kind: "evaluation", metrics: evaluated });
   };
   try {
     if (progress.step === 0) await evaluateNow();
-    while (progress.step < schedule.totalSteps && !options.stop.aborted) {
+    while (!isOver() && !options.stop.aborted) {
       const startMs = performance.now();
       const { batches, tokens } = data.stepAt(progress.step);
       const learningRate = learningRateAt(schedule, progress.step);
@@ -144,7 +156,7 @@ export async function runSteps<Batch, Step extends StepOutcome, Sums>(
   } finally {
     metrics.close();
   }
-  return { step: progress.step, isFinished: progress.step >= schedule.totalSteps, trainSeconds: progress.trainSeconds };
+  return { step: progress.step, isFinished: isOver(), trainSeconds: progress.trainSeconds };
 }
 
 const isDue = (step: number, every: number): boolean => every > 0 && step % every === 0;

@@ -92,7 +92,7 @@ test("what is not a reward model's config is refused with the key at fault", () 
     [`{"form": "decoder", ${JSON.stringify(file).slice(1)}`, /form is there twice/],
     [withoutWeights, /weights is missing/],
     [{ ...file, normalisation: {} }, /normalisation is no key of it\. Did you mean normalization\?/],
-    [{ ...file, form: "bert" }, /form must be one of "decoder", "encoder", "policy-head"\./],
+    [{ ...file, form: "bert" }, /form must be one of "decoder", "encoder", "policy-head", "implicit"\./],
     [{ ...file, dimensions: [] }, /dimensions/],
     [{ ...file, dimensions: ["a", "b", "a"] }, /dimensions names "a" twice/],
     [{ ...file, dimensions: ["a", "b", "__proto__"] }, /dimensions\.2/],
@@ -105,7 +105,7 @@ test("what is not a reward model's config is refused with the key at fault", () 
     [{ ...file, normalization: { ...file.normalization, holistic: { mean: 0 } } }, /normalization\.holistic\.deviation is missing/],
     [{ ...file, max_length: 0 }, /max_length/],
     [{ ...file, form: "policy-head" }, /policy is missing/],
-    [{ ...file, policy: { name: "x", sha256: "0".repeat(64) } }, /policy belongs to the form "policy-head" only/],
+    [{ ...file, policy: { name: "x", sha256: "0".repeat(64) } }, /policy belongs to the forms "policy-head" and "implicit" only/],
     [{ ...file, form: "policy-head", policy: { name: "x", sha256: "short" } }, /policy\.sha256/],
   ];
   for (const [value, message] of cases) assertRefused(() => read(value), "invalid_model_file", message);

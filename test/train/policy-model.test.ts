@@ -4,18 +4,27 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { DpoSchema } from "../../src/config/dpo-training-options.ts";
 import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
+import { tunedContentHash } from "../../src/engine/reward-model.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ErrorCode } from "../../src/errors/registry.ts";
-import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
+import { adapterContentHash, readPeftAdapter } from "../../src/formats/peft-adapter.ts";
+import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
 import { openModel } from "../../src/formats/open-model.ts";
+import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { RowEncoder } from "../../src/train/documents.ts";
+import { displacementWarning, isPastBest } from "../../src/train/policy-guards.ts";
 import { readMetricLines } from "../../src/train/metrics-file.ts";
 import { trainPolicy } from "../../src/train/policy-model.ts";
 import { readPolicyAnswers, readPolicyPairs } from "../../src/train/policy-pairs.ts";
 import type { RunOutcome } from "../../src/train/training-run.ts";
-import { goldenPath } from "../architectures/goldens.ts";
+import { goldenPath, largestDifference } from "../architectures/goldens.ts";
+import { NaiveDecoder } from "../architectures/naive-decoder.ts";
+import { assertClose } from "../autodiff/assert-close.ts";
+import { naiveLogProbability } from "../cli/naive-log-probability.ts";
+import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { soundPairs } from "./preference-rows.ts";
 import { writeJsonLines } from "./sound-rows.ts";
@@ -33,7 +42,15 @@ interface Run {
 
 /** A training by the words of its command line, in the output folder `name`. */
 async function run(name: string, words: string, { data = pairs, stopAfter, log = () => {} }: Run = {}): Promise<RunOutcome> {
-  const shared = ["--dataset", data, "--eval-dataset", data, "--output-dir", join(root, name), "--eval-steps", "0"];
+  const shared = [
+    "--dataset",
+    data,
+    "--eval-dataset",
+    data,
+    "--output-dir",
+    join(root, name),
+    ...(words.includes("--eval-steps") ? [] : ["--eval-steps", "0"]),
+  ];
   const invocation = readTrainingOptions(DpoSchema, [...shared, ...words.split(" ")]);
   assert.ok(invocation.kind === "run");
   const stop = new AbortController();
@@ -151,11 +168,106 @@ describe("a policy tuned on preferences, by LoRA", () => {
     assertSameFiles("lora-pieces", "lora", ["adapter_model.safetensors", "metrics.jsonl"]);
   });
 
+  test("leaves an adapter with which the slow twin gives the pairs the log-probabilities that it measured", () => {
+    const base = openModel(llama);
+    const encoder = new RowEncoder(base);
+    const merged = mergeAdapter(base.weights, readPeftAdapter(join(root, "lora"), "llama"));
+    const naive = new NaiveDecoder(readDecoderConfig(base.config, base.path), merged);
+    const { pairs: found } = readPolicyPairs([pairs], encoder, 256);
+    const mean = (side: "first" | "second"): number =>
+      found.reduce((sum, pair) => {
+        const { ids, trained } = pair[side];
+        const [start, end] = [trained.indexOf(1), trained.lastIndexOf(1) + 1];
+        return sum + naiveLogProbability(naive, [...ids.subarray(0, start)], [...ids.subarray(start, end)]);
+      }, 0) / found.length;
+    const after = evaluations("lora")[1];
+    assertClose([mean("first"), mean("second")], [after["eval_logps/chosen"]!, after["eval_logps/rejected"]!], 1e-4, "log-probabilities");
+    base.weights.close();
+  });
+
+  test("leaves an adapter that peft loads, with the same logits", { skip: withoutPyTorch }, () => {
+    const { logits } = runOracle("load-written.py", "adapter", llama, join(root, "lora")) as { logits: number[] };
+    const base = openModel(llama);
+    const merged = mergeAdapter(base.weights, readPeftAdapter(join(root, "lora"), "llama"));
+    const naive = new NaiveDecoder(readDecoderConfig(base.config, base.path), merged).logits([5, 17, 99, 3]);
+    assert.ok(largestDifference(naive.at(-1)!, logits) < 1e-3);
+    base.weights.close();
+  });
+
+  test("leaves its implicit reward on the scale of held-out answers, which tells their policy by its hash", async () => {
+    await run("tasteful", `--model ${llama} --lora-r 4 --learning-rate 2e-2 --max-steps 10 --batch-size 8 --packing --implicit-reward-dir ${join(root, "taste")}`); // prettier-ignore
+    const config = readRewardConfig(join(root, "taste"));
+    const base = openModel(llama);
+    const { contentHash } = base;
+    base.weights.close();
+    const sha256 = tunedContentHash(contentHash, adapterContentHash(join(root, "tasteful")));
+    assert.deepEqual([config.form, config.beta, config.policy], ["implicit", 0.1, { name: "../tasteful", sha256 }]);
+    assert.deepEqual(config.reference, { name: llama, sha256: contentHash });
+    const after = evaluations("tasteful")[1];
+    const { mean } = config.normalization.holistic;
+    assert.ok(Math.abs(mean - (after["eval_rewards/chosen"]! + after["eval_rewards/rejected"]!) / 2) < 1e-5);
+    assert.match(config.normalization.reference, /^120 answers of pairs\.jsonl$/);
+  });
+
   test("begins with an adapter on disk at that adapter's rewards, not at none", async () => {
     await run("further", `--model ${llama} --adapter ${join(root, "lora")} --max-steps 1`);
     const [before] = evaluations("further");
     const [, after] = evaluations("lora");
     assert.ok(Math.abs(before["eval_rewards/margins"]! - after["eval_rewards/margins"]!) < 1e-3 * after["eval_rewards/margins"]!);
+  });
+});
+
+describe("the guards", () => {
+  test("measure how far the policy has gone by answers of its own: nowhere at first, then further", () => {
+    for (const name of ["full", "lora"]) {
+      const [before, after] = evaluations(name);
+      assert.equal(before["eval_kl_to_reference"], 0, name);
+      assert.ok(after["eval_kl_to_reference"]! > 0.5, `${name}: ${after["eval_kl_to_reference"]}`);
+      assert.ok(before["eval_answer_length"]! > 0 && before["eval_answer_length"]! <= 64);
+    }
+    const [begun] = evaluations("further");
+    assert.ok(begun["eval_kl_to_reference"]! > 0.5, "an adapter to begin with is not the reference");
+  });
+
+  test("do without answers where none are asked for", async () => {
+    await run("unmeasured", `--model ${llama} --max-steps 1 --eval-prompts 0`);
+    assert.ok(!("eval_kl_to_reference" in evaluations("unmeasured")[0]));
+  });
+
+  test("end the run once the held-out loss has stopped falling, with the same bytes in pieces", async () => {
+    const words = `--model ${llama} --learning-rate 0.5 --lr-scheduler-type constant --max-steps 40 --batch-size 8 --packing --early-stopping-patience 2 --eval-prompts 0`;
+    const early = async (name: string, more: string, stopAfter?: number): Promise<RunOutcome> =>
+      run(name, `${words}${more} --eval-steps 2`, stopAfter === undefined ? {} : { stopAfter });
+    const whole = await early("early", "");
+    assert.ok(whole.isFinished && whole.step < 40, `${whole.step}`);
+    const losses = readMetricLines(join(root, "early", "metrics.jsonl")).evaluations.map((line) => line.eval_loss);
+    assert.ok(Math.min(...losses.slice(-2)) >= Math.min(...losses.slice(0, -2)));
+    await early("early-pieces", " --resume", 3);
+    assert.equal((await early("early-pieces", " --resume")).step, whole.step);
+    assertSameFiles("early-pieces", "early", ["model.safetensors", "metrics.jsonl"]);
+  });
+
+  test("stop at the first evaluations that are no better than one before them", () => {
+    const at = (...losses: number[]): { step: number; epoch: number; eval_loss: number }[] =>
+      losses.map((loss, step) => ({ step, epoch: 0, eval_loss: loss }));
+    assert.ok(!isPastBest(at(1, 2, 3), 0));
+    assert.ok(!isPastBest(at(1, 2), 2));
+    assert.ok(isPastBest(at(1, 2, 3), 2));
+    assert.ok(!isPastBest(at(3, 2, 2.5), 2));
+    assert.ok(isPastBest(at(3, 2, 2), 1));
+  });
+
+  test("warn where the chosen answers become less likely while margins grow", () => {
+    const at = (step: number, chosen: number, margins: number): Parameters<typeof displacementWarning>[0] => ({
+      step,
+      epoch: 0,
+      eval_loss: 0.5,
+      "eval_logps/chosen": chosen,
+      "eval_rewards/margins": margins,
+    });
+    assert.match(displacementWarning(at(0, -20, 0), at(50, -24.5, 1.25))!, /after 50 steps .* 4\.5 nats less likely .* grown by 1\.25/);
+    assert.equal(displacementWarning(at(0, -20, 0), at(50, -19, 1.25)), undefined);
+    assert.equal(displacementWarning(at(0, -20, 0), at(50, -24.5, -0.1)), undefined);
   });
 });
 
@@ -254,6 +366,7 @@ test("options that do not fit together are refused by their flag", async () => {
     ["--loss-weights 0", /--loss-weights takes numbers above 0, not "0"/],
     ["--loss-type exo_pair", /--label-smoothing must be above 0 with --loss-type exo_pair/],
     ["--loss-type kto --loss-type sft", /kto is of single answers/],
+    ["--loss-type simpo --implicit-reward-dir d", /--implicit-reward-dir is of policies with a reference/],
     ["--max-length 257", /--max-length 257 is more than the model's context of 256/],
   ];
   for (const [words, message] of cases) await refusal(run("refused", `--model ${llama} ${words}`), "usage", message);

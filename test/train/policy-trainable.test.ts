@@ -70,7 +70,8 @@ async function open(name: Name, golden: PolicyGolden, isPacked = false, changes:
     ...changes,
   });
   file.weights.close();
-  for (const one of laidOut) assert.ok(await fillReferences(one, length, rows, async (batch) => policy.logProbabilities(batch), stop));
+  for (const one of laidOut)
+    assert.ok(await fillReferences(one, [...one.rows.keys()], length, rows, async (batch) => policy.logProbabilities(batch), stop));
   if (targets !== undefined) goldenFactors(policy.trainedWeights());
   return { policy, batchOf: (step) => policyBatches(laidOut[step]!, length, rows)[0]! };
 }
