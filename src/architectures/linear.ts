@@ -10,6 +10,7 @@ import { repackQ4_0, repackQ4_1, repackQ8_0, type OffsetBlocks } from "../tensor
 import { transpose } from "../tensor/transpose.ts";
 import { emitAdapters, type Adapters } from "./adapters.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
+import { emitBlockProduct } from "./block-products.ts";
 import { emitByteProduct, storedBytes, type ByteType } from "./byte-products.ts";
 import { emitQuantizedRows } from "./quantized-rows.ts";
 
@@ -30,6 +31,8 @@ export interface LinearContext {
   scheme: LinearScheme;
   /** How weights of w8a8 are stored: int8 unless given. */
   byteType?: ByteType | undefined;
+  /** Of blocks4: see `emitBlockProduct`. */
+  neverAlone?: boolean | undefined;
   /** What is added for rows that have an adapter. */
   adapters?: Adapters | undefined;
 }
@@ -103,15 +106,8 @@ function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits
   const quantized = once(make);
   const data = external(context, `${name}.blocks${bits}`, "uint8", [outputs, blocks, (blockSize * bits) / 8], () => quantized().data);
   const scales = external(context, `${name}.blocks${bits}.scales`, "float32", [outputs * blocks], () => quantized().scales);
-  // accuracy_level 4 computes in int8; its rows do not depend on the batch (docs/LOG.md).
-  const attributes = {
-    K: { int: inputs },
-    N: { int: outputs },
-    bits: { int: bits },
-    block_size: { int: blockSize },
-    accuracy_level: { int: 4 },
-  };
-  return context.graph.microsoft("MatMulNBits", [x, data, scales], attributes);
+  const neverAlone = bits === 4 && context.neverAlone === true;
+  return emitBlockProduct(context.graph, x, { data, scales, inputs, outputs, bits, blockSize }, neverAlone);
 }
 
 /** The blocks' offsets times the sums of the inputs of each block: x Oᵀ with one input a block. */

@@ -11,7 +11,7 @@ import { prepareArtifacts, type NamedAdapter } from "../runtime/artifacts.ts";
 import { calibrationTexts } from "../runtime/calibration-texts.ts";
 import { CpuDecoder } from "../runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../runtime/device.ts";
-import { exactByteType } from "../runtime/integer-products.ts";
+import { probeKernels } from "../runtime/integer-products.ts";
 import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../text/chat-template.ts";
 import { encodeChat } from "../text/encode-chat.ts";
@@ -169,8 +169,9 @@ function modeOf({ quantization, reward }: ModelOptions): Quantization {
 }
 
 async function planOf(options: ModelOptions, config: DecoderConfig): Promise<QuantizationPlan> {
-  const exact = await exactByteType();
-  const plan = quantizationPlan(options.quantization, config.contextLength, exact);
+  const kernels = await probeKernels();
+  const { exact } = kernels;
+  const plan = quantizationPlan(options.quantization, config.contextLength, kernels);
   if (isByteCache(quantizationPlans[options.quantization].cacheType) && !isByteCache(plan.cacheType)) {
     const why = exact === undefined ? "this processor" : `contexts of more than ${longestByteCache} tokens`;
     options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);

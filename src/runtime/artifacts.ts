@@ -20,7 +20,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 13;
+export const formatVersion = 14;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -90,14 +90,14 @@ async function make(
 ): Promise<void> {
   const base = { config, weights, source: model.weights };
   const adapters = (options.adapters ?? []).map(({ adapter }) => adapter);
-  const { scheme, cacheType, byteType } = plan;
+  const { scheme, cacheType, byteType, neverAlone } = plan;
   const { withoutHead } = options;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
     const cacheScales = calibration && isByteCache(cacheType) ? cacheScalesFrom(calibration) : undefined;
-    const context = { ...base, data, scheme, byteType, smoothing };
+    const context = { ...base, data, scheme, byteType, neverAlone, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
       writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters, withoutHead }), data.fileName),

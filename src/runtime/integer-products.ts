@@ -1,13 +1,54 @@
 /**
- * @file Which of ONNX Runtime's 8-bit products are exact on this processor. Where x86 has no VNNI instructions, sums of two products of an
+ * @file What ONNX Runtime's integer products are on this processor. Where x86 has no VNNI instructions, sums of two products of an
  * unsigned and a signed byte are cut at 16 bits (ONNX Runtime, "Quantize ONNX models", section on U8S8 and saturation); those of two unsigned
- * bytes are not.
+ * bytes are not. And without AVX-512 a row alone is multiplied by 4-bit blocks in another order than several are (seen with 1.30).
  */
 
+import { emitBlockProduct } from "../architectures/block-products.ts";
 import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../architectures/byte-products.ts";
 import { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write.ts";
 import { loadSession, tensor } from "./session.ts";
+
+export interface ProcessorKernels {
+  /** The type of bytes whose products are exact; undefined for none. */
+  exact: ByteType | undefined;
+  /** Whether a row times 4-bit blocks has the same bits alone and among others. */
+  fourBitRowsAgree: boolean;
+}
+
+export async function probeKernels(): Promise<ProcessorKernels> {
+  return { exact: await exactByteType(), fourBitRowsAgree: await fourBitRowsAgree() };
+}
+
+/** Multiplies one row alone and beside itself. */
+async function fourBitRowsAgree(): Promise<boolean> {
+  const [inputs, outputs, blockSize] = [96, 64, 32];
+  const blocks = (outputs * inputs) / blockSize;
+  const graph = new Graph();
+  const bytes = Uint8Array.from({ length: (outputs * inputs) / 2 }, (_, at) => (at * 197) % 256);
+  const data = graph.constant("uint8", [outputs, inputs / blockSize, blockSize / 2], bytes);
+  const scales = graph.constant(
+    "float32",
+    [blocks],
+    Float32Array.from({ length: blocks }, (_, at) => Math.sin(at + 1)),
+  );
+  const x = graph.input("x", "float32", ["M", inputs]);
+  graph.output("y", emitBlockProduct(graph, x, { data, scales, inputs, outputs, bits: 4, blockSize }, false), "float32", ["M", outputs]);
+  const session = await loadSession(writeModel(graph), { threads: 1, spinning: false });
+  const row = Float32Array.from({ length: inputs }, (_, at) => Math.sin(7 * at));
+  const product = async (count: number): Promise<Float32Array> => {
+    const rows = new Float32Array(count * inputs);
+    for (let at = 0; at < count; at++) rows.set(row, at * inputs);
+    return (await session.run({ x: tensor("float32", rows, [count, inputs]) }, { y: null }))["y"]?.data as Float32Array;
+  };
+  try {
+    const [alone, among] = [await product(1), await product(5)];
+    return among.every((value, at) => value === alone[at % outputs]);
+  } finally {
+    await session.dispose();
+  }
+}
 
 /** The first type whose products are exact, in the order of their speed; undefined for none. */
 export async function exactByteType(): Promise<ByteType | undefined> {

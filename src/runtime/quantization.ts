@@ -4,12 +4,15 @@ import type { ByteType } from "../architectures/byte-products.ts";
 import { isByteCache, longestByteCache, type CacheType } from "../architectures/cached-attention.ts";
 import type { LinearScheme } from "../architectures/linear.ts";
 import type { Quantization } from "../config/options.ts";
+import type { ProcessorKernels } from "./integer-products.ts";
 
 export interface QuantizationPlan {
   scheme: LinearScheme;
   cacheType: CacheType;
   /** Of weights that are bytes with one scale an output. */
   byteType?: ByteType | undefined;
+  /** Rows of 4-bit blocks are never multiplied alone. */
+  neverAlone?: boolean | undefined;
 }
 
 export const quantizationPlans = {
@@ -20,14 +23,19 @@ export const quantizationPlans = {
 } as const satisfies Record<Quantization, QuantizationPlan>;
 
 /**
- * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches of floats.
- * @param exact the type of bytes whose products are exact on the processor; undefined for none: then nothing is multiplied that way
+ * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches of floats; where no product of
+ * bytes is exact, nothing is multiplied that way.
  */
-export function quantizationPlan(mode: Quantization, contextLength: number, exact: ByteType | undefined): QuantizationPlan {
+export function quantizationPlan(
+  mode: Quantization,
+  contextLength: number,
+  { exact, fourBitRowsAgree }: ProcessorKernels,
+): QuantizationPlan {
   const { scheme, cacheType } = quantizationPlans[mode];
   const exactCache = contextLength <= longestByteCache && exact !== undefined ? exact : "float16";
   return {
     cacheType: isByteCache(cacheType) ? exactCache : cacheType,
+    ...(scheme === "blocks4" && !fourBitRowsAgree ? { neverAlone: true } : {}),
     ...(scheme !== "w8a8" ? { scheme } : exact === undefined ? { scheme: "blocks8" } : { scheme, byteType: exact }),
   };
 }

@@ -13,7 +13,7 @@ import { openModel } from "../../src/formats/open-model.ts";
 import { prepareArtifacts } from "../../src/runtime/artifacts.ts";
 import { CpuDecoder } from "../../src/runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../../src/runtime/device.ts";
-import { exactByteType } from "../../src/runtime/integer-products.ts";
+import { probeKernels } from "../../src/runtime/integer-products.ts";
 import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../../src/text/chat-template.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
@@ -31,14 +31,15 @@ const maxTokens = 256;
 const defaultLimitNats = 0.02;
 
 /** What this processor multiplies exactly. */
-const bytes = await exactByteType();
+const kernels = await probeKernels();
+const bytes = kernels.exact;
 
 /** Every scheme with the other ways to store keys and values, to tell their costs apart. */
 const comparisons: Record<string, QuantizationPlan> = {
   "fp32, float16 cache": { scheme: "fp32", cacheType: "float16" },
   "fp32, 8-bit cache": { scheme: "fp32", cacheType: bytes ?? "int8" },
   "q8, float16 cache": { scheme: "blocks8", cacheType: "float16" },
-  "q4, float16 cache": { scheme: "blocks4", cacheType: "float16" },
+  "q4, float16 cache": { scheme: "blocks4", cacheType: "float16", neverAlone: !kernels.fourBitRowsAgree },
   "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16", byteType: bytes },
 };
 
@@ -89,7 +90,7 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   try {
     const reference = await open(quantizationPlans.fp32);
     const measured: Measured[] = [];
-    const served = quantizations.map((mode): [string, QuantizationPlan] => [mode, quantizationPlan(mode, config.contextLength, bytes)]);
+    const served = quantizations.map((mode): [string, QuantizationPlan] => [mode, quantizationPlan(mode, config.contextLength, kernels)]);
     const plans: [string, QuantizationPlan][] = [...served, ...Object.entries(comparisons)];
     for (const [label, plan] of plans) {
       say(`Preparing ${label}`);

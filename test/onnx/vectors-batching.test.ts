@@ -7,8 +7,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { uniform } from "../../src/engine/random.ts";
+import { emitBlockProduct } from "../../src/architectures/block-products.ts";
+import { probeKernels } from "../../src/runtime/integer-products.ts";
 import { Graph, type Value } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";
+
+const { fourBitRowsAgree } = await probeKernels();
 
 const hidden = 192;
 const outputs = 256;
@@ -23,14 +27,8 @@ function blocksOf(graph: Graph, x: Value, bits: 4 | 8): Value {
   const bytes = Uint8Array.from({ length: (outputs * hidden * bits) / 8 }, (_, i) => Math.floor(uniform(bits, i) * 256));
   const scales = randoms((outputs * hidden) / blockSize, 60, 0.02);
   const data = graph.constant("uint8", [outputs, hidden / blockSize, (blockSize * bits) / 8], bytes);
-  const attributes = {
-    K: { int: hidden },
-    N: { int: outputs },
-    bits: { int: bits },
-    block_size: { int: blockSize },
-    accuracy_level: { int: 4 },
-  };
-  return graph.microsoft("MatMulNBits", [x, data, graph.constant("float32", [scales.length], scales)], attributes);
+  const weights = { data, scales: graph.constant("float32", [scales.length], scales), inputs: hidden, outputs, bits, blockSize };
+  return emitBlockProduct(graph, x, weights, bits === 4 && !fourBitRowsAgree);
 }
 
 const lastAxis = { axis: { int: -1 } };

@@ -4,8 +4,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { uniform } from "../../src/engine/random.ts";
+import { emitByteProduct, storedBytes } from "../../src/architectures/byte-products.ts";
+import { exactByteType } from "../../src/runtime/integer-products.ts";
 import { Graph, type Value } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";
+
+/** What models are served with on this processor. */
+const byteType = (await exactByteType()) ?? "int8";
 
 const outputs = 48;
 const inputs = 96;
@@ -140,13 +145,8 @@ describe("a product of 8-bit rows and columns", () => {
           ],
           { axis: { int: 0 } },
         );
-        return graph.microsoft("MatMulIntegerToFloat", [
-          quantized,
-          graph.constant("int8", [inputs, outputs], w),
-          graph.float(1),
-          graph.constant("float32", [outputs], scales),
-          graph.constant("uint8", [], Uint8Array.of(128)),
-        ]);
+        const right = graph.constant(byteType, [inputs, outputs], storedBytes(w, byteType));
+        return emitByteProduct(graph, quantized, right, byteType, graph.constant("float32", [outputs], scales));
       },
       { x: new Tensor("float32", x, [rows, inputs]), scale: new Tensor("float32", rowScales, [rows]) },
       ["B", outputs],
