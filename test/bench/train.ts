@@ -5,10 +5,18 @@ import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
-import { loraRank, takeSteps, timedProcess, trainingKinds, type TimedSteps, type TrainingLoad } from "./load/training-steps.ts";
+import {
+  loraRank,
+  takeSteps,
+  timedProcess,
+  trainingKinds,
+  type TimedSteps,
+  type TrainingKind,
+  type TrainingLoad,
+} from "./load/training-steps.ts";
 import { trainingProductsSeconds } from "./load/training-products.ts";
 import { findTorch, torchSteps } from "./peers/torch.ts";
-import type { Check, Table } from "./report/bench-result.ts";
+import type { Cell, Check, Table } from "./report/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 import { median } from "./report/statistics.ts";
@@ -21,10 +29,11 @@ const plans = {
   quick: { rounds: 1, rows: 2, length: 128, steps: 3 },
 };
 
+const titles = { lora: "LoRA", full: "Full fine-tuning" } as const satisfies Record<TrainingKind, string>;
 const speedRatio = 1.5;
 /** Of the products alone, by shape. */
 const productRuns = 5;
-const productsAlone = "full the products alone";
+const productsAlone = (kind: TrainingKind): string => `${kind} the products alone speed`;
 const subjects = { bonsai: "bonsai", recompute: "bonsai, activations computed anew", torch: "PyTorch" } as const;
 
 async function measure(): Promise<void> {
@@ -35,8 +44,8 @@ async function measure(): Promise<void> {
     const torch = findTorch(say);
     const samples = new Samples();
     for (let round = 0; round < rounds; round++) {
-      samples.add(`${productsAlone} speed`, await productsAlonePerSecond(model, rows * length));
       for (const kind of trainingKinds) {
+        samples.add(productsAlone(kind), await productsAlonePerSecond(kind, model, rows * length));
         say(`Round ${round + 1} of ${rounds}, ${kind}`);
         const load: TrainingLoad = { kind, model, rows, length, steps, recompute: false };
         record(samples, `${kind} ${subjects.bonsai}`, await ourSteps(load), load);
@@ -51,19 +60,19 @@ async function measure(): Promise<void> {
         `${steps} steps, of which the first is not counted (the median of the others is a round's number). PyTorch trains a model of the same config with attention by sdpa; its weights are random.`,
       ].join("\n"),
       peers: torch === undefined ? {} : torch.versions,
-      tables: [...trainingKinds.map((kind) => table(kind, samples)), boundTable(samples)],
+      tables: [...trainingKinds.map((kind) => table(kind, samples)), boundsTable(samples)],
       checks: torch === undefined || profile === "quick" ? [] : trainingKinds.flatMap((kind) => checks(kind, samples)),
       raw: samples,
     };
   });
 }
 
-/** Tokens a second that a step of full fine-tuning would reach if it had nothing to do but its products with weights. */
-async function productsAlonePerSecond(model: string, tokens: number): Promise<number> {
+/** Tokens a second that a step would reach if it had nothing to do but its products with weights. */
+async function productsAlonePerSecond(kind: TrainingKind, model: string, tokens: number): Promise<number> {
   const file = openModel(model);
   const config = readDecoderConfig(file.config, file.path);
   file.weights.close();
-  return tokens / (await trainingProductsSeconds(config, tokens, availableParallelism(), productRuns));
+  return tokens / (await trainingProductsSeconds(kind, config, tokens, availableParallelism(), productRuns));
 }
 
 /** The last line of this program's output is its steps. */
@@ -80,7 +89,7 @@ function record(samples: Samples, subject: string, { seconds, peakMB }: TimedSte
 function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
   const against = `${kind} ${subjects.torch}`;
   return {
-    title: kind === "lora" ? "LoRA" : "Full fine-tuning",
+    title: titles[kind],
     columns: [
       { heading: "" },
       { heading: "tokens/s", digits: 0 },
@@ -101,16 +110,20 @@ function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
   };
 }
 
-function boundTable(samples: Samples): Table {
-  const against = `full ${subjects.torch} speed`;
+function boundsTable(samples: Samples): Table {
+  const row = (name: string, kind: TrainingKind, key: string): Cell[] => [
+    name,
+    samples.cell(key),
+    samples.ratioCell(key, `${kind} ${subjects.torch} speed`),
+  ];
   return {
-    title: "Full fine-tuning, and what bounds it",
-    note: "The products alone are those with the weights, forward and backward, by ONNX Runtime's kernels in float32: no attention, no norms, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
+    title: "What bounds a step",
+    note: "The products alone are those with the model's weights, by ONNX Runtime's kernels in float32: forward, by the inputs and, where they are trained, by the weights; no attention, no norms, no adapter, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
     columns: [{ heading: "" }, { heading: "tokens/s", digits: 0 }, { heading: "times PyTorch", digits: 2 }],
-    rows: [
-      ["a step", samples.cell(`full ${subjects.bonsai} speed`), samples.ratioCell(`full ${subjects.bonsai} speed`, against)],
-      ["the products alone", samples.cell(`${productsAlone} speed`), samples.ratioCell(`${productsAlone} speed`, against)],
-    ],
+    rows: trainingKinds.flatMap((kind) => [
+      row(`${titles[kind]}: a step`, kind, `${kind} ${subjects.bonsai} speed`),
+      row(`${titles[kind]}: the products alone`, kind, productsAlone(kind)),
+    ]),
   };
 }
 

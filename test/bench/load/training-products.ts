@@ -1,19 +1,28 @@
-/** @file The time of the matrix products of one step of full fine-tuning and nothing else: what no step over these products can go below. */
+/** @file The time of the matrix products of one step of training and nothing else: what no step over these products can go below. */
 
 import type { DecoderConfig } from "../../../src/architectures/decoder-config.ts";
 import { Graph, type Value } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
 import { loadSession, tensor, type Tensor } from "../../../src/runtime/session.ts";
 import { medianRunMs } from "./run-time.ts";
+import type { TrainingKind } from "./training-steps.ts";
 
 /** Columns of the head whose logits exist at once, as in training: 64 MiB of float32. */
 const logitsAtOnce = 2 ** 24;
 
 /**
- * Seconds: the products with the weights of every layer and of the head, forward, by the inputs and by the weights, of so many tokens. Those of attention
- * are left out. Weights and activations of one shape are the same arrays in all layers, which favours the caches.
+ * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights where those are trained, of so many
+ * tokens. Those of attention and of LoRA's factors are left out. Weights and activations of one shape are the same arrays in all layers, which favours the caches.
  */
-export async function trainingProductsSeconds(config: DecoderConfig, tokens: number, threads: number, runs: number): Promise<number> {
+export async function trainingProductsSeconds(
+  kind: TrainingKind,
+  config: DecoderConfig,
+  tokens: number,
+  threads: number,
+  runs: number,
+): Promise<number> {
+  const productsSeconds = async (rows: number, inputs: number, outputs: number): Promise<number> =>
+    runSeconds(kind, [rows, inputs, outputs], threads, runs);
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, layers } = config;
   const [queries, keys] = [heads * headDim, kvHeads * headDim];
   const layer = [
@@ -27,11 +36,17 @@ export async function trainingProductsSeconds(config: DecoderConfig, tokens: num
   ] as const;
   const rows = Math.min(tokens, Math.floor(logitsAtOnce / vocabSize));
   let seconds = 0;
-  for (const [inputs, outputs] of layer) seconds += layers * (await threeProductsSeconds(tokens, inputs, outputs, threads, runs));
-  return seconds + (tokens / rows) * (await threeProductsSeconds(rows, hiddenSize, vocabSize, threads, runs));
+  for (const [inputs, outputs] of layer) seconds += layers * (await productsSeconds(tokens, inputs, outputs));
+  return seconds + (tokens / rows) * (await productsSeconds(rows, hiddenSize, vocabSize));
 }
 
-async function threeProductsSeconds(rows: number, inputs: number, outputs: number, threads: number, runs: number): Promise<number> {
+/** Of one layer's products. */
+async function runSeconds(
+  kind: TrainingKind,
+  [rows, inputs, outputs]: readonly [number, number, number],
+  threads: number,
+  runs: number,
+): Promise<number> {
   const graph = new Graph();
   const feeds: Record<string, Tensor> = {};
   const given = (name: string, shape: [number, number]): Value => {
@@ -39,13 +54,10 @@ async function threeProductsSeconds(rows: number, inputs: number, outputs: numbe
     return graph.input(name, "float32", shape);
   };
   const [x, w, g] = [given("x", [rows, inputs]), given("w", [outputs, inputs]), given("g", [rows, outputs])];
-  const products = {
-    forward: graph.microsoft("FusedMatMul", [x, w], { transB: { int: 1 } }),
-    byInputs: graph.op("MatMul", [g, w]),
-    byWeights: graph.microsoft("FusedMatMul", [g, x], { transA: { int: 1 } }),
-  };
+  const products = [graph.microsoft("FusedMatMul", [x, w], { transB: { int: 1 } }), graph.op("MatMul", [g, w])];
+  if (kind === "full") products.push(graph.microsoft("FusedMatMul", [g, x], { transA: { int: 1 } }));
   // One number of each product is copied out.
-  const ends = Object.values(products).map((product) => graph.op("Slice", [product, graph.int64s(0, 0), graph.int64s(1, 1)]));
+  const ends = products.map((product) => graph.op("Slice", [product, graph.int64s(0, 0), graph.int64s(1, 1)]));
   graph.output("ends", graph.op("Concat", ends, { axis: { int: 0 } }), "float32", [ends.length, 1]);
   const session = await loadSession(writeModel(graph), { threads, spinning: true, asWritten: true });
   const ms = await medianRunMs(session, feeds, "ends", runs);
