@@ -26,8 +26,9 @@ export function emitBlockProduct(graph: Graph, x: Value, weights: BlockWeights, 
     block_size: { int: blockSize },
     accuracy_level: { int: 4 },
   };
+  const product = (rows: Value): Value => graph.microsoft("MatMulNBits", [rows, data, scales], attributes);
+  if (!neverAlone) return product(x);
   const first = graph.int64s(0);
-  const rows = neverAlone ? graph.op("Concat", [x, graph.op("Slice", [x, first, graph.int64s(1), first])], { axis: { int: 0 } }) : x;
-  const product = graph.microsoft("MatMulNBits", [rows, data, scales], attributes);
-  return neverAlone ? graph.op("Slice", [product, first, graph.int64s(-1), first]) : product;
+  const rows = graph.op("Concat", [x, graph.op("Slice", [x, first, graph.int64s(1), first])], { axis: { int: 0 } });
+  return graph.op("Slice", [product(rows), first, graph.int64s(-1), first]);
 }

@@ -5,7 +5,6 @@ import { availableParallelism, cpus } from "node:os";
 import { dirname, relative } from "node:path";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
-import { plainSampling } from "../engine/sampler.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { parseArguments } from "./command-arguments.ts";
@@ -26,7 +25,8 @@ import { mannerOf, mannerTable, winRateOf, type PolicyManner } from "./policy-co
 import { distanceBetween } from "./policy-distance.ts";
 import { runEvaluateReward } from "./evaluate-reward-command.ts";
 import { defaultCacheDir } from "./load-engine.ts";
-import { createProgress, type ProgressScale } from "./progress.ts";
+import { createProgress } from "./progress.ts";
+import { promptScale, sampledPieces } from "./prompt-samples.ts";
 import { resolveModels, servedId } from "./resolve-models.ts";
 
 const help = `Sample a policy's answers to prompts, and score them by the gold judge of the teddy world.
@@ -49,12 +49,6 @@ Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
 
 /** Prompts that are in flight at once. */
 const mostInFlight = 8;
-
-const promptScale: ProgressScale = {
-  amount: (done, total) => `${done}/${total} prompts`,
-  speed: (perSecond) => `${perSecond.toFixed(1)}/s`,
-  whole: (total) => `${total} prompts`,
-};
 
 interface Options {
   models: string[];
@@ -184,26 +178,13 @@ async function sample(
   model: string,
   messages: readonly Message[],
   index: number,
-  { samples, temperature, maxTokens, seed }: Options,
+  options: Options,
 ): Promise<{ answers: string[]; tokens: number[][] }> {
-  const answers = Array.from({ length: samples }, () => "");
-  const tokens = Array.from({ length: samples }, (): number[] => []);
-  const events = engine.generate({
-    model,
-    prompt: { kind: "messages", messages: [...messages] },
-    n: samples,
-    maxTokens,
-    sampling: { ...plainSampling, temperature },
-    seed: seed * 1_000_003 + index,
-    stop: [],
-    ignoreEos: false,
-    logprobs: undefined,
-    echo: false,
-  });
-  for await (const event of events) {
-    if (event.type !== "delta") continue;
-    answers[event.index] += event.text;
-    tokens[event.index]!.push(...event.tokenIds);
+  const answers = Array.from({ length: options.samples }, () => "");
+  const tokens = Array.from({ length: options.samples }, (): number[] => []);
+  for await (const piece of sampledPieces(engine, model, messages, index, options)) {
+    answers[piece.index] += piece.text;
+    tokens[piece.index]!.push(...piece.tokenIds);
   }
   return { answers, tokens };
 }

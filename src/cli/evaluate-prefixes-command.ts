@@ -8,7 +8,6 @@ import { prefixReport, prunedRows, type RecordedGroup } from "../bestofn/prefix-
 import type { RecordedAnswer } from "../bestofn/replay.ts";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/request.ts";
-import { plainSampling } from "../engine/sampler.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { writeWholeFile } from "../formats/written-file.ts";
@@ -25,6 +24,7 @@ import { readPrompts } from "./collect-prompts.ts";
 import { parseArguments, quotedWord } from "./command-arguments.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress } from "./progress.ts";
+import { promptScale, sampledPieces } from "./prompt-samples.ts";
 import { resolveModels, servedId } from "./resolve-models.ts";
 
 const help = `Measure what a reward model's judgement of beginnings is worth, for Best-of-N with prune: "auto".
@@ -108,11 +108,7 @@ async function record(engine: Engine, prompts: readonly (readonly Message[])[], 
     engine.models.find(({ id }) => id === servedId(options.rewardModel))!,
   );
   const isTeddy = prompts.every((prompt) => readQuestion(prompt) !== undefined);
-  const progress = createProgress(process.stderr, console.error, {
-    amount: (done, total) => `${done}/${total} prompts`,
-    speed: (perSecond) => `${perSecond.toFixed(1)}/s`,
-    whole: (total) => `${total} prompts`,
-  });
+  const progress = createProgress(process.stderr, console.error, promptScale);
   const groups: RecordedGroup[] = [];
   let [next, done] = [0, 0];
   const worker = async (): Promise<void> => {
@@ -130,31 +126,13 @@ async function record(engine: Engine, prompts: readonly (readonly Message[])[], 
   return groups;
 }
 
-async function sample(
-  engine: Engine,
-  messages: readonly Message[],
-  index: number,
-  { model, samples, temperature, maxTokens, seed }: PrefixOptions,
-): Promise<RecordedAnswer[]> {
-  const pieces = Array.from({ length: samples }, (): string[] => []);
-  const events = engine.generate({
-    model: servedId(model),
-    prompt: { kind: "messages", messages: [...messages] },
-    n: samples,
-    maxTokens,
-    sampling: { ...plainSampling, temperature },
-    seed: seed * 1_000_003 + index,
-    stop: [],
-    ignoreEos: false,
-    logprobs: undefined,
-    echo: false,
-  });
-  for await (const event of events) {
-    if (event.type !== "delta") continue;
+async function sample(engine: Engine, messages: readonly Message[], index: number, options: PrefixOptions): Promise<RecordedAnswer[]> {
+  const answers = Array.from({ length: options.samples }, () => ({ pieces: [] as string[] }));
+  for await (const { index: answer, text, tokenIds } of sampledPieces(engine, servedId(options.model), messages, index, options)) {
     // The text of several tokens counts as the last one's.
-    event.tokenIds.forEach((_, at) => pieces[event.index]!.push(at === event.tokenIds.length - 1 ? event.text : ""));
+    tokenIds.forEach((_, at) => answers[answer]!.pieces.push(at === tokenIds.length - 1 ? text : ""));
   }
-  return pieces.map((own) => ({ pieces: own }));
+  return answers;
 }
 
 /** Whole answers, and their beginnings of those lengths, each once. */

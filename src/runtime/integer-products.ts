@@ -17,7 +17,14 @@ export interface ProcessorKernels {
   fourBitRowsAgree: boolean;
 }
 
-export async function probeKernels(): Promise<ProcessorKernels> {
+let probed: Promise<ProcessorKernels> | undefined;
+
+/** The processor stays the same: it is probed once, however many models are opened. */
+export function probeKernels(): Promise<ProcessorKernels> {
+  return (probed ??= probe());
+}
+
+async function probe(): Promise<ProcessorKernels> {
   return { exact: await exactByteType(), fourBitRowsAgree: await fourBitRowsAgree() };
 }
 

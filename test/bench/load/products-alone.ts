@@ -7,6 +7,7 @@ import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts"
 import { loadLinear, locateDecoderWeights, type LinearWeight } from "../../../src/architectures/decoder-weights.ts";
 import { blocks8, blockSize8 } from "../../../src/architectures/linear.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
+import { emitBlockProduct } from "../../../src/architectures/block-products.ts";
 import { emitByteProduct, storedBytes } from "../../../src/architectures/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
 import { Graph } from "../../../src/onnx/graph.ts";
@@ -60,15 +61,18 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
       const blockSize = blockSize8(file.weights, head);
       const blocks = head.inputs / blockSize;
       const quantized = blocks8(file.weights, head);
-      const attributes = { K: head.inputs, N: head.outputs, bits: 8, block_size: blockSize, accuracy_level: 4 };
-      const product = into.microsoft(
-        "MatMulNBits",
-        [
-          hidden,
-          weight("head.blocks8", "uint8", [head.outputs, blocks, blockSize], () => quantized.data),
-          weight("head.scales", "float32", [head.outputs * blocks], () => quantized.scales),
-        ],
-        Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, { int: value }])),
+      const product = emitBlockProduct(
+        into,
+        hidden,
+        {
+          data: weight("head.blocks8", "uint8", [head.outputs, blocks, blockSize], () => quantized.data),
+          scales: weight("head.scales", "float32", [head.outputs * blocks], () => quantized.scales),
+          inputs: head.inputs,
+          outputs: head.outputs,
+          bits: 8,
+          blockSize,
+        },
+        false,
       );
       into.output("y:head", product, "float32", [1, head.outputs]);
     }
