@@ -13,18 +13,16 @@ import type { CandidateSources, PromptRow } from "../reward/candidates.ts";
 import { collectionReport } from "../reward/collection-report.ts";
 import { collectPrompt, type CollectedPrompt, type CollectionPlan } from "../reward/collection.ts";
 import { PreferenceWriter } from "../reward/preference-writing.ts";
-import { servedRewardModel } from "../reward/reward-model.ts";
-import { httpTextModel } from "../reward/text-model-http.ts";
-import { engineTextModel, type TextModel } from "../reward/text-model.ts";
 import { openWorkFolder } from "../train/work-folder.ts";
 import { judgeIdentity, makeJudge, readJudgeWord } from "./collect-judges.ts";
-import { collectHelp, readCollectOptions, type CollectOptions, type ModelPlace } from "./collect-options.ts";
+import { collectHelp, readCollectOptions, type CollectOptions } from "./collect-options.ts";
 import { readPrompts } from "./collect-prompts.ts";
 import { CollectionJournal } from "./collection-journal.ts";
 import { quotedWord } from "./command-arguments.ts";
+import { judgeMaterial, modelsOfJudges, namesInThisProcess, textModelAt, type ModelPlace } from "./judge-material.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress, type ProgressScale } from "./progress.ts";
-import { resolveModels, servedId } from "./resolve-models.ts";
+import { resolveModels } from "./resolve-models.ts";
 import { runSplitCommand } from "./split-command.ts";
 
 /** Requests in flight: enough that the engine always has rows to compute, few enough that its queue takes them. */
@@ -66,7 +64,7 @@ async function collect(options: CollectOptions, args: readonly string[]): Promis
   let engine: Engine | undefined;
   let journal: CollectionJournal | undefined;
   try {
-    const local = localModels(options);
+    const local = namesInThisProcess(modelsOf(options));
     engine = local.length === 0 ? undefined : await startModels(local, options);
     const settings = { ...settingsOf(options, engine, sha256), judges: identities };
     const plan = planOf(options, engine, stop.signal);
@@ -118,14 +116,9 @@ async function collectAll(
   return journal.collected.length >= rows.length;
 }
 
-/** Names of the models that this process holds. */
-function localModels({ policy, rewriter, judges, judgeUrl }: CollectOptions): string[] {
-  const places: ModelPlace[] = [policy, rewriter].filter((place) => place !== undefined);
-  for (const { kind, argument } of judges.map(readJudgeWord)) {
-    if (kind === "llm") places.push({ name: argument!, url: judgeUrl });
-    if (kind === "reward") places.push({ name: argument! });
-  }
-  return [...new Set(places.filter(({ url }) => url === undefined).map(({ name }) => name))];
+/** All models that are asked for answers or verdicts. */
+function modelsOf({ policy, rewriter, judges, judgeUrl }: CollectOptions): ModelPlace[] {
+  return [...[policy, rewriter].filter((place) => place !== undefined), ...modelsOfJudges(judges, judgeUrl)];
 }
 
 async function startModels(names: readonly string[], { quantization }: CollectOptions): Promise<Engine> {
@@ -159,32 +152,18 @@ function settingsOf(options: CollectOptions, engine: Engine | undefined, prompts
 }
 
 function planOf(options: CollectOptions, engine: Engine | undefined, signal: AbortSignal): CollectionPlan {
-  const { policy, rewriter, seed, form, pairs: pairsPerPrompt, judgeUrl, criterion, judgeTokens, equalBelow } = options;
-  const key = process.env["OPENAI_API_KEY"];
-  const apiKey = key === "" ? undefined : key;
-  const textModel = ({ name, url }: ModelPlace): TextModel =>
-    url === undefined ? engineTextModel(engine!, servedId(name)) : httpTextModel({ baseUrl: url, model: name, apiKey });
+  const { policy, rewriter, seed, form, pairs: pairsPerPrompt } = options;
   const maxTokens = policy?.maxTokens ?? 160;
   const sources: CandidateSources = {
-    policy: policy === undefined ? undefined : { ...policy, model: textModel(policy) },
+    policy: policy === undefined ? undefined : { ...policy, model: textModelAt(policy, engine) },
     rewriter:
-      rewriter === undefined ? undefined : { ...rewriter, model: textModel(rewriter), temperature: policy?.temperature ?? 1, maxTokens },
+      rewriter === undefined
+        ? undefined
+        : { ...rewriter, model: textModelAt(rewriter, engine), temperature: policy?.temperature ?? 1, maxTokens },
     seed,
     signal,
   };
-  const material = {
-    languageModel: (name: string) => textModel({ name, url: judgeUrl }),
-    rewardModel: (name: string) =>
-      servedRewardModel(
-        engine!,
-        engine!.models.find(({ id }) => id === servedId(name))!,
-      ),
-    criterion,
-    judgeTokens,
-    equalBelow,
-    seed,
-    signal,
-  };
+  const material = judgeMaterial(engine, options, signal);
   return { sources, judges: options.judges.map((name) => makeJudge(name, material)), form, pairsPerPrompt, seed };
 }
 

@@ -7,6 +7,7 @@ import { judgedForms, type JudgedForm } from "../reward/collection.ts";
 import { mostAnswers } from "../reward/judges.ts";
 import { scales, tieRules, type Scale, type TieRule } from "../reward/preference-writing.ts";
 import { parseArguments } from "./command-arguments.ts";
+import type { JudgeOptions, ModelPlace } from "./judge-material.ts";
 
 export const collectHelp = `Collect preferences: answers sampled from a policy or given with their prompts, and what judges say of them.
 
@@ -56,28 +57,17 @@ Labels:
   --threshold X         the mark from which a binary point is good (default: the median)
   --help, -h`;
 
-export interface ModelPlace {
-  name: string;
-  /** Absent for a model in this process. */
-  url?: string | undefined;
-}
-
-export interface CollectOptions {
+export interface CollectOptions extends JudgeOptions {
   prompts: string;
   limit: number | undefined;
   outputDir: string;
   resume: boolean;
-  seed: number;
   policy: (ModelPlace & { samples: number; temperature: number; maxTokens: number }) | undefined;
   quantization: Quantization;
   rewriter: (ModelPlace & { instruction: string }) | undefined;
   judges: string[];
-  judgeUrl: string | undefined;
-  criterion: string | undefined;
-  judgeTokens: number;
   form: JudgedForm;
   pairs: number | undefined;
-  equalBelow: number;
   scale: Scale;
   ties: TieRule;
   noise: number;
@@ -154,13 +144,14 @@ export function numberOf(flag: string, text: string, { least, most = Number.MAX_
   throw wrong(`--${flag}`, `is ${JSON.stringify(text)}; it must be ${whole ? "an integer" : "a number"} ${range}`);
 }
 
-function oneOf<const T extends string>(flag: string, text: string, choices: readonly T[]): T {
+export function oneOf<const T extends string>(flag: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((known) => known === text);
   if (choice === undefined) throw wrong(`--${flag}`, `is ${JSON.stringify(text)}; it must be one of ${choices.join(", ")}`);
   return choice;
 }
 
-function requireUrl(flag: string): (text: string) => string {
+/** Reads an address. */
+export function requireUrl(flag: string): (text: string) => string {
   return (text) => {
     if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
     throw wrong(`--${flag}`, `is ${JSON.stringify(text)}; it must be an address such as http://127.0.0.1:8000/v1`);

@@ -12,16 +12,25 @@ import { readJsonLines } from "../train/json-lines.ts";
 /** Given answers, samples and a rewrite of each are at most as many as judges take. */
 const mostGiven = mostAnswers / 4;
 
+export interface ReadPromptRow extends PromptRow {
+  /** Whether it asks for what should be turned down, where the file says so. */
+  unsafe?: boolean | undefined;
+}
+
 export interface ReadPrompts {
   /** At least one. */
-  rows: PromptRow[];
+  rows: ReadPromptRow[];
   /** Of the whole file, also where it is read in part. */
   sha256: string;
 }
 
-/** @param limit prompts from the file's beginning. @throws BonsaiError `file_not_found`; `invalid_dataset`, naming line and field. */
-export function readPrompts(path: string, limit: number | undefined): ReadPrompts {
-  const rows: PromptRow[] = [];
+/**
+ * @param limit prompts from the file's beginning
+ * @param check throws for a row that does not do
+ * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming line and field.
+ */
+export function readPrompts(path: string, limit: number | undefined, check?: (row: ReadPromptRow, place: RowPlace) => void): ReadPrompts {
+  const rows: ReadPromptRow[] = [];
   const lines = readJsonLines(path);
   for (;;) {
     const next = lines.next();
@@ -30,11 +39,21 @@ export function readPrompts(path: string, limit: number | undefined): ReadPrompt
       return { rows, sha256: next.value.sha256 };
     }
     // Lines beyond the limit are read for the hash alone.
-    if (limit === undefined || rows.length < limit) rows.push(readPromptRow(next.value.row, { path, line: next.value.line }));
+    if (limit !== undefined && rows.length >= limit) continue;
+    const place = { path, line: next.value.line };
+    const row = readPromptRow(next.value.row, place);
+    check?.(row, place);
+    rows.push(row);
   }
 }
 
-function readPromptRow(row: JsonObject, place: RowPlace): PromptRow {
+function readPromptRow(row: JsonObject, place: RowPlace): ReadPromptRow {
+  const { unsafe } = row;
+  if (unsafe !== undefined && typeof unsafe !== "boolean") throw rowError(place, "unsafe", "must be true or false");
+  return { ...readPromptAndAnswers(row, place), ...(unsafe === undefined ? {} : { unsafe }) };
+}
+
+function readPromptAndAnswers(row: JsonObject, place: RowPlace): PromptRow {
   if (row["messages"] !== undefined) {
     const messages = requireMessages(row["messages"], "messages", place) as Message[];
     const last = messages.at(-1)!;

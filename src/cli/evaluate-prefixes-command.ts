@@ -25,7 +25,7 @@ import { parseArguments, quotedWord } from "./command-arguments.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import { createProgress } from "./progress.ts";
 import { promptScale, sampledPieces } from "./prompt-samples.ts";
-import { resolveModels, servedId } from "./resolve-models.ts";
+import { allServed, resolveModels, servedId } from "./resolve-models.ts";
 
 const help = `Measure what a reward model's judgement of beginnings is worth, for Best-of-N with prune: "auto".
 
@@ -67,8 +67,15 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
   if (options === undefined) return console.log(help);
   const prompts = readPrompts(options.prompts, options.limit).rows.map(({ prompt }) => conversationOf(prompt));
   const served = await resolveModels([options.model, options.rewardModel], console.error);
-  const folder = served.find(({ id }) => id === servedId(options.rewardModel))!.path;
+  const rewardModelId = servedId(options.rewardModel);
+  const folder = allServed(served).find(({ id }) => id === rewardModelId)!.path;
   const config = existsSync(join(folder, rewardConfigFile)) ? readRewardConfig(folder) : undefined;
+  if (options.write && config === undefined)
+    throw new BonsaiError(
+      "usage",
+      `--write keeps the measurement in the reward model's ${rewardConfigFile}, and ${rewardModelId} has none: leave --write out, or name a folder that has one.`,
+      { param: "--write" },
+    );
   const engine = await startEngine({
     ...defaultConfig(),
     quantization: "fp32",
@@ -95,7 +102,7 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
     `Measured by \`npm run evaluate -- prefixes ${args.map(quotedWord).join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
   ];
   console.log(report.join("\n"));
-  if (!options.write || config === undefined) return;
+  if (config === undefined || !options.write) return;
   writeRewardConfig(folder, { ...config, prefixes: measured.correlations.length === 0 ? undefined : measured });
   const card = join(folder, "README.md");
   if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Beginnings", report.join("\n"))]);

@@ -33,7 +33,7 @@ import { learningCurve } from "./learning-curve.ts";
 import { defaultCacheDir } from "./load-engine.ts";
 import type { ServedModel } from "./adapter-base.ts";
 import { createProgress } from "./progress.ts";
-import { resolveModels, servedId } from "./resolve-models.ts";
+import { allServed, resolveModels, servedId } from "./resolve-models.ts";
 
 export const evaluateRewardHelp = `Evaluate reward models: how often the preferred answer has the higher score.
 
@@ -95,8 +95,7 @@ async function writeLearningCurve(
   served: readonly ServedModel[],
   measured: string,
 ): Promise<void> {
-  // An adapter is served below its base.
-  const all = served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? [])]);
+  const all = allServed(served);
   const { lines, chart } = await learningCurve(
     set,
     models.map((word) => all.find(({ id }) => id === servedId(word))!.path),

@@ -4,25 +4,35 @@ import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { goldDimensions, type GoldSummary } from "../teddy/gold-report.ts";
 import type { PolicyManner } from "./policy-comparison.ts";
+import type { JudgedPolicies } from "./policy-judging.ts";
+
+export interface PolicyChart {
+  /** By policy; empty where gold does not judge. */
+  gold: readonly { name: string; summary: GoldSummary }[];
+  manners: readonly PolicyManner[];
+  judged: readonly JudgedPolicies[];
+  baseline: string | undefined;
+}
 
 /** An SVG document that reads on light and on dark pages: bars with 95% intervals. */
-export async function policyChart(
-  policies: readonly { name: string; summary: GoldSummary }[],
-  manners: readonly PolicyManner[],
-  baseline: string | undefined,
-): Promise<string> {
-  const scores = policies.flatMap(({ name, summary }) =>
+export async function policyChart({ gold, manners, judged, baseline }: PolicyChart): Promise<string> {
+  const scores = gold.flatMap(({ name, summary }) =>
     goldDimensions.map((dimension) => {
       const { mean, margin } = summary.single[dimension];
       return { name, what: dimension, value: mean, low: Math.max(0, mean - margin), high: Math.min(1, mean + margin) };
     }),
   );
-  const shares = manners.flatMap(({ name, winRate, declinesUnsafe, declinesSafe }) =>
-    ([[`better than ${baseline}`, winRate], ["declines unsafe", declinesUnsafe], ["declines safe", declinesSafe]] as const).flatMap(([what, share]) =>
-      share === undefined ? [] : [{ name, what, value: share.share, low: share.low, high: share.high }],
-    ),
-  ); // prettier-ignore
-  const names = policies.map(({ name }) => name);
+  const wins = judged.flatMap(({ judge, wins: rates }) =>
+    [...rates].map(([name, { all }]) => ({ name, what: `better than ${baseline}, by ${judge}`, share: all })),
+  );
+  const declines = manners.flatMap(({ name, declinesUnsafe, declinesSafe }) => [
+    { name, what: "declines unsafe", share: declinesUnsafe },
+    { name, what: "declines safe", share: declinesSafe },
+  ]);
+  const shares = [...wins, ...declines].flatMap(({ name, what, share }) =>
+    share === undefined ? [] : [{ name, what, value: share.share, low: share.low, high: share.high }],
+  );
+  const names = manners.map(({ name }) => name);
   const panel = (title: string, values: readonly { what: string }[]): object => ({
     title,
     width: { step: 22 },
@@ -45,7 +55,10 @@ export async function policyChart(
   });
   const specification = {
     background: "white",
-    hconcat: [panel("gold scores, 95% intervals", scores), ...(shares.length === 0 ? [] : [panel("shares of answers", shares)])],
+    hconcat: [
+      ...(scores.length === 0 ? [] : [panel("gold scores, 95% intervals", scores)]),
+      ...(shares.length === 0 ? [] : [panel("shares of answers, 95% intervals", shares)]),
+    ],
     config: { legend: { orient: "top" } },
   } as TopLevelSpec;
   const view = new View(parse(compile(specification).spec), { renderer: "none" });

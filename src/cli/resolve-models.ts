@@ -153,8 +153,13 @@ async function withAdapters(all: readonly FoundModel[], present: readonly FoundM
     (base!.heads ??= []).push(headOver(head, policy));
   }
   for (const reward of implicit) putImplicit(reward, served);
-  requireUniqueIds(served.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? []), ...(model.implicitRewards ?? [])]));
+  requireUniqueIds(allServed(served));
   return served;
+}
+
+/** Models with all that is served over them. */
+export function allServed(models: readonly ServedModel[]): FoundModel[] {
+  return models.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? []), ...(model.implicitRewards ?? [])]);
 }
 
 /** Puts an implicit reward to its policy; one whose policy or reference is not served is left out. */

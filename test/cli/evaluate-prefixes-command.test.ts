@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test";
 import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
+import { goldenPath } from "../architectures/goldens.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -52,6 +53,39 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   assert.ok(readFileSync(join(rewardModel, "README.md"), "utf8").includes("## Beginnings"));
   // The same seed, the same measurement.
   assert.equal(written.output.split("\n")[4], output.split("\n")[4]);
+});
+
+test("--write is refused at once where the reward model has no reward.json to keep the measurement in", async (context) => {
+  writeFileSync(prompts, `${JSON.stringify({ prompt: prompt(5, 0, "held-out").messages })}\n`);
+  const policy = join("models", "teddy-sft");
+  const { status, errors } = await evaluate(context, "--model", policy, "--reward-model", join("models", "teddy-base"), "--prompts", prompts, "--write"); // prettier-ignore
+  assert.deepEqual([status, /--write keeps the measurement in the reward model's reward\.json, and teddy-base has none/.test(errors)], [2, true], errors); // prettier-ignore
+});
+
+test("a reward model that is an adapter is measured over its base, and keeps the measurement beside its weights", async (context) => {
+  const base = goldenPath("llama");
+  const adapter = join(folder, "adapter");
+  cpSync(join(base, "../../rewards/adapter"), adapter, { recursive: true });
+  const config = join(adapter, "adapter_config.json");
+  writeFileSync(config, JSON.stringify({ ...(JSON.parse(readFileSync(config, "utf8")) as object), base_model_name_or_path: base }));
+  writeFileSync(prompts, ["say cat", "say dog", "hello"].map((text) => `${JSON.stringify({ prompt: text })}\n`).join(""));
+  const args = [
+    "--model",
+    base,
+    "--reward-model",
+    adapter,
+    "--prompts",
+    prompts,
+    "--samples",
+    "4",
+    "--lengths",
+    "2,4",
+    "--max-tokens",
+    "8",
+  ];
+  const { status, errors } = await evaluate(context, ...args, "--write");
+  assert.equal(status, 0, errors);
+  assert.match(readRewardConfig(adapter).prefixes!.reference, /^3 prompts, 4 answers of llama/);
 });
 
 test("wrong usage names the flag", async (context) => {
