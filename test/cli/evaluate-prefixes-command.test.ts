@@ -77,7 +77,7 @@ test("a reward model that is an adapter is measured over its base, and keeps the
     "--prompts",
     prompts,
     "--samples",
-    "4",
+    "16",
     "--lengths",
     "2,4",
     "--max-tokens",
@@ -85,7 +85,7 @@ test("a reward model that is an adapter is measured over its base, and keeps the
   ];
   const { status, errors } = await evaluate(context, ...args, "--write");
   assert.equal(status, 0, errors);
-  assert.match(readRewardConfig(adapter).prefixes!.reference, /^3 prompts, 4 answers of llama/);
+  assert.match(readRewardConfig(adapter).prefixes!.reference, /^3 prompts, 16 answers of llama/);
 });
 
 test("wrong usage names the flag", async (context) => {
