@@ -49,9 +49,9 @@ function teddy(): Stage[] {
     work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
     from: { files },
   });
-  const publish = (name: string): Stage => ({
+  const publish = (name: string, itsRewardModel?: string): Stage => ({
     name: `publish ${name}`,
-    work: { here: () => publishModel(inWork(name), name) },
+    work: { here: () => publishModel(inWork(name), name, itsRewardModel) },
     from: { files: [inWork(name, "model.safetensors")] },
   });
   const weights = (name: string): string => join(model(name), "model.safetensors");
@@ -127,7 +127,7 @@ function teddy(): Stage[] {
       },
       [weights("teddy-base"), inWork("sft.jsonl"), inWork("sft-held-out.jsonl")],
     ),
-    publish("teddy-sft"),
+    publish("teddy-sft", "teddy-rm"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
     sample("pairs", "raters", inWork("prompts.jsonl"), 2),

@@ -1,7 +1,8 @@
 /** @file What a recipe is made of: stages, each a command that can be run alone, and where they leave their work. */
 
-import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { modelDefaultsFile } from "../../src/cli/model-defaults.ts";
 
 export interface Stage {
   name: string;
@@ -30,10 +31,15 @@ export function flagWords(flags: Readonly<Record<string, string | number | true>
 const publishedFiles =
   /^(README\.md|.*\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
 
-/** Copies a trained model to its folder of models/, in place of the one that is there. */
-export function publishModel(from: string, name: string): void {
+/**
+ * Copies a trained model to its folder of models/, in place of the one that is there.
+ * @param rewardModel Of a policy: the reward model of its Best-of-N where a request names none.
+ */
+export function publishModel(from: string, name: string, rewardModel?: string): void {
   const to = join("models", name);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
   for (const file of readdirSync(from)) if (publishedFiles.test(file)) cpSync(join(from, file), join(to, file));
+  if (rewardModel !== undefined)
+    writeFileSync(join(to, modelDefaultsFile), `${JSON.stringify({ best_of_options: { reward_model: rewardModel } }, undefined, 2)}\n`);
 }

@@ -10,6 +10,7 @@ import type { RewardDescription } from "../engine/reward-description.ts";
 import type { ImplicitRewardOptions, PolicyHeadOptions } from "../engine/reward-model.ts";
 import { adapterConfigFile } from "../formats/peft-adapter.ts";
 import { readRewardConfig, rewardConfigFile } from "../reward/reward-config.ts";
+import { readModelDefaults } from "./model-defaults.ts";
 
 /** A model, or an adapter that does not know its base yet. */
 export interface FoundModel {
@@ -23,6 +24,8 @@ export interface FoundModel {
 export interface DescribedModel extends FoundModel {
   /** What its outputs mean; policies have none. */
   reward?: RewardDescription;
+  /** Of a policy: id of the reward model that its folder names for Best-of-N. */
+  rewardModel?: string;
 }
 
 export interface ServedModel extends DescribedModel {
@@ -80,9 +83,9 @@ export function implicitOver({ id, path }: FoundModel, policyId: string, referen
   };
 }
 
-/** The model with what its outputs mean, where it is a reward model. */
+/** The model with what its outputs mean, where it is a reward model, and with its defaults where it is a policy. */
 export function described(model: FoundModel): DescribedModel {
-  return isRewardModel(model) ? { ...model, reward: readRewardConfig(model.path) } : { ...model };
+  return isRewardModel(model) ? { ...model, reward: readRewardConfig(model.path) } : { ...model, ...readModelDefaults(model.path) };
 }
 
 /** A head whose policy is served as `policy`. */

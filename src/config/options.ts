@@ -42,9 +42,9 @@ export const ConfigSchema = Type.Object(
       annotate({
         group: "Models",
         metavar: "NAME",
-        description: "Reward model of requests with best_of that name none",
+        description: "Reward model of requests with best_of that name none, to a policy that has none of its own",
         default: "",
-        defaultText: "the one over the policy's own hidden states, else the only one that is served",
+        defaultText: "the only one that is served",
       }),
     ),
     rewardEnsemble: Type.Array(

@@ -57,8 +57,9 @@ class ImplicitScorer implements Scorer {
       .digest("hex")
       .slice(0, 12);
     const [{ info }, { info: other }] = models;
+    const { rewardModel: _, ...rest } = info;
     this.info = {
-      ...info,
+      ...rest,
       id,
       kind: "reward",
       base: info.id,

@@ -35,6 +35,8 @@ export interface ModelOptions {
   path: string;
   /** Of a reward model with weights of its own. */
   reward?: RewardDescription | undefined;
+  /** Of a policy: id of the reward model of its Best-of-N where nobody names one. */
+  rewardModel?: string | undefined;
   /** Of an encoder that `path` is an adapter of: its folder. Each such adapter is served by weights of its own. */
   encoder?: string | undefined;
   /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
@@ -60,6 +62,8 @@ export interface AdapterOptions {
   path: string;
   /** Of an adapter that is a reward model. */
   reward?: RewardDescription | undefined;
+  /** As of a model; absent is its base's. */
+  rewardModel?: string | undefined;
 }
 
 export interface Model {
@@ -138,11 +142,13 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
         device: device.name,
         hasChatTemplate: template !== undefined,
         fingerprint,
+        ...(options.rewardModel === undefined ? {} : { rewardModel: options.rewardModel }),
       },
     };
-    const tuned = (options.adapters ?? []).map(({ id, path, reward: description }, index): Model => {
+    const tuned = (options.adapters ?? []).map(({ id, path, reward: description, rewardModel }, index): Model => {
       const cacheScope = `${fingerprint}-${index + 1}`;
-      const info = { ...base.info, id, base: base.info.id, created: createdAt(path), fingerprint: cacheScope };
+      const own = rewardModel === undefined ? {} : { rewardModel };
+      const info = { ...base.info, id, base: base.info.id, created: createdAt(path), fingerprint: cacheScope, ...own };
       const weight = adapters[index]?.adapter.score;
       return withScore(
         { ...base, adapter: index, cacheScope, contentHash: tunedContentHash(file.contentHash, adapters[index]!.contentHash), info },

@@ -145,6 +145,8 @@ export interface ModelInfo {
   quantization: string;
   device: string;
   hasChatTemplate: boolean;
+  /** Of a policy: the reward model that its folder, or that of its base, names for Best-of-N; it may not be served. */
+  rewardModel?: string | undefined;
   /** Hash of weights, quantisation and program version: answers can change only when it does. */
   fingerprint: string;
   /** Of a reward model that is no ensemble. */

@@ -98,8 +98,9 @@ export function tunedContentHash(base: string, adapter: string): string {
 /** A reward model as it is listed. Its fingerprint changes with the head and with what makes its outputs rewards. */
 export function scoringInfo(info: ModelInfo, { reward, head }: ScoringPart): ModelInfo {
   const own = createHash("sha256").update(JSON.stringify(reward)).update(head.bytes).digest("hex").slice(0, 12);
+  const { rewardModel: _, ...rest } = info;
   return {
-    ...info,
+    ...rest,
     kind: "reward",
     contextLength: Math.min(info.contextLength, reward.maxLength),
     fingerprint: `${info.fingerprint}-${own}`,

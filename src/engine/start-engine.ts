@@ -14,7 +14,7 @@ import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
 
 export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
-  models: readonly Pick<ModelOptions, "id" | "path" | "reward" | "encoder" | "adapters" | "heads" | "implicitRewards">[];
+  models: readonly Pick<ModelOptions, "id" | "path" | "reward" | "rewardModel" | "encoder" | "adapters" | "heads" | "implicitRewards">[];
   /** Reward models that are made of others. */
   ensembles?: readonly NamedEnsemble[];
   /** Threads that compute; 0 takes one for each core. */

@@ -29,7 +29,8 @@ const Options = Type.Object(
     reward_model: nullable(
       Type.String({
         ...modelName,
-        description: "Id of the reward model; absent: the one over this policy's own states, else the server's default, else the only one.",
+        description:
+          "Id of the reward model; absent: the one over this policy's own states, else the one that the policy's card names, else the server's default, else the only one.",
       }),
     ),
     strategy: nullable(

@@ -21,6 +21,9 @@ export const Model = Type.Object(
       device: Type.String(),
       has_chat_template: Type.Boolean({ description: "Without one, only /v1/completions can use the model." }),
       fingerprint: Type.String(),
+      reward_model: Type.Optional(
+        Type.String({ description: "Of a policy whose folder names one: the reward model of its Best-of-N, where that is served." }),
+      ),
       reward: Type.Optional(
         Type.Object(
           {
@@ -67,6 +70,7 @@ export const toModel = (info: ModelInfo): Model => ({
     device: info.device,
     has_chat_template: info.hasChatTemplate,
     fingerprint: info.fingerprint,
+    ...(info.rewardModel === undefined ? {} : { reward_model: info.rewardModel }),
     ...(info.reward === undefined ? {} : { reward: toRewardCard(info.reward) }),
     ...(info.ensemble === undefined ? {} : { ensemble: toEnsembleCard(info.ensemble) }),
   },

@@ -89,10 +89,12 @@ export class BestOfServing {
     return { ...options, strategy, rewardModel };
   }
 
-  /** The reward model over the policy's own states, else the server's default, else the only one. */
+  /** The reward model over the policy's own states, else the one that the policy names, else the server's default, else the only one. */
   #usualRewardModel(engine: Engine, policy: ModelInfo): string | undefined {
     const served = engine.models.filter(({ kind }) => kind === "reward");
-    const own = served.find(({ base, reward }) => base === policy.id && reward?.form === "policy-head");
+    const own =
+      served.find(({ base, reward }) => base === policy.id && reward?.form === "policy-head") ??
+      served.find(({ id }) => id === policy.rewardModel);
     const { rewardModel } = this.#config;
     return own?.id ?? (rewardModel === "" ? (served.length === 1 ? served[0]!.id : undefined) : rewardModel);
   }

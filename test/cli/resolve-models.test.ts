@@ -153,6 +153,41 @@ describe("models to serve", () => {
     await rejectsWith(resolveModels([join(folder, "none")], quiet, options), "usage", /holds no model/);
   });
 
+  test("have the defaults of a bonsai.json in their folder or beside their file, which holds nothing else", async () => {
+    const defaults = JSON.stringify({ best_of_options: { reward_model: "rm" } });
+    const files = {
+      "teddy/config.json": "{}",
+      "teddy/model.safetensors": "",
+      "teddy/bonsai.json": defaults,
+      "bear/bear.gguf": "",
+      "bear/bonsai.json": defaults,
+      "plain/plain.gguf": "",
+    };
+    const folder = modelsFolder(files);
+    const served = await resolveModels(["teddy", "bear", "plain"], quiet, { modelsFolder: folder, catalog });
+    assert.deepEqual(
+      served.map(({ id, rewardModel }) => [id, rewardModel]),
+      [
+        ["teddy", "rm"],
+        ["bear", "rm"],
+        ["plain", undefined],
+      ],
+    );
+    for (const wrong of [
+      {},
+      { best_of_options: {} },
+      { best_of_options: { reward_model: 1 } },
+      { best_of_options: { reward_model: "rm" }, seed: 1 },
+    ]) {
+      const other = modelsFolder({ ...files, "teddy/bonsai.json": JSON.stringify(wrong) });
+      await rejectsWith(
+        resolveModels(["teddy"], quiet, { modelsFolder: other, catalog }),
+        "invalid_model_file",
+        /teddy\/bonsai\.json must be \{"best_of_options": \{"reward_model": NAME\}\}/,
+      );
+    }
+  });
+
   test("must have ids of their own", async () => {
     const folder = modelsFolder({ "bear/bear.gguf": "" });
     await rejectsWith(

@@ -166,6 +166,26 @@ describe("an answer to best_of", () => {
     );
   });
 
+  test("goes by the reward model that the policy's folder names, before the server's default, where that model is served", async (t) => {
+    const usedBy = async (model: string, config: object, engine: object): Promise<string | null | undefined> => {
+      const fixture = await startFixture(t, config, engine);
+      return (await chat(fixture, { model, best_of: 2 })).json<ChatCompletion>().best_of?.reward_model;
+    };
+    const engine = { rewardIds: ["second", "third"], namedReward: "second" };
+    assert.equal(await usedBy("scripted", {}, engine), "second");
+    assert.equal(await usedBy("scripted", { rewardModel: "third" }, engine), "second");
+    assert.equal(await usedBy("org/scripted", { rewardModel: "third" }, engine), "third");
+    assert.equal(await usedBy("scripted", { rewardModel: "third" }, { ...engine, namedReward: "gone" }), "third");
+    assert.equal(await usedBy("scripted", {}, { ...engine, hasHead: true }), "own");
+    const fixture = await startFixture(t, {}, { ...engine, namedReward: "gone" });
+    await assertRefused(
+      chat(fixture, { best_of: 2 }),
+      "invalid_request",
+      "best_of_options.reward_model",
+      /served are reward, second, third/,
+    );
+  });
+
   test("prunes by the beginnings, and drops no answer that came to its end before", async (t) => {
     const fixture = await startFixture(t);
     const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: [{ at: 0.25, keep: 0.25 }] } };

@@ -34,6 +34,10 @@ export interface ScriptedEngineOptions {
   maxQueuedSequences?: number;
   contextLength?: number;
   ids?: string[];
+  /** Names of further reward models. */
+  rewardIds?: string[];
+  /** The reward model that the first policy names as its own. */
+  namedReward?: string;
   /** Whether "own" is there, which reads the states of the first policy. */
   hasHead?: boolean;
   /** Awaited before every token: a test can hold the engine there. */
@@ -93,7 +97,10 @@ export class ScriptedEngine implements Engine {
     this.models = [
       ...(options.ids ?? ["scripted", "org/scripted", "no-template"]).map((id) => scriptedModel(id, this.#options.contextLength)),
       { ...reward, reward: { ...scriptedReward, prefixes: options.prefixes } },
+      ...(options.rewardIds ?? []).map((id) => scriptedModel(id, this.#options.contextLength, "reward")),
     ];
+    if (options.namedReward !== undefined)
+      this.models = [{ ...this.models[0]!, rewardModel: options.namedReward }, ...this.models.slice(1)];
     if (options.hasHead !== true) return;
     const head = { id: "own", base: this.models[0]!.id, reward: { ...scriptedReward, form: "policy-head" as const } };
     this.models = [...this.models, { ...scriptedModel("own", this.#options.contextLength, "reward"), ...head }];
