@@ -19,6 +19,10 @@ export interface ServerContext {
 }
 
 declare module "fastify" {
+  interface FastifyRequest {
+    /** Tells clients apart: the digest of the key that the request came with; empty where the server asks for none. */
+    client: string;
+  }
   interface FastifyContextConfig {
     /** Answers without a key. */
     isPublic?: boolean;

@@ -18,21 +18,26 @@ export interface OpenResponse {
 const randomId = (kind: "resp" | "msg"): string => `${kind}_${randomBytes(24).toString("hex")}`;
 
 /**
+ * @param client Whose stored responses it may continue, and to whose it adds.
  * @param own Of a connection: keeps its responses whatever `store` says, since they go with it.
  * @param signal Ends the events.
  * @throws BonsaiError as `openChat` does, and `previous_response_not_found`
  */
-export function openResponse(context: ServerContext, body: ResponseRequest, signal: AbortSignal, own?: ResponseStore): OpenResponse {
+export function openResponse(
+  context: ServerContext,
+  body: ResponseRequest,
+  { client, signal, own }: { client: string; signal: AbortSignal; own?: ResponseStore },
+): OpenResponse {
   const stores = [...(own === undefined ? [] : [own]), context.responses];
-  const conversation = [...previousMessages(body, stores), ...inputMessages(body)];
+  const conversation = [...previousMessages(body, stores, client), ...inputMessages(body)];
   const { model, asked, events } = inTermsOfResponses(() => openChat(context, toChatRequest(body, conversation), signal));
   const head = { id: randomId("resp"), created: Math.floor(Date.now() / 1000), model: model.id, system_fingerprint: model.fingerprint };
   const encoder = new ResponseEncoder(beginResponse(head, body), randomId("msg"), asked?.returnCandidates);
 
   const keep = (): void => {
     const whole: PlainMessage[] = [...conversation, { role: "assistant", content: encoder.text }];
-    if (body.store ?? true) context.responses.keep(head.id, whole);
-    own?.keep(head.id, whole);
+    if (body.store ?? true) context.responses.keep(head.id, whole, client);
+    own?.keep(head.id, whole, client);
   };
   async function* told(): AsyncGenerator<ResponseEvent[], void, undefined> {
     try {
@@ -48,15 +53,23 @@ export function openResponse(context: ServerContext, body: ResponseRequest, sign
   return { encoder, events: told() };
 }
 
-function previousMessages({ previous_response_id: id }: ResponseRequest, stores: readonly ResponseStore[]): readonly PlainMessage[] {
+function previousMessages(
+  { previous_response_id: id }: ResponseRequest,
+  stores: readonly ResponseStore[],
+  client: string,
+): readonly PlainMessage[] {
   if (id === undefined || id === null) return [];
   for (const store of stores) {
-    const found = store.find(id);
+    const found = store.find(id, client);
     if (found !== undefined) return found;
   }
-  throw new BonsaiError("previous_response_not_found", "The server has no such response: it was not stored, or it was a while ago.", {
-    param: "previous_response_id",
-  });
+  throw new BonsaiError(
+    "previous_response_not_found",
+    "The server has no such response of yours: it was not stored, or it was a while ago.",
+    {
+      param: "previous_response_id",
+    },
+  );
 }
 
 function inTermsOfResponses<T>(open: () => T): T {

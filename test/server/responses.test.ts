@@ -9,6 +9,7 @@ import type { ResponseEvent } from "../../src/protocol/responses/events.ts";
 import type { ResponseObject } from "../../src/protocol/responses/response.ts";
 import { ResponseStore } from "../../src/server/response-store.ts";
 import { listen, startFixture, type Fixture } from "./fixture.ts";
+import { connect } from "./socket-client.ts";
 
 const asked = { model: "scripted", input: "Hello" };
 
@@ -203,17 +204,61 @@ test("what was not stored, or went because others came, cannot be continued", as
   assert.deepEqual(await refusal(fixture, { previous_response_id: oldest.id }), missing);
 });
 
+test("a stored response is continued by the key that it was made with, and is as unknown as any other to another key", async (t) => {
+  const fixture = await startFixture(t, { apiKey: ["sk-first", "sk-second"] });
+  const ask = async (key: string, fields: object): Promise<{ status: number; body: string }> => {
+    const headers = { authorization: `Bearer ${key}` };
+    const { statusCode: status, body } = await fixture.fastify.inject({
+      method: "POST",
+      url: "/v1/responses",
+      headers,
+      payload: { ...asked, ...fields },
+    });
+    return { status, body };
+  };
+  const { id } = JSON.parse((await ask("sk-first", { seed: 1 })).body) as ResponseObject;
+  const [own, others, unknown] = [
+    await ask("sk-first", { previous_response_id: id }),
+    await ask("sk-second", { previous_response_id: id }),
+    await ask("sk-second", { previous_response_id: "resp_none" }),
+  ];
+  assert.equal(own.status, 200);
+  assert.equal(others.status, 400);
+  const { error } = JSON.parse(others.body) as ErrorBody;
+  assert.deepEqual([error.code, error.param], ["previous_response_not_found", "previous_response_id"]);
+  assert.deepEqual(JSON.parse(unknown.body), JSON.parse(others.body), "nobody learns which ids there are");
+  // Over WebSocket the key of the handshake counts, in the header or in the subprotocol.
+  const base = await listen(fixture);
+  for (const [options, ends] of [
+    [{ headers: { authorization: "Bearer sk-first" } }, "response.completed"],
+    [{ headers: { authorization: "Bearer sk-second" } }, "error"],
+    [{ protocols: ["openai-insecure-api-key.sk-first"] }, "response.completed"],
+    [{ protocols: ["openai-insecure-api-key.sk-second"] }, "error"],
+  ] as const) {
+    const client = await connect(base, {
+      path: "/v1/responses",
+      ...options,
+      protocols: "protocols" in options ? [...options.protocols] : [],
+    });
+    client.send({ type: "response.create", ...asked, previous_response_id: id });
+    const frames = await client.until(({ type }) => type === "response.completed" || type === "error");
+    assert.equal(frames.at(-1)!.type, ends);
+    client.socket.close();
+    await client.ended;
+  }
+});
+
 test("the store holds at most its bytes, given comes, and forgets after the lifetime", async () => {
   const store = new ResponseStore({ maxBytes: 10_000, lifetimeMs: 60_000 });
   for (let size = 0; size < 12_000; size += 50) {
-    store.keep(`resp_${size}`, [{ role: "user", content: "x".repeat(size) }]);
+    store.keep(`resp_${size}`, [{ role: "user", content: "x".repeat(size) }], "");
     assert.ok(store.bytes <= 10_000);
   }
-  assert.equal(store.find("resp_11950"), undefined, "one that is larger than the store is not kept");
-  assert.equal(new ResponseStore({ maxBytes: 0, lifetimeMs: 1 }).find("none"), undefined);
+  assert.equal(store.find("resp_11950", ""), undefined, "one that is larger than the store is not kept");
+  assert.equal(new ResponseStore({ maxBytes: 0, lifetimeMs: 1 }).find("none", ""), undefined);
   const brief = new ResponseStore({ maxBytes: 10_000, lifetimeMs: 1 });
-  brief.keep("resp", []);
-  while (brief.find("resp") !== undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  brief.keep("resp", [], "");
+  while (brief.find("resp", "") !== undefined) await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
 test("Best-of-N tells its progress in events that clients know, and its cost in the response", async (t) => {

@@ -42,6 +42,7 @@ const isDocumentation = (url: string): boolean => /^\/(docs([/?]|$)|openapi\.jso
 
 /** Asks for a key on every route, unknown ones too, once keys are configured. Registered after CORS, whose preflight requests carry none. */
 export function authenticate(server: FastifyInstance, keys: readonly string[]): void {
+  server.decorateRequest("client", "");
   if (keys.length === 0) return;
   const digests = keys.map(digest);
   server.addHook("onRequest", async (request, reply) => {
@@ -49,7 +50,10 @@ export function authenticate(server: FastifyInstance, keys: readonly string[]): 
     const allowsBasic = isDocumentation(request.url);
     const { authorization, "sec-websocket-protocol": protocols } = request.headers;
     const key = presentedKey(authorization, allowsBasic) ?? (request.ws ? protocolKey(protocols) : undefined);
-    if (key !== undefined && isKnownKey(key, digests)) return;
+    if (key !== undefined && isKnownKey(key, digests)) {
+      request.client = digest(key).toString("hex");
+      return;
+    }
     reply.header("www-authenticate", allowsBasic ? 'Basic realm="bonsai", charset="UTF-8"' : 'Bearer realm="bonsai"');
     throw new BonsaiError(
       "invalid_api_key",

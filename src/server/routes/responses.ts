@@ -51,7 +51,7 @@ export function responsesRoute(server: FastifyInstance, context: ServerContext):
     async (request, reply) => {
       const { body } = request;
       const controller = lifecycle.signalFor(reply);
-      const { encoder, events } = openResponse(context, body, controller.signal);
+      const { encoder, events } = openResponse(context, body, { client: request.client, signal: controller.signal });
       if (body.stream === true) {
         return sendEventStream(reply, events, (told) => told, {
           controller,
@@ -82,7 +82,7 @@ export function responsesSocketRoute(server: FastifyInstance, context: ServerCon
     signal: AbortSignal,
   ): AsyncGenerator<object, void, undefined> {
     const { type: _, stream_id: __, generate: ___, ...body } = validatedFrame(request, createFrame, frame) as ResponseCreateFrame;
-    const { encoder, events } = openResponse(context, { ...body, stream: true }, signal, own);
+    const { encoder, events } = openResponse(context, { ...body, stream: true }, { client: request.client, signal, own });
     const named = streamId === undefined ? {} : { stream_id: streamId };
     try {
       for await (const told of events) for (const event of told) yield { ...event, ...named };
