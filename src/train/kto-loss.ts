@@ -25,7 +25,7 @@ export interface KtoSettings {
 
 /**
  * lambda - v of each answer, [P], where v = lambda sigmoid(beta (r - z)) of a wanted one and lambda sigmoid(beta (z - r)) of another, and r = log pi -
- * log pi_ref (equation 8). z is the mean of r over unmatched answers, at least 0, and no derivative flows through it (section 4.1).
+ * log pi_ref (section 4.1, equation 7 by TRL's count). z is the mean of r over unmatched answers, at least 0, and no derivative flows through it.
  */
 export function ktoLoss(inputs: AnswerLogProbabilities, { beta, desirableWeight, undesirableWeight }: KtoSettings): Node {
   const { answer, reference, unmatched, referenceUnmatched, labels, shares } = inputs;

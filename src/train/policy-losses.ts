@@ -1,6 +1,6 @@
 /**
- * @file Losses that tune a policy on pairs of answers: functions of the log-probabilities that policy and reference give them. Names are TRL's, and
- * numbers of equations are those of the papers.
+ * @file Losses that tune a policy on pairs of answers: functions of the log-probabilities that policy and reference give them. Names are TRL's.
+ * Numbers of equations are the papers', checked where the papers' own code or TRL's names them; elsewhere the section stands alone.
  *
  * Of each pair: the scores s are log pi(y|x) - log pi_ref(y|x) of the chosen and of the rejected answer, and h = s_chosen - s_rejected.
  */
@@ -61,7 +61,7 @@ const meanScoreDifference = (pairs: PairLogProbabilities): Node =>
 /** -log sigmoid(beta h): Rafailov et al. 2023 (DPO), equation 7. */
 const sigmoidLoss: PairLoss = (pairs, { beta }) => neg(logSigmoid(mul(scoreDifference(pairs), beta)));
 
-/** max(0, 1 - beta h): Zhao et al. 2023 (SLiC-HF) over normalised likelihoods, as Liu et al. 2023 (RSO) write it; beta is one over the margin. */
+/** max(0, 1 - beta h): Zhao et al. 2023 (SLiC-HF), section 2, over normalised likelihoods, as Liu et al. 2023 (RSO) write it; beta is one over the margin. */
 const hingeLoss: PairLoss = (pairs, { beta }) => rectified(oneMinus(mul(scoreDifference(pairs), beta)));
 
 /** (h - 1 / (2 tau))^2: Azar et al. 2023 (IPO), equation 17; scores are means over tokens, as its authors say that theirs were and TRL has it. */
@@ -88,16 +88,16 @@ const robustLoss: PairLoss = (pairs, { beta, labelSmoothing: epsilon }) => {
   return mul(sub(mul(right, 1 - epsilon), mul(wrong, epsilon)), 1 / (1 - 2 * epsilon));
 };
 
-/** -log sigmoid of beta times h by mean scores: DPO normalised by length, Lambert et al. 2024 (Tülu 3), section 5; TRL's `sigmoid_norm`. */
+/** -log sigmoid of beta times h by mean scores: DPO normalised by length, Meng et al. 2024 (SimPO), appendix I, and Lambert et al. 2024 (Tülu 3); TRL's `sigmoid_norm`. */
 const lengthNormalisedLoss: PairLoss = (pairs, { beta }) => neg(logSigmoid(mul(meanScoreDifference(pairs), beta)));
 
-/** Each answer for itself against noise: Chen et al. 2024 (noise contrastive alignment), the loss of pairs. */
+/** Each answer for itself against noise: Chen et al. 2024 (noise contrastive alignment), section 4, for pairs. */
 const ncaLoss: PairLoss = (pairs, { beta }) => {
   const [chosen, rejected] = [mul(chosenScore(pairs), beta), mul(rejectedScore(pairs), beta)];
   return neg(add(logSigmoid(chosen), mul(add(logSigmoid(neg(chosen)), logSigmoid(neg(rejected))), 0.5)));
 };
 
-/** A classifier of right and wrong whose logit is the reward: Jung et al. 2024 (BCO), without their shift of the reward, as TRL's `bco_pair`. */
+/** A classifier of right and wrong whose logit is the reward: the binary cross-entropy of Jung et al. 2024 (BCO), without their shift of the reward, as TRL's `bco_pair`. */
 const bcoLoss: PairLoss = (pairs, { beta }) =>
   neg(add(logSigmoid(mul(chosenScore(pairs), beta)), logSigmoid(neg(mul(rejectedScore(pairs), beta)))));
 
@@ -113,7 +113,7 @@ const apoZeroLoss: PairLoss = (pairs, { beta }) =>
 const apoDownLoss: PairLoss = (pairs, { beta }) =>
   add(sigmoid(mul(chosenScore(pairs), beta)), oneMinus(sigmoid(mul(scoreDifference(pairs), beta))));
 
-/** Ji et al. 2024 (EXO), equation 16: the divergence of the policy's choice within the pair from the label's, which is right by 1 - epsilon. */
+/** Ji et al. 2024 (EXO), section 3.2, equation 16: the divergence of the policy's choice within the pair from the label's, which is right by 1 - epsilon. */
 const exoLoss: PairLoss = (pairs, { beta, labelSmoothing: epsilon }) => {
   const scaled = mul(scoreDifference(pairs), beta);
   const part = (x: Node, share: number): Node => mul(sigmoid(x), sub(logSigmoid(x), Math.log(share)));
@@ -131,7 +131,7 @@ const discopopLoss: PairLoss = (pairs, { beta, discopopTau }) => {
 const sftLoss: PairLoss = ({ chosen, meanChosenLength }) => neg(div(chosen, meanChosenLength));
 
 /**
- * -log sigmoid of the difference of log odds, beside the likelihood of the chosen answers: Hong et al. 2024 (ORPO), equations 4, 6 and 7; lambda is
+ * -log sigmoid of the difference of log odds, beside the likelihood of the chosen answers: Hong et al. 2024 (ORPO), equations 4 and 7; lambda is
  * `beta`, as in TRL. Odds are of mean log-probabilities x: p / (1 - p) with 1 - exp(x) = 2 t / (1 + t), t = tanh(-x / 2), which keeps its digits near 0.
  */
 const orpoLoss: PairLoss = (pairs, settings) => {
@@ -144,7 +144,7 @@ const orpoLoss: PairLoss = (pairs, settings) => {
   return add(sftLoss(pairs, settings), mul(neg(logSigmoid(difference)), settings.beta));
 };
 
-/** -log sigmoid(beta (mean log pi(chosen) - mean log pi(rejected)) - gamma): Meng et al. 2024 (SimPO), equation 6. */
+/** -log sigmoid(beta (mean log pi(chosen) - mean log pi(rejected)) - gamma): Meng et al. 2024 (SimPO), section 2. */
 const simpoLoss: PairLoss = ({ chosen, rejected, chosenLength, rejectedLength }, { beta, gammaBetaRatio }) => {
   const difference = sub(div(chosen, chosenLength), div(rejected, rejectedLength));
   return neg(logSigmoid(mul(sub(difference, gammaBetaRatio), beta)));

@@ -27,7 +27,7 @@ export interface PolicySums {
 
 /**
  * Sums of one batch. Rewards are beta (log pi - log pi_ref) (Rafailov et al. 2023, equation 5, up to what is the same for all answers of a prompt), and where no
- * loss looks at the reference beta times the mean log-probability of a token (Meng et al. 2024, equation 4).
+ * loss looks at the reference beta times the mean log-probability of a token (Meng et al. 2024, section 2).
  * @param logProbabilities [2P] and more
  */
 export function policySums(batch: PolicyBatch, logProbabilities: Float32Array, loss: number, objective: PolicyObjective): PolicySums {
