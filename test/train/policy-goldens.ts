@@ -32,12 +32,43 @@ export interface PolicyGolden {
   targets?: string[];
 }
 
+/** Of one loss and form, as TRL has it. */
+export interface PolicyTrlCase {
+  beta: number;
+  labelSmoothing: number;
+  /** Log-probabilities of the reference, [P, 2]. */
+  references: number[];
+  loss: number;
+  /** By TRL's names. */
+  metrics: Record<string, number>;
+  /** Of the whole gradient. */
+  norm: number;
+  /** Digests of some. */
+  gradients: Record<string, number[]>;
+}
+
+export interface PolicyTrlGoldens extends Record<"full" | "lora", Record<string, PolicyTrlCase>> {
+  /** Prompt, chosen and rejected answer. */
+  pairs: [prompt: number[], chosen: number[], rejected: number[]][];
+  /** Of KTO: prompt, its answer, and an answer to another prompt. */
+  matched: [prompt: number[], answer: number[], unmatched: number[]][];
+  labels: (1 | -1)[];
+  /** Of KTO's wanted and unwanted answers. */
+  weights: [number, number];
+  /** Of LoRA. */
+  targets: string[];
+}
+
 function read(name: string): unknown {
   return JSON.parse(readFileSync(fileURLToPath(new URL(`../oracle/policy-training/${name}.json`, import.meta.url)), "utf8"));
 }
 
 export function policyLossGoldens(): PolicyLossGoldens {
   return read("losses") as PolicyLossGoldens;
+}
+
+export function policyTrlGoldens(): PolicyTrlGoldens {
+  return read("stories260K") as PolicyTrlGoldens;
 }
 
 export function policyGolden(model: "llama" | "qwen3" | "gpt2"): { full: PolicyGolden; lora?: PolicyGolden } {
