@@ -37,7 +37,8 @@ export const eventStreamEvent = (chunk: string): object => ({
 /** The answers of a route that speaks WebSocket. OpenAPI has no words for frames, so the schemas of both directions stand at the upgrade's answer. */
 export const upgradeAnswers = (title: string, client: object, server: object): Record<number, object> => ({
   101: {
-    description: "Upgraded to WebSocket.",
+    description:
+      "Upgraded to WebSocket. The server closes a connection with 1000 when it was idle, 1001 when the server shuts down, 1002 for what is no WebSocket frame, 1003 for a binary frame, 1007 for text that is no UTF-8, 1009 for a frame larger than --body-limit, 1011 after a bug, and 1013 when as many connections are open as the server takes.",
     content: {
       "application/json": {
         schema: { type: "object", title, description: "Text frames.", properties: { client, server } },
