@@ -50,39 +50,54 @@ export async function runCollectCommand(args: readonly string[]): Promise<number
 }
 
 async function collect(options: CollectOptions, args: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  try {
+    const command = ["npm run collect --", ...args.filter((word) => word !== "--resume").map(quotedWord)].join(" ");
+    const { collected, prompts } = await collectPreferences(options, command, stop.signal);
+    if (collected === prompts) return 0;
+    console.error(`Stopped after ${collected} of ${prompts} prompts: the same command with --resume goes on from there.`);
+    return 130;
+  } finally {
+    // Until everything is put away, a signal does not cut it short.
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+/**
+ * Collects, and writes the rows and the report once all prompts are done.
+ * @param command for the report: what a person would type
+ * @param stop ends it after the prompts that are done
+ * @returns prompts that are done, of how many. @throws BonsaiError for what is asked wrongly; `write_failed`; of models and judges
+ */
+export async function collectPreferences(
+  options: CollectOptions,
+  command: string,
+  stop: AbortSignal,
+): Promise<{ collected: number; prompts: number }> {
   const identities = await Promise.all(options.judges.map(judgeIdentity));
   const repeated = options.judges.find((name, at) => options.judges.indexOf(name) !== at);
   if (repeated !== undefined) throw new BonsaiError("usage", `--judge ${repeated} is given twice.`, { param: "--judge" });
   const { rows, sha256 } = readPrompts(options.prompts, options.limit);
   onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
   const work = openWorkFolder(options.outputDir);
-  const stop = new AbortController();
   // Every request in flight listens to it.
-  setMaxListeners(0, stop.signal);
-  const onSignal = (): void => stop.abort();
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  setMaxListeners(0, stop);
   let engine: Engine | undefined;
   let journal: CollectionJournal | undefined;
   try {
     const local = namesInThisProcess(modelsOf(options));
     engine = local.length === 0 ? undefined : await startModels(local, options);
     const settings = { ...settingsOf(options, engine, sha256), judges: identities };
-    const plan = planOf(options, engine, stop.signal);
+    const plan = planOf(options, engine, stop);
     journal = CollectionJournal.open(join(options.outputDir, "journal.jsonl"), settings, options.resume);
-    if (!(await collectAll(rows, plan, journal, stop.signal))) {
-      console.error(
-        `Stopped after ${journal.collected.length} of ${rows.length} prompts: the same command with --resume goes on from there.`,
-      );
-      return 130;
-    }
-    writePreferences(rows, journal.collected.slice(0, rows.length), options, args);
-    return 0;
+    if (await collectAll(rows, plan, journal, stop)) writePreferences(rows, journal.collected.slice(0, rows.length), options, command);
+    return { collected: Math.min(rows.length, journal.collected.length), prompts: rows.length };
   } finally {
     journal?.close();
     await engine?.close();
     work.remove();
-    // Until everything is put away, a signal does not cut it short.
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 
@@ -172,17 +187,16 @@ function writePreferences(
   rows: readonly PromptRow[],
   collected: readonly CollectedPrompt[],
   options: CollectOptions,
-  args: readonly string[],
+  command: string,
 ): void {
-  const { outputDir, scale, ties, noise, threshold, seed, judges, form } = options;
-  const writing = { judge: judges[0]!, scale, ties, noise, threshold, seed };
+  const { outputDir, scale, ties, noise, threshold, selection, seed, judges, form } = options;
+  const writing = { judge: judges[0]!, scale, ties, noise, threshold, selection, seed };
   const writer = new PreferenceWriter(writing, collected);
   const path = join(outputDir, "preferences.jsonl");
   const lines = function* (): Generator<string> {
     for (const one of collected) for (const row of writer.rowsOf(rows[one.index]!, one)) yield `${JSON.stringify(row)}\n`;
   };
   writeWholeFile(path, lines());
-  const command = ["npm run collect --", ...args.filter((word) => word !== "--resume").map(quotedWord)].join(" ");
   const report = collectionReport({ form, judges, writing, setup: setupOf(options), command }, collected, writer);
   writeWholeFile(join(outputDir, "report.md"), [report]);
   console.log(`${writer.counts.rows} rows are in ${path}, and what they are in ${join(outputDir, "report.md")}.`);

@@ -5,6 +5,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { rewriteInstruction } from "../reward/candidates.ts";
 import { judgedForms, type JudgedForm } from "../reward/collection.ts";
 import { mostAnswers } from "../reward/judges.ts";
+import type { PairSelection } from "../reward/pair-selection.ts";
 import { scales, tieRules, type Scale, type TieRule } from "../reward/preference-writing.ts";
 import { parseArguments } from "./command-arguments.ts";
 import type { JudgeOptions, ModelPlace } from "./judge-material.ts";
@@ -18,7 +19,7 @@ Usage: npm run collect -- --prompts FILE --judge JUDGE --output-dir DIR [options
                         "references": [...]. Of rows of {"messages"}, the last answer is the reference
   --limit N             prompts from the file's beginning (default all); a larger one later goes on
   --output-dir DIR      preferences.jsonl (rows in TRL's format), report.md, and journal.jsonl, which holds every answer and verdict
-  --resume              go on with a collection that was interrupted, or write it anew by other ties, scale, noise or threshold
+  --resume              go on with a collection that was interrupted, or write it anew by other ties, scale, noise, threshold or selection
   --seed N              of samples, raters, noise (default 0)
 
 Answers:
@@ -53,6 +54,11 @@ Labels:
   --equal-below X       scores that differ by less are equal (default 0, in the judge's units; of scores alone)
   --scale SCALE         ${scales.join(", ")} (default binary): graded rows have a margin, and points a score
   --ties RULE           ${tieRules.join(", ")} (default drop): what becomes of equal pairs
+  --strongest N         pairs of each prompt: those whose better answer stands furthest above the other, by mean margins over all answers (default all)
+  --length-penalty X    taken off an answer's standing for each word, in the judge's units: against a taste for length (default 0; with --strongest)
+  --least-margin X      pairs of a smaller margin are left out (default 0, in the judge's units; of raters up to 1)
+  --most-length-difference N  pairs whose answers differ by more words are left out (default none)
+  --agreeing            pairs of which the other answer is better in a dimension are left out
   --label-noise P       probability that a label is turned around, from 0 to 0.5 (default 0)
   --threshold X         the mark from which a binary point is good (default: the median)
   --help, -h`;
@@ -72,6 +78,7 @@ export interface CollectOptions extends JudgeOptions {
   ties: TieRule;
   noise: number;
   threshold: number | undefined;
+  selection: PairSelection;
 }
 
 /** @returns undefined where help is asked for. @throws BonsaiError `usage`, naming the flag. */
@@ -123,6 +130,15 @@ export function readCollectOptions(args: readonly string[]): CollectOptions | un
     ties: oneOf("ties", values.ties, tieRules),
     noise,
     threshold: optional(values.threshold, (text) => numberOf("threshold", text, { least: -1e9, most: 1e9 })),
+    selection: {
+      strongest: optional(values.strongest, (text) => numberOf("strongest", text, { least: 1, whole: true })),
+      lengthPenalty: numberOf("length-penalty", values["length-penalty"], { least: 0 }),
+      leastMargin: numberOf("least-margin", values["least-margin"], { least: 0 }),
+      mostLengthDifference: optional(values["most-length-difference"], (text) =>
+        numberOf("most-length-difference", text, { least: 0, whole: true }),
+      ),
+      agreeing: values.agreeing === true,
+    },
   };
 }
 
@@ -185,4 +201,9 @@ const flags = {
   ties: { type: "string", default: "drop" },
   "label-noise": { type: "string", default: "0" },
   threshold: { type: "string" },
+  strongest: { type: "string" },
+  "length-penalty": { type: "string", default: "0" },
+  "least-margin": { type: "string", default: "0" },
+  "most-length-difference": { type: "string" },
+  agreeing: { type: "boolean" },
 } as const;

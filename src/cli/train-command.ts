@@ -15,6 +15,7 @@ import { trainRewardModel } from "../train/reward-model.ts";
 import type { RunOutcome, TrainingEvent } from "../train/training-run.ts";
 import { isAdapter } from "./adapter-base.ts";
 import { quotedWord } from "./command-arguments.ts";
+import { checkRounds, trainInRounds } from "./dpo-rounds.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { programVersion } from "./serve.ts";
 import { trainingProgress } from "./training-progress.ts";
@@ -66,7 +67,10 @@ const dpo: TrainCommand<typeof DpoSchema> = {
   name: "train:dpo",
   schema: DpoSchema,
   about: ["Tune a policy on preferences: DPO and its relatives, ORPO, SimPO and KTO; all weights or a LoRA adapter."],
-  train: trainPolicy,
+  train: async (training) => {
+    checkRounds(training.options);
+    return training.options.rounds > 0 ? trainInRounds(training) : trainPolicy(training);
+  },
 };
 
 /** Runs `npm run pretrain`. @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted. */

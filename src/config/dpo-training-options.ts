@@ -4,7 +4,106 @@ import { Type, type Static } from "typebox";
 import { annotations } from "./option.ts";
 import { trainingProperties } from "./training-options.ts";
 
-const annotate = annotations<"Model and data" | "Preferences" | "Guards">();
+const annotate = annotations<"Model and data" | "Rounds" | "Preferences" | "Guards">();
+
+const rounds = {
+  rounds: Type.Integer({
+    minimum: 0,
+    maximum: 1000,
+    ...annotate({
+      group: "Rounds",
+      description:
+        "Times that the policy, as it is then, answers prompts, a judge compares its answers, and it is tuned on them and on --dataset, where one is given. The reference stays the model. 0 tunes on --dataset alone",
+      default: 0,
+    }),
+  }),
+  prompts: Type.String(
+    annotate({
+      group: "Rounds",
+      metavar: "FILE",
+      description: 'JSON Lines of {"prompt"}; each round takes the next ones, and none is taken twice',
+      default: "",
+      defaultText: "none",
+    }),
+  ),
+  promptsPerRound: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    ...annotate({
+      group: "Rounds",
+      description: "Prompts of a round; 0 shares the file among the rounds, which then cannot become more later",
+      default: 0,
+    }),
+  }),
+  judge: Type.String(
+    annotate({
+      group: "Rounds",
+      metavar: "JUDGE",
+      description: "Who compares the answers, as npm run collect names it, such as raters=5 or reward=NAME",
+      default: "",
+      defaultText: "none",
+    }),
+  ),
+  samples: Type.Integer({
+    minimum: 2,
+    maximum: 16,
+    ...annotate({ group: "Rounds", description: "Answers to each prompt", default: 4 }),
+  }),
+  temperature: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 100,
+    ...annotate({ group: "Rounds", description: "Of these answers", default: 1 }),
+  }),
+  maxTokens: Type.Integer({
+    minimum: 1,
+    maximum: 65536,
+    ...annotate({ group: "Rounds", unit: "tokens", description: "Longest of these answers", default: 160 }),
+  }),
+  strongest: Type.Integer({
+    minimum: 0,
+    maximum: 120,
+    ...annotate({
+      group: "Rounds",
+      description:
+        "Pairs of each prompt, those whose better answer stands furthest above the other, by mean margins over all answers; 0 takes all",
+      default: 1,
+    }),
+  }),
+  lengthPenalty: Type.Number({
+    minimum: 0,
+    maximum: 1_000_000,
+    ...annotate({
+      group: "Rounds",
+      description: "Taken off an answer's standing for each word, in the judge's units: against a taste for length",
+      default: 0,
+    }),
+  }),
+  leastMargin: Type.Number({
+    minimum: 0,
+    maximum: 1_000_000,
+    ...annotate({
+      group: "Rounds",
+      description: "Pairs of a smaller margin are left out, in the judge's units; of raters up to 1",
+      default: 0,
+    }),
+  }),
+  mostLengthDifference: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    ...annotate({
+      group: "Rounds",
+      description: "Pairs whose answers differ by more words are left out; 0 leaves none out",
+      default: 0,
+    }),
+  }),
+  agreeing: Type.Boolean(
+    annotate({
+      group: "Rounds",
+      description: "Leave out pairs of which the judge prefers the other answer in a dimension",
+      default: false,
+    }),
+  ),
+};
 
 const preferences = {
   lossType: Type.Array(
@@ -139,7 +238,7 @@ const maxLength = Type.Integer({
 
 /** `npm run train:dpo`; defaults are TRL's DPOConfig's. The order is that of the groups in --help. */
 export const DpoSchema = Type.Object(
-  { model, ...preferences, ...implicitReward, ...guards, ...shared, maxLength },
+  { model, ...rounds, ...preferences, ...implicitReward, ...guards, ...shared, maxLength },
   { additionalProperties: false },
 );
 

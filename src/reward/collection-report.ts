@@ -4,6 +4,7 @@ import { agreementOf, type Agreement } from "./agreement.ts";
 import type { CollectedPrompt, JudgedForm } from "./collection.ts";
 import { preferenceOf, type Preference } from "./judges.ts";
 import { positionBias } from "./judges-language-model.ts";
+import type { PairSelection, SelectionCounts } from "./pair-selection.ts";
 import type { PreferenceWriter, WritingOptions } from "./preference-writing.ts";
 
 export interface CollectionReport {
@@ -57,11 +58,34 @@ function countTable(
     ["prompts with fewer than two answers to compare", counts.promptsWithoutPairs],
     [`ties (${writing.ties})`, counts.ties],
     ["left out without an opinion of the judge", counts.withoutOpinion],
+    ...selectionRows(writing.selection, counts),
     ["left out as written before", counts.repeated],
     ["labels turned by noise", `${counts.turned} (asked for: ${percent(writing.noise, 1)})`],
     ...(form === "points" && writing.scale === "binary" ? [["good from a mark of", threshold] as [string, number]] : []),
   ];
   return ["| | |", "| --- | ---: |", ...rows.map(([what, value]) => `| ${what} | ${value} |`)];
+}
+
+/** Of each rule of selection that was asked for, what it left out. */
+function selectionRows(
+  { strongest, lengthPenalty, leastMargin, mostLengthDifference, agreeing }: PairSelection,
+  counts: SelectionCounts,
+): [string, number][] {
+  return [
+    ...(leastMargin > 0 ? [[`left out with a margin below ${leastMargin}`, counts.close] as [string, number]] : []),
+    ...(mostLengthDifference === undefined
+      ? []
+      : [[`left out, since the answers differ by more than ${mostLengthDifference} words`, counts.unlikeLengths] as [string, number]]),
+    ...(agreeing ? [["left out, since the other answer is better in a dimension", counts.contradicted] as [string, number]] : []),
+    ...(strongest === undefined
+      ? []
+      : [
+          [
+            `left out beside the ${strongest} strongest of a prompt${lengthPenalty > 0 ? `, each word at ${lengthPenalty}` : ""}`,
+            counts.weaker,
+          ] as [string, number],
+        ]),
+  ];
 }
 
 /** What one who only counts words would score on these labels: a reward model must be better than that. */

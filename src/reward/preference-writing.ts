@@ -4,6 +4,7 @@ import type { Message } from "../teddy/conversation.ts";
 import { type Candidate, type PromptRow } from "./candidates.ts";
 import type { CollectedPrompt } from "./collection.ts";
 import { pairNumber, type Preference, type Ranking, type Verdict } from "./judges.ts";
+import { selectPairs, type PairSelection, type SelectionCounts } from "./pair-selection.ts";
 import { draw } from "./seeded-draw.ts";
 
 /** What becomes of a pair that the judge calls equal: left out; chosen by a coin; or kept, with margin 0. */
@@ -23,10 +24,12 @@ export interface WritingOptions {
   noise: number;
   /** Of binary marks: what at least makes an answer good. Undefined: the median of all. */
   threshold: number | undefined;
+  /** Of pairs: which of those that were judged are written. */
+  selection: PairSelection;
   seed: number;
 }
 
-export interface WritingCounts {
+export interface WritingCounts extends SelectionCounts {
   /** Prompts, and rows written. */
   prompts: number;
   rows: number;
@@ -45,7 +48,10 @@ export type PreferenceRow = Record<string, unknown>;
 
 /** Rows as they are asked for; `counts` is right when all were. */
 export class PreferenceWriter {
-  readonly counts: WritingCounts = { prompts: 0, rows: 0, promptsWithoutPairs: 0, ties: 0, withoutOpinion: 0, repeated: 0, turned: 0 };
+  // prettier-ignore
+  readonly counts: WritingCounts = {
+    prompts: 0, rows: 0, promptsWithoutPairs: 0, ties: 0, withoutOpinion: 0, repeated: 0, turned: 0, close: 0, unlikeLengths: 0, contradicted: 0, weaker: 0,
+  };
   readonly #options: WritingOptions;
   readonly #threshold: number;
   readonly #written = new Set<string>();
@@ -67,8 +73,8 @@ export class PreferenceWriter {
     const { judge } = this.#options;
     const { index, candidates } = collected;
     const rows: (PreferenceRow | undefined)[] = [];
-    for (const [at, pair] of (collected.pairs ?? []).entries())
-      rows.push(this.#pair(row, collected, pair, collected.verdicts![judge]![at]!));
+    for (const place of this.#selected(collected))
+      rows.push(this.#pair(row, collected, collected.pairs![place]!, collected.verdicts![judge]![place]!));
     if (collected.rankings !== undefined && candidates.length > 1) rows.push(this.#list(row, collected, collected.rankings[judge]!));
     for (const [place, score] of (collected.scores?.[judge] ?? []).entries())
       rows.push(this.#point(row, candidates[place]!, pairNumber(index, place, place), score?.score, score?.dimensions));
@@ -77,21 +83,28 @@ export class PreferenceWriter {
     return kept;
   }
 
+  /** Places of the pairs that are to be written, but for those that are there already. */
+  #selected(collected: CollectedPrompt): number[] {
+    const { judge, ties, selection } = this.#options;
+    const judged = [...(collected.pairs ?? []).keys()].filter((place) => {
+      const { preference } = collected.verdicts![judge]![place]!;
+      if (preference === undefined) this.counts.withoutOpinion++;
+      if (preference === 0) this.counts.ties++;
+      return preference !== undefined && (preference !== 0 || ties !== "drop");
+    });
+    return selectPairs(collected, judge, judged, selection, this.counts);
+  }
+
   #pair(
     row: PromptRow,
     { index, candidates }: CollectedPrompt,
     [first, second]: readonly [number, number],
     verdict: Verdict,
   ): PreferenceRow | undefined {
-    const { judge, scale, ties, noise, seed } = this.#options;
+    const { judge, scale, noise, seed } = this.#options;
     const number = pairNumber(index, first, second);
-    if (verdict.preference === undefined) return this.#leftOut("withoutOpinion");
-    if (verdict.preference === 0) {
-      this.counts.ties++;
-      if (ties === "drop") return undefined;
-    }
     if (!this.#isNew(row, [candidates[first]!.text, candidates[second]!.text].toSorted())) return this.#leftOut("repeated");
-    const side: Preference = verdict.preference !== 0 ? verdict.preference : draw(seed, "coin", number) < 0.5 ? 1 : -1;
+    const side: Preference = verdict.preference !== 0 ? verdict.preference! : draw(seed, "coin", number) < 0.5 ? 1 : -1;
     const isTurned = draw(seed, "noise", number) < noise;
     if (isTurned) this.counts.turned++;
     const firstChosen = (side === 1) !== isTurned;

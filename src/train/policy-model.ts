@@ -12,6 +12,7 @@ import { beginFromAdapter, chooseAdapter } from "./adapter-choice.ts";
 import { writeImplicitReward } from "./implicit-reward.ts";
 import { readMetricLines } from "./metrics-file.ts";
 import { chooseOptimizer } from "./optimizer-choice.ts";
+import { readBeginning } from "./policy-beginning.ts";
 import { displacementWarning, isPastBest } from "./policy-guards.ts";
 import { policyBatches } from "./policy-batch.ts";
 import { readPolicyData, type PolicyTrainingData } from "./policy-data.ts";
@@ -33,6 +34,8 @@ export interface PolicyTraining extends Pick<PolicyReport, "command" | "flags" |
   /** A GGUF file or a Hugging Face folder. */
   modelPath: string;
   options: DpoTrainingOptions;
+  /** Where all weights are trained: folder of a model like it, whose weights the policy begins with. The model as it is stays the reference. */
+  beginning?: string | undefined;
   /** Ends the run after the step that is being done, with a checkpoint. */
   stop: AbortSignal;
   observe: (event: TrainingEvent) => void;
@@ -73,7 +76,8 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
   const config = readDecoderConfig(model.config, model.path);
   const adapter = chooseAdapter(options, config, model);
   log(`The model ${training.modelPath}: ${adapter === undefined ? "all weights" : "a LoRA adapter"} will be trained.`);
-  const run = { flags: training.flags, options, model, adapter, ownFlags };
+  const beginning = training.beginning === undefined ? undefined : readBeginning(training.beginning, model);
+  const run = { flags: training.flags, options, model, adapter, beginning: beginning?.hash, ownFlags };
   if (options.resume) requireSameSoFar(options.outputDir, { ...run, totalSteps: options.maxSteps || undefined }, options);
   const data = readPolicyData(options, model, config, objective, log);
   const shared: Pick<TrainablePolicyOptions, keyof TrainablePolicyOptions & keyof SamplerOptions> = {
@@ -113,6 +117,7 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
       sampler = await PolicySampler.open({ ...shared, folder: workFolder, prompts, maxTokens, endIds });
     }
     if (adapter?.begin !== undefined) beginFromAdapter(policy, adapter.begin);
+    beginning?.begin(policy);
     const outcome = await runSteps(
       {
         model: policy,

@@ -26,6 +26,8 @@ export interface IdentifiedRun {
   options: Pick<TrainingOptions, "lrSchedulerType" | "optim">;
   model: Pick<ModelFile, "contentHash">;
   adapter: ChosenAdapter | undefined;
+  /** Hash of the weights that it begins with, where they are not the model's. */
+  beginning?: string | undefined;
   /** Undefined where only the data can tell. */
   totalSteps: number | undefined;
   files: readonly Pick<ReadFile, "sha256">[];
@@ -36,13 +38,14 @@ export interface IdentifiedRun {
 
 /** By the names that people know the parts by. */
 export function identityOf(run: IdentifiedRun): JsonObject {
-  const { flags, options, model, adapter, totalSteps, files, evaluationFiles, ownFlags = [] } = run;
+  const { flags, options, model, adapter, beginning, totalSteps, files, evaluationFiles, ownFlags = [] } = run;
   const hashes = (of: IdentifiedRun["files"]): string[] => of.map(({ sha256 }) => sha256);
   return {
     "the content of --model": model.contentHash,
     "the content of --dataset": hashes(files),
     "the content of --eval-dataset": hashes(evaluationFiles),
     "the content of --adapter": adapter?.begin?.hash ?? null,
+    ...(beginning === undefined ? {} : { "the content of the round before": beginning }),
     ...Object.fromEntries([...coursing, ...ownFlags].map((flag) => [flag, flags[flag]])),
     // Runs from before there was a choice had AdamW and do not say so.
     ...(options.optim === "adamw" ? {} : { "--optim": options.optim }),

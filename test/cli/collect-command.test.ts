@@ -183,6 +183,23 @@ describe("a collection", () => {
     assert.equal((await collect(context, ...pairs, "--output-dir", output, "--resume", "--label-noise", "0.5")).status, 0);
     assert.deepEqual(contents(output)[2], contents(join(folder, "pairs"))[2]);
     assert.notDeepEqual(rowsOf(output), rowsOf(join(folder, "pairs")));
+    const selection = ["--strongest", "1", "--least-margin", "0.5", "--most-length-difference", "20", "--agreeing"];
+    assert.equal((await collect(context, ...pairs, "--output-dir", output, "--resume", ...selection)).status, 0);
+    const written = new Set(rowsOf(join(folder, "pairs")).map((row) => JSON.stringify(row)));
+    const selected = rowsOf(output);
+    assert.ok(selected.length > 0 && selected.length <= promptCount, `${selected.length} rows`);
+    for (const row of selected) {
+      assert.ok(written.has(JSON.stringify(row)));
+      assert.ok(Object.values(row["preferences"] as Record<string, number>).every((preference) => preference >= 0));
+    }
+    const report = readFileSync(join(output, "report.md"), "utf8");
+    for (const reason of [
+      "with a margin below 0.5",
+      "by more than 20 words",
+      "better in a dimension",
+      "beside the 1 strongest of a prompt",
+    ])
+      assert.match(report, new RegExp(`left out[^|]*${reason} \\| \\d+ \\|`));
   });
 
   it("ranks lists, marks points, and rewrites answers", async (context) => {
@@ -287,6 +304,7 @@ it("wrong usage and wrong rows are refused before anything is computed, naming w
     [[...given, "--judge", "format=("], 2, /no regular expression/],
     [[...given, "--judge", "gold", "--samples", "17"], 2, /--samples is "17"; it must be an integer from 0 to 16/],
     [[...given, "--judge", "gold", "--label-noise", "0.6"], 2, /from 0 to 0\.5/],
+    [[...given, "--judge", "gold", "--strongest", "0"], 2, /--strongest is "0"; it must be an integer from 1/],
     [[...given, "--judge", "gold", "--form", "trees"], 2, /one of pairs, lists, points/],
     [[...given, "--judge", "gold", "--base-url", "here", "--model", "m"], 2, /--base-url is "here"; it must be an address/],
     [["--prompts", bad, "--judge", "gold", "--output-dir", fresh("none")], 1, /bad\.jsonl:1: prompt must be a text, not absent/],

@@ -6,9 +6,18 @@ import fc from "fast-check";
 import type { PromptRow } from "../../src/reward/candidates.ts";
 import type { CollectedPrompt } from "../../src/reward/collection.ts";
 import type { Preference, Verdict } from "../../src/reward/judges.ts";
+import { everyPair } from "../../src/reward/pair-selection.ts";
 import { PreferenceWriter, type PreferenceRow, type WritingOptions } from "../../src/reward/preference-writing.ts";
 
-const options: WritingOptions = { judge: "judge", scale: "binary", ties: "drop", noise: 0, threshold: undefined, seed: 1 };
+const options: WritingOptions = {
+  judge: "judge",
+  scale: "binary",
+  ties: "drop",
+  noise: 0,
+  threshold: undefined,
+  selection: everyPair,
+  seed: 1,
+};
 const textPrompt: PromptRow = { prompt: "question", given: [], references: [] };
 
 /** Two answers, "one" and "two", and a verdict on them. */
@@ -80,6 +89,25 @@ describe("a written pair", () => {
         assert.equal(rows.length + counts.repeated + counts.withoutOpinion + dropped, pairs.length);
       }),
     );
+  });
+});
+
+describe("the selection of pairs", () => {
+  it("takes place among those that the judge decided, and says what it left out", () => {
+    const candidates = ["a", "b", "c"].map((text) => ({ text, origin: "given" as const }));
+    const collected: CollectedPrompt = {
+      index: 0,
+      candidates,
+      duplicates: 0,
+      pairs: [[0, 1], [0, 2], [1, 2]], // prettier-ignore
+      verdicts: { judge: [{ preference: 0, margin: 0 }, {}, { preference: -1, margin: 0.5 }] },
+    };
+    const selection = { ...everyPair, strongest: 1 };
+    const [rows, { counts }] = write([collected], { selection });
+    assert.deepEqual(rows.map(({ chosen, rejected }) => [chosen, rejected]), [["c", "b"]]); // prettier-ignore
+    assert.deepEqual([counts.ties, counts.withoutOpinion, counts.weaker], [1, 1, 0]);
+    const [kept, keeping] = write([collected], { selection, ties: "keep" });
+    assert.deepEqual([kept.length, keeping.counts.weaker], [1, 1]);
   });
 });
 
