@@ -1,14 +1,14 @@
 /** @file Tokens a second and peak memory of training SmolLM2-135M, LoRA and full, beside PyTorch's in the same run. */
 
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import {
+  givenLoad,
   loraRank,
+  ownSteps,
   takeSteps,
-  timedProcess,
   trainingKinds,
   type TimedSteps,
   type TrainingKind,
@@ -19,10 +19,7 @@ import { findTorch, torchSteps } from "./peers/torch.ts";
 import type { Cell, Check, Table } from "./report/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
-import { median } from "./report/statistics.ts";
-
-/** A subject of ours is this program again, told its load by this variable. */
-const loadVariable = "BONSAI_BENCH_TRAINING_LOAD";
+import { recordSteps, trainingColumns, trainingRow } from "./report/training-rows.ts";
 
 const plans = {
   full: { rounds: 2, rows: 8, length: 256, steps: 3 },
@@ -48,9 +45,10 @@ async function measure(): Promise<void> {
         samples.add(productsAlone(kind), await productsAlonePerSecond(kind, model, rows * length));
         say(`Round ${round + 1} of ${rounds}, ${kind}`);
         const load: TrainingLoad = { kind, model, rows, length, steps, recompute: false };
-        record(samples, `${kind} ${subjects.bonsai}`, await ourSteps(load), load);
-        if (torch !== undefined) record(samples, `${kind} ${subjects.torch}`, await torchSteps(torch, load), load);
-        if (round === 0) record(samples, `${kind} ${subjects.recompute}`, await ourSteps({ ...load, steps: 2, recompute: true }), load);
+        const record = (subject: string, taken: TimedSteps): void => recordSteps(samples, `${kind} ${subject}`, taken, rows * length);
+        record(subjects.bonsai, await ownSteps(import.meta.url, load));
+        if (torch !== undefined) record(subjects.torch, await torchSteps(torch, load));
+        if (round === 0) record(subjects.recompute, await ownSteps(import.meta.url, { ...load, steps: 2, recompute: true }));
       }
     }
     return {
@@ -75,38 +73,11 @@ async function productsAlonePerSecond(kind: TrainingKind, model: string, tokens:
   return tokens / (await trainingProductsSeconds(kind, config, tokens, availableParallelism(), productRuns));
 }
 
-/** The last line of this program's output is its steps. */
-async function ourSteps(load: TrainingLoad): Promise<TimedSteps> {
-  const program = fileURLToPath(import.meta.url);
-  return timedProcess(process.execPath, ["--import", "tsx", program], { [loadVariable]: JSON.stringify(load) });
-}
-
-function record(samples: Samples, subject: string, { seconds, peakMB }: TimedSteps, { rows, length }: TrainingLoad): void {
-  samples.add(`${subject} speed`, (rows * length) / median(seconds.slice(1)));
-  samples.add(`${subject} peak`, peakMB);
-}
-
 function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
-  const against = `${kind} ${subjects.torch}`;
   return {
     title: titles[kind],
-    columns: [
-      { heading: "" },
-      { heading: "tokens/s", digits: 0 },
-      { heading: "times PyTorch", digits: 2 },
-      { heading: "peak memory, MB", digits: 0 },
-      { heading: "share of PyTorch's", digits: 2 },
-    ],
-    rows: Object.values(subjects).map((subject) => {
-      const key = `${kind} ${subject}`;
-      return [
-        subject,
-        samples.cell(`${key} speed`),
-        samples.ratioCell(`${key} speed`, `${against} speed`),
-        samples.cell(`${key} peak`),
-        samples.ratioCell(`${key} peak`, `${against} peak`),
-      ];
-    }),
+    columns: trainingColumns([subjects.torch]),
+    rows: Object.values(subjects).map((subject) => trainingRow(samples, subject, `${kind} ${subject}`, [`${kind} ${subjects.torch}`])),
   };
 }
 
@@ -136,6 +107,6 @@ function checks(kind: (typeof trainingKinds)[number], samples: Samples): Check[]
   ];
 }
 
-const load = process.env[loadVariable];
+const load = givenLoad();
 if (load === undefined) await measure();
-else console.log(JSON.stringify(await takeSteps(JSON.parse(load) as TrainingLoad)));
+else console.log(JSON.stringify(await takeSteps(load as TrainingLoad)));

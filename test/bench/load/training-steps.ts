@@ -2,6 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
 import type { TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
@@ -32,26 +33,33 @@ export interface TimedSteps {
 /** All seven projections of a layer. */
 export const loraTargets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 export const loraRank = 16;
+export const benchLora = { rank: loraRank, alpha: 2 * loraRank, dropout: 0, targetModules: loraTargets };
 
 /** Takes the steps in this process. */
 export async function takeSteps({ kind, model, rows, length, steps, recompute }: TrainingLoad): Promise<TimedSteps> {
   const file = openModel(model);
   const config = readDecoderConfig(file.config, file.path);
-  const lora = { rank: loraRank, alpha: 2 * loraRank, dropout: 0, targetModules: loraTargets };
-  const mode: TrainingMode = kind === "full" ? { kind } : { kind, lora };
+  const mode: TrainingMode = kind === "full" ? { kind } : { kind, lora: benchLora };
   const { weights, path } = file;
   const threads = availableParallelism();
   const trainable = await createTrainableDecoder({ config, weights, path, rows, length, mode, maxGradNorm: 1, threads, recompute });
   weights.close();
-  const seconds: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const startMs = performance.now();
-    await trainable.step([randomBatch(rows, length, config.vocabSize, step)], 1e-4);
-    seconds.push((performance.now() - startMs) / 1000);
-  }
+  const batches = Array.from({ length: steps }, (_, step) => randomBatch(rows, length, config.vocabSize, step));
+  const seconds = await timed(batches, (batch) => trainable.step([batch], 1e-4));
   const { peakMB } = readMemory(process.pid);
   await trainable.dispose();
   return { seconds, peakMB };
+}
+
+/** Seconds of each batch's step. */
+export async function timed<Batch>(batches: readonly Batch[], step: (batch: Batch) => Promise<unknown>): Promise<number[]> {
+  const seconds: number[] = [];
+  for (const batch of batches) {
+    const startMs = performance.now();
+    await step(batch);
+    seconds.push((performance.now() - startMs) / 1000);
+  }
+  return seconds;
 }
 
 /** Each row is a document of random tokens, all trained. */
@@ -60,6 +68,20 @@ function randomBatch(rows: number, length: number, vocabSize: number, seed: numb
   const ids = Int32Array.from({ length: places }, (_, at) => (Math.imul(at + 1 + seed * places, 0x9e3779b1) >>> 0) % vocabSize);
   const targets = ids.map((_, at) => (at % length === length - 1 ? -1 : (ids[at + 1] as number)));
   return { rows, length, ids, targets, segments: new Int32Array(places), positions: ids.map((_, at) => at % length) };
+}
+
+/** A subject of ours is a measurement's own program again, told its load by this variable. */
+const loadVariable = "BONSAI_BENCH_TRAINING_LOAD";
+
+/** What this program, as a subject, is to do; undefined where it measures. */
+export function givenLoad(): unknown {
+  const load = process.env[loadVariable];
+  return load === undefined ? undefined : JSON.parse(load);
+}
+
+/** The steps of the measurement at that URL as a subject. */
+export async function ownSteps(moduleUrl: string, load: object): Promise<TimedSteps> {
+  return timedProcess(process.execPath, ["--import", "tsx", fileURLToPath(moduleUrl)], { [loadVariable]: JSON.stringify(load) });
 }
 
 /** Runs a subject and reads its last line. */
