@@ -68,7 +68,12 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   for (let start = 0; start < rows; start += chunkRows) {
     const end = Math.min(start + chunkRows, rows);
     const scaleOfRows = scale.shape.length === 0 ? scale : slice(scale, 0, start, end);
-    const part = crossEntropyChunk(slice(hidden, 0, start, end), weight, slice(targets, 0, start, end), scaleOfRows);
+    // All that reads a chunk's logits comes before the next chunk's: else a sum of all chunks would be followed through all of them first.
+    const hiddenOfRows = afterAll(
+      slice(hidden, 0, start, end),
+      parts.slice(-1).map(({ loss }) => loss),
+    );
+    const part = crossEntropyChunk(hiddenOfRows, weight, slice(targets, 0, start, end), scaleOfRows);
     const readers = [part.correct, ...(differentiated ? [part.entropy] : [])];
     if (differentiated && hidden.active) readers.push(part.hiddenGradient);
     if (differentiated && weight.active) {
@@ -76,7 +81,6 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
       weightGradient = weightGradient === undefined ? gradient : add(weightGradient, gradient);
       readers.push(weightGradient);
     }
-    // All that reads a chunk's logits comes before the next chunk's.
     parts.push({ ...part, loss: afterAll(part.loss, readers) });
   }
   const joined = (of: (part: Chunk) => Node): Node => concat(parts.map(of) as [Node, ...Node[]], 0);

@@ -208,7 +208,7 @@ export function dropoutMask(seed: Node, rate: number, stream: number, shape: Sha
 
 /** `x`, but not before the others are computed. */
 export function afterAll(x: Node, others: readonly Node[]): Node {
-  return x.program.apply("after", [x, ...others], {});
+  return others.length === 0 ? x : x.program.apply("after", [x, ...others], {});
 }
 
 /** `value`, whose derivative by each tensor was computed along with it. */

@@ -1,8 +1,10 @@
 /** @file Cross-entropy in chunks is what its composition of primitives is, whatever the chunks. */
 
+import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { crossEntropy } from "../../src/autodiff/cross-entropy.ts";
 import { gradients } from "../../src/autodiff/gradients.ts";
+import { liveNodes } from "../../src/autodiff/live-nodes.ts";
 import * as o from "../../src/autodiff/operations.ts";
 import { Program, type Node } from "../../src/autodiff/program.ts";
 import { assertClose } from "./assert-close.ts";
@@ -62,4 +64,38 @@ describe("cross-entropy", () => {
       for (const name of ["loss", "entropy", "d0", "d1"]) assertClose(chunked[name]!, composed[name]!, 2e-6, name);
     });
   }
+
+  for (const differentiated of [true, false]) {
+    test(`has one chunk of logits at a time, ${differentiated ? "with" : "without"} derivatives: all that reads one comes before the next`, () => {
+      const program = new Program();
+      const [hidden, weight] = [program.parameter("hidden", [rows, width]), program.parameter("weight", [vocabSize, width])];
+      const targets = program.input("targets", "int32", [rows]);
+      const found = crossEntropy({ hidden, weight, targets, scale: program.full(1), differentiated, chunkElements: 2 * vocabSize });
+      for (const name of ["loss", "correct", ...(differentiated ? (["entropy"] as const) : [])] as const) program.output(name, found[name]);
+      if (differentiated) gradients(program, found.loss, [hidden, weight]).forEach((gradient, at) => program.output(`d${at}`, gradient));
+      const live = liveNodes(program);
+      const logits = live.filter(({ primitive, shape }) => primitive === "matmul" && shape[1] === vocabSize);
+      assert.equal(logits.length, 4);
+      for (const [at, next] of logits.slice(1).entries()) {
+        const before = withAllBefore(next);
+        const softmax = live.filter(({ primitive, inputs }) => primitive === "softmax" && inputs[0] === logits[at]);
+        const readers = live.filter(({ inputs }) => [logits[at]!, ...softmax].some((large) => inputs.includes(large)));
+        assert.equal(readers.length, differentiated ? 6 : 4);
+        for (const reader of readers)
+          assert.ok(before.has(reader), `${reader.primitive} of chunk ${at} may come after the logits of the next`);
+      }
+    });
+  }
 });
+
+/** The node and everything that is computed before it. */
+function withAllBefore(node: Node): Set<Node> {
+  const found = new Set<Node>();
+  const visit = [node];
+  for (let next = visit.pop(); next !== undefined; next = visit.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    visit.push(...next.inputs);
+  }
+  return found;
+}
