@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { parseArguments } from "../src/cli/command-arguments.ts";
 import { minilmRecipes } from "./recipes/minilm.ts";
+import { smollm2SftRecipes } from "./recipes/smollm2-sft.ts";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./recipes/stage.ts";
 
 /** A Llama of 2.2 million parameters: fluent in its small world, and quick to sample from. */
@@ -175,6 +176,7 @@ function teddy(): Stage[] {
 const recipes: Readonly<Record<string, Recipe>> = {
   teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
   ...minilmRecipes,
+  ...smollm2SftRecipes,
 };
 
 /** The exit status of a script. A signal is passed on: the stage saves its work and ends, and then so does this. */
