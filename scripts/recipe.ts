@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { parseArguments } from "../src/cli/command-arguments.ts";
 import { minilmRecipes } from "./recipes/minilm.ts";
+import { smollm2DpoRecipes } from "./recipes/smollm2-dpo.ts";
 import { smollm2SftRecipes } from "./recipes/smollm2-sft.ts";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./recipes/stage.ts";
 
@@ -176,6 +177,7 @@ function teddy(): Stage[] {
 const recipes: Readonly<Record<string, Recipe>> = {
   teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
   ...minilmRecipes,
+  ...smollm2DpoRecipes,
   ...smollm2SftRecipes,
 };
 
