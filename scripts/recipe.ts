@@ -53,7 +53,7 @@ function teddy(): Stage[] {
   });
   const publish = (name: string, itsRewardModel?: string): Stage => ({
     name: `publish ${name}`,
-    work: { here: () => publishModel(inWork(name), name, itsRewardModel) },
+    work: { here: () => publishModel(inWork(name), name, { rewardModel: itsRewardModel }) },
     from: { files: [inWork(name, "model.safetensors")] },
   });
   const weights = (name: string): string => join(model(name), "model.safetensors");

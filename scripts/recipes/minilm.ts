@@ -3,10 +3,7 @@
  * in files that are split so that no prompt, topic or answer is on both sides.
  */
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceSection } from "../../src/cli/card-section.ts";
-import { writeWholeFile } from "../../src/formats/written-file.ts";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
 
 const preferencesFolder = join("..", "shared", "data", "preferences");
@@ -97,10 +94,7 @@ function stagesOf(name: string, { file, card: about, dimension, split, training 
     {
       name: "publish",
       work: {
-        here: () => {
-          publishModel(trained, name);
-          writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Source and limits", about)]);
-        },
+        here: () => publishModel(trained, name, { limits: about }),
       },
       from: { value: about, files: [weights] },
     },

@@ -3,10 +3,7 @@
  * project, and on its own answers, which minilm-rm-polite compares; neither has seen the held-out prompts.
  */
 
-import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { replaceSection } from "../../src/cli/card-section.ts";
-import { writeWholeFile } from "../../src/formats/written-file.ts";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
 
 const name = "smollm2-135m-dpo";
@@ -72,13 +69,7 @@ function stages(): Stage[] {
     {
       name: "publish",
       work: {
-        here: () => {
-          publishModel(trained, name);
-          // The base's own, which comes with the base.
-          for (const file of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])
-            rmSync(join("models", name, file), { force: true });
-          writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Source and limits", about)]);
-        },
+        here: () => publishModel(trained, name, { limits: about, withoutTokenizer: true }),
       },
       from: { value: about, files: [join(trained, "adapter_model.safetensors")] },
     },

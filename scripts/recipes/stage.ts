@@ -1,8 +1,10 @@
 /** @file What a recipe is made of: stages, each a command that can be run alone, and where they leave their work. */
 
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { replaceSection } from "../../src/cli/card-section.ts";
 import { modelDefaultsFile } from "../../src/cli/model-defaults.ts";
+import { writeWholeFile } from "../../src/formats/written-file.ts";
 
 export interface Stage {
   name: string;
@@ -30,16 +32,26 @@ export function flagWords(flags: Readonly<Record<string, string | number | true>
 /** What others need of a trained model. */
 const publishedFiles =
   /^(README\.md|.*\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
+const tokenizerFiles = /^(tokenizer\.json|tokenizer_config\.json|chat_template\.jinja)$/;
 
-/**
- * Copies a trained model to its folder of models/, in place of the one that is there.
- * @param rewardModel Of a policy: the reward model of its Best-of-N where a request names none.
- */
-export function publishModel(from: string, name: string, rewardModel?: string): void {
+export interface Publishing {
+  /** Of a policy: the reward model of its Best-of-N where a request names none. */
+  rewardModel?: string | undefined;
+  /** What its card says of the data, and of what it cannot do. */
+  limits?: string;
+  /** Of an adapter: leaves out the tokenizer, which comes with the base. */
+  withoutTokenizer?: boolean;
+}
+
+/** Copies a trained model to its folder of models/, in place of the one that is there. */
+export function publishModel(from: string, name: string, { rewardModel, limits, withoutTokenizer = false }: Publishing = {}): void {
   const to = join("models", name);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
-  for (const file of readdirSync(from)) if (publishedFiles.test(file)) cpSync(join(from, file), join(to, file));
+  const isPublished = (file: string): boolean => publishedFiles.test(file) && !(withoutTokenizer && tokenizerFiles.test(file));
+  for (const file of readdirSync(from)) if (isPublished(file)) cpSync(join(from, file), join(to, file));
+  const card = join(to, "README.md");
+  if (limits !== undefined) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Source and limits", limits)]);
   if (rewardModel !== undefined)
     writeFileSync(join(to, modelDefaultsFile), `${JSON.stringify({ best_of_options: { reward_model: rewardModel } }, undefined, 2)}\n`);
 }

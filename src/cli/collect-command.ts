@@ -21,18 +21,13 @@ import { CollectionJournal } from "./collection-journal.ts";
 import { quotedWord } from "./command-arguments.ts";
 import { judgeMaterial, modelsOfJudges, namesInThisProcess, textModelAt, type ModelPlace } from "./judge-material.ts";
 import { defaultCacheDir } from "./load-engine.ts";
-import { createProgress, type ProgressScale } from "./progress.ts";
+import { createProgress } from "./progress.ts";
+import { promptScale } from "./prompt-samples.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { runSplitCommand } from "./split-command.ts";
 
 /** Requests in flight: enough that the engine always has rows to compute, few enough that its queue takes them. */
 const sequencesInFlight = 128;
-
-const promptScale: ProgressScale = {
-  amount: (done, total) => `${done}/${total} prompts`,
-  speed: (perSecond) => `${perSecond.toFixed(1)}/s`,
-  whole: (total) => `${total} prompts`,
-};
 
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted. */
 export async function runCollectCommand(args: readonly string[]): Promise<number> {

@@ -2,11 +2,11 @@
 
 import { conversationOf } from "../reward/candidates.ts";
 import { shareOf, type Case, type Share } from "../reward/evaluation-statistics.ts";
+import type { Estimate } from "../teddy/gold-report.ts";
 import { turnsDown } from "../teddy/judge.ts";
 import { readQuestion } from "../teddy/read-question.ts";
 import { wordsOf } from "../teddy/words.ts";
 import type { ReadPromptRow } from "./collect-prompts.ts";
-import type { Distance } from "./policy-distance.ts";
 import { shown } from "./policy-verdict-tables.ts";
 import { refuses } from "./refusal.ts";
 
@@ -19,7 +19,8 @@ export interface PolicyManner {
   /** Answers that turn down what was asked, to unsafe prompts and to others. Undefined where there are none. */
   declinesUnsafe: Share | undefined;
   declinesSafe: Share | undefined;
-  distance?: Distance | undefined;
+  /** KL from the baseline, nats an answer. */
+  distance?: Estimate | undefined;
 }
 
 /** @param policy its answers, [prompts][samples] */

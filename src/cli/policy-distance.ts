@@ -3,13 +3,7 @@
 import type { Engine, PromptToken } from "../engine/request.ts";
 import { plainSampling } from "../engine/sampler.ts";
 import type { Message } from "../teddy/conversation.ts";
-
-export interface Distance {
-  /** Mean of log pi(y|x) - log pi_baseline(y|x) over answers y of the policy at temperature 1: an unbiased estimate of KL(pi || pi_baseline), nats an answer. */
-  mean: number;
-  /** Half the width of its 95% interval over prompts, normal approximation. */
-  margin: number;
-}
+import { estimate, type Estimate } from "../teddy/gold-report.ts";
 
 export interface DistanceSamples {
   policy: string;
@@ -22,11 +16,15 @@ export interface DistanceSamples {
 /** Answers of each prompt that are read again. */
 const samplesRead = 2;
 
-/** Undefined where the two do not read a prompt as the same tokens, so that their probabilities cannot be compared. */
+/**
+ * The mean of log pi(y|x) - log pi_baseline(y|x) over answers y of the policy at temperature 1: an unbiased estimate of KL(pi || pi_baseline), nats an answer,
+ * with its interval over prompts.
+ * @returns undefined where the two do not read a prompt as the same tokens, so that their probabilities cannot be compared.
+ */
 export async function distanceBetween(
   engine: Engine,
   { policy, baseline, prompts, tokens }: DistanceSamples,
-): Promise<Distance | undefined> {
+): Promise<Estimate | undefined> {
   const differences: number[] = [];
   for (const [index, messages] of prompts.entries()) {
     const prompt = { kind: "messages" as const, messages: [...messages] };
@@ -41,16 +39,20 @@ export async function distanceBetween(
     );
     if (ofAnswers.length > 0) differences.push(ofAnswers.reduce((sum, value) => sum + value, 0) / ofAnswers.length);
   }
-  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
-  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, differences.length - 1);
-  return { mean, margin: 1.96 * Math.sqrt(variance / differences.length) };
+  return estimate(differences);
 }
 
 /** log p of an answer after its prompt, nats. */
 async function logProbability(engine: Engine, model: string, prompt: readonly number[], answer: readonly number[]): Promise<number> {
+  const read = await readTokens(engine, model, [...prompt, ...answer]);
+  return read.slice(prompt.length).reduce((sum, { logprob }) => sum + (logprob ?? 0), 0);
+}
+
+/** What a model makes of given tokens: each with its log-probability after those before it, of which the first has none. */
+export async function readTokens(engine: Engine, model: string, ids: readonly number[]): Promise<PromptToken[]> {
   const events = engine.generate({
     model,
-    prompt: { kind: "tokens", ids: [...prompt, ...answer] },
+    prompt: { kind: "tokens", ids: [...ids] },
     n: 1,
     maxTokens: 0,
     sampling: plainSampling,
@@ -62,5 +64,5 @@ async function logProbability(engine: Engine, model: string, prompt: readonly nu
   });
   let read: PromptToken[] = [];
   for await (const event of events) if (event.type === "start") read = event.echo?.tokens ?? [];
-  return read.slice(prompt.length).reduce((sum, { logprob }) => sum + (logprob ?? 0), 0);
+  return read;
 }

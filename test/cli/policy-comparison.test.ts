@@ -5,13 +5,13 @@ import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { policyChart } from "../../src/cli/policy-chart.ts";
 import { distinctShare, mannerOf, mannerTable } from "../../src/cli/policy-comparison.ts";
-import { distanceBetween, type Distance } from "../../src/cli/policy-distance.ts";
+import { distanceBetween } from "../../src/cli/policy-distance.ts";
 import { winRatesOf } from "../../src/cli/win-rates.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
-import { summarizeGold } from "../../src/teddy/gold-report.ts";
+import { summarizeGold, type Estimate } from "../../src/teddy/gold-report.ts";
 import { judge, turnsDown } from "../../src/teddy/judge.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { NaiveDecoder } from "../architectures/naive-decoder.ts";
@@ -78,13 +78,13 @@ describe("the comparison of policies", () => {
     });
     const prompts = [asks("hello there"), asks("say cat")];
     const tokens = [[[5, 9, 12], [7, 7]], [[3], [100, 1]]]; // prettier-ignore
-    const measured = async (): Promise<(Distance | undefined)[]> => [
+    const measured = async (): Promise<(Estimate | undefined)[]> => [
       await distanceBetween(engine, { policy: "tuned", baseline: "base", prompts, tokens }),
       await distanceBetween(engine, { policy: "base", baseline: "base", prompts, tokens }),
     ];
     const asTokens = async (): Promise<number[][]> =>
       Promise.all(prompts.map(async (messages) => engine.tokenize("base", { kind: "messages", messages })));
-    let [found, same]: (Distance | undefined)[] = [];
+    let [found, same]: (Estimate | undefined)[] = [];
     let ids: number[][];
     try {
       [found, same] = await measured();

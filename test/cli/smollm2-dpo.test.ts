@@ -4,14 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { readTokens } from "../../src/cli/policy-distance.ts";
 import { defaultModelsFolder } from "../../src/cli/project-root.ts";
 import { resolveModels } from "../../src/cli/resolve-models.ts";
 import { defaultConfig } from "../../src/config/options.ts";
-import type { PromptToken } from "../../src/engine/request.ts";
-import { plainSampling } from "../../src/engine/sampler.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
-import { writeHuggingFaceFolder } from "../../src/formats/hugging-face-writer.ts";
 import { openModel } from "../../src/formats/open-model.ts";
+import { writeTrainedModel } from "../../src/train/trained-output.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
@@ -34,12 +33,7 @@ describe("smollm2-135m-dpo", () => {
     async () => {
       const folder = temporaryFolder();
       const model = openModel(smolLM2Path()!);
-      const weights = [...model.weights.infos.values()].map(({ name: weight, shape }) => ({
-        name: weight,
-        shape,
-        read: () => model.weights.readFloat32(weight),
-      }));
-      writeHuggingFaceFolder(join(folder, "base"), model, weights, "float32");
+      writeTrainedModel(join(folder, "base"), model, new Map(), "float32");
       model.weights.close();
       const engine = await startEngine({
         ...defaultConfig(),
@@ -55,23 +49,7 @@ describe("smollm2-135m-dpo", () => {
         const served: { ids: number[]; logprobs: Record<"tuned" | "base", number[]> }[] = [];
         for (const messages of conversations) {
           const ids = await engine.tokenize(name, { kind: "messages", messages });
-          const read = async (id: string): Promise<number[]> => {
-            const events = engine.generate({
-              model: id,
-              prompt: { kind: "tokens", ids },
-              n: 1,
-              maxTokens: 0,
-              sampling: plainSampling,
-              seed: 0,
-              stop: [],
-              ignoreEos: false,
-              logprobs: 0,
-              echo: true,
-            });
-            let tokens: PromptToken[] = [];
-            for await (const event of events) if (event.type === "start") tokens = event.echo?.tokens ?? [];
-            return tokens.slice(1).map(({ logprob }) => logprob!);
-          };
+          const read = async (id: string): Promise<number[]> => (await readTokens(engine, id, ids)).slice(1).map(({ logprob }) => logprob!);
           served.push({ ids, logprobs: { tuned: await read(name), base: await read("smollm2-135m-instruct") } });
         }
         writeFileSync(join(folder, "ids.json"), JSON.stringify(served.map(({ ids }) => ids)));
