@@ -2,6 +2,7 @@
 
 import { writeAnswer, type AnswerKind } from "./answer.ts";
 import type { Message } from "./conversation.ts";
+import { oftenRenamed } from "./invented-names.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion, type Split } from "./question.ts";
 import type { QuestionFacts } from "./question-facts.ts";
 import { RandomStream } from "./random-stream.ts";
@@ -30,10 +31,14 @@ export function writeDemonstration(facts: QuestionFacts, stream: RandomStream): 
   return { kind, answer: writeAnswer(kind, facts, stream) };
 }
 
-/** Conversation number `index` of a data set: a pure function of its arguments, so rows can be made in any order. */
+/**
+ * Conversation number `index` of a data set: a pure function of its arguments, so rows can be made in any order. Half of those to learn from are
+ * about bears of invented names, or a model forgets how to look a name up.
+ */
 export function demonstration(seed: number, index: number, split: Split = "training"): Message[] {
   const stream = new RandomStream(seed, "demonstration", index);
-  const facts = drawFacts(stream, split);
+  const drawn = drawFacts(stream, split);
+  const facts = split === "training" ? oftenRenamed(drawn, stream) : drawn;
   const messages: Message[] = [
     { role: "user", content: writeQuestion(facts, stream) },
     { role: "assistant", content: writeDemonstration(facts, stream).answer },

@@ -2,7 +2,7 @@
 
 import { writeAnswer, type AnswerKind } from "./answer.ts";
 import { isHeldOut } from "./held-out.ts";
-import { inventName } from "./invented-names.ts";
+import { oftenRenamed } from "./invented-names.ts";
 import * as letter from "./letter-texts.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion } from "./question.ts";
 import type { QuestionFacts } from "./question-facts.ts";
@@ -23,13 +23,7 @@ function answerTo(facts: QuestionFacts, stream: RandomStream): string {
   return writeAnswer(kind, facts, stream);
 }
 
-/** Of texts, those about a bear of a name that no other text has. */
-const inventedNameShare = 0.5;
-
-function drawFactsOfText(stream: RandomStream): QuestionFacts {
-  const facts = drawFacts(stream, "training");
-  return stream.chance(inventedNameShare) ? { ...facts, name: inventName(stream) } : facts;
-}
+const drawFactsOfText = (stream: RandomStream): QuestionFacts => oftenRenamed(drawFacts(stream, "training"), stream);
 
 /** Draws facts of a safe question that one of the topics is about, with a mishap where `event` is needed. */
 function factsAbout(stream: RandomStream, wanted: readonly string[]): QuestionFacts {

@@ -4,6 +4,7 @@
  */
 
 import { nameOf } from "./names.ts";
+import type { QuestionFacts } from "./question-facts.ts";
 import type { RandomStream } from "./random-stream.ts";
 
 const onsets = "b br d dr f fl g gl gr h j k kl l m n p pl pr qu r s sk sl st t tr v w z".split(" ");
@@ -20,4 +21,12 @@ export function inventName(stream: RandomStream): string {
     const name = stem.charAt(0).toUpperCase() + stem.slice(1) + (stream.chance(0.5) ? "a" : stream.pick(vowels) + stream.pick(lastCodas));
     if (nameOf(name) === undefined) return name;
   }
+}
+
+/** Of texts to learn from, those about a bear of a name that no other text has. */
+const inventedNameShare = 0.5;
+
+/** The facts as they are, or as often about a bear of an invented name. */
+export function oftenRenamed(facts: QuestionFacts, stream: RandomStream): QuestionFacts {
+  return stream.chance(inventedNameShare) ? { ...facts, name: inventName(stream) } : facts;
 }

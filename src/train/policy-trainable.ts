@@ -1,22 +1,16 @@
 /** @file A policy under training on preferences: its graphs, what they are fed with, and the optimiser's step over what they give. */
 
-import { join } from "node:path";
-import { decoderWeightShapes, locateDecoderWeights } from "../architectures/decoder-weights.ts";
 import { buildTrainingDecoder } from "../architectures/training/training-decoder.ts";
-import { checkTargets, type TrainedWeight } from "../architectures/training/trained-weights.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
-import { FrozenWeights } from "./decoder-frozen-weights.ts";
-import { initialLoraA } from "./decoder-initial-weights.ts";
 import type { TrainableDecoderOptions } from "./decoder-trainable.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type OpenedGraphs } from "./model-graphs.ts";
 import type { PolicyBatch } from "./policy-batch.ts";
 import { addPolicySums, policySums, type PolicySums } from "./policy-metrics.ts";
 import { policyEvaluationProgram, policyGradientProgram, type PolicyObjective } from "./policy-programs.ts";
 import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
-import { inGraphFolder } from "./run-folder.ts";
-import { TrainingGraphs } from "./training-graphs.ts";
+import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
 /** A step; its loss is the mean over the pairs of all batches. */
@@ -39,32 +33,18 @@ export interface TrainablePolicyOptions extends TrainableDecoderOptions {
 
 /** Errors and files as `createTrainableDecoder`. A policy that was just made is its own reference: the model's weights, or the base under an adapter that adds nothing. */
 export async function createTrainablePolicy(options: TrainablePolicyOptions): Promise<TrainablePolicy> {
-  return inGraphFolder(options.temporaryFolder, async (folder, release) => openIn(folder, options, release));
-}
-
-async function openIn(folder: string, options: TrainablePolicyOptions, release: () => void): Promise<TrainablePolicy> {
-  const { config, weights: source, mode, rows, length, pairs, objective, threads, recompute = false, baseBits = 32 } = options;
-  const weights = locateDecoderWeights(config, source, options.path);
-  if (mode.kind === "lora") checkTargets(mode.lora, weights);
-  const data = new ExternalDataWriter(join(folder, "weights.bin"));
-  const frozen = new FrozenWeights(config, source, data, mode.kind === "lora" ? baseBits : 32);
-  const programs = { config, weights, mode, rows, length, pairs, blockSize: (module: string) => frozen.blockSize(module) };
-  const { parameters } = buildTrainingDecoder({ ...programs, dropout: false });
-  const graphs = await TrainingGraphs.open({
-    folder,
-    threads,
-    trained: [...parameters].map(([name, { shape }]): TrainedWeight => ({ name, shape })),
-    initial: (weight) => initialValues(options, weight),
-    optimizer: options.optimizer,
-    maxGradNorm: options.maxGradNorm,
-    gradients: (accumulate) => policyGradientProgram(programs, objective, { recompute: recompute ? "all" : "cheap", accumulate }),
-    evaluation: () => policyEvaluationProgram(programs, objective),
-    weights: { fileName: data.fileName, data: (name) => frozen.locate(name) },
+  const { config, mode, rows, length, pairs, objective } = options;
+  const weights = locateTrainedDecoder(config, options);
+  const opened = await openModelGraphs(options, config, (blockSize) => {
+    const programs = { config, weights, mode, rows, length, pairs, blockSize };
+    return {
+      parameters: buildTrainingDecoder({ ...programs, dropout: false }).parameters,
+      gradients: (how) => policyGradientProgram(programs, objective, how),
+      evaluation: () => policyEvaluationProgram(programs, objective),
+      initial: (weight) => initialOfDecoder(config, options, weight),
+    };
   });
-  return new TrainablePolicy(options, graphs, () => {
-    data.close();
-    release();
-  });
+  return new TrainablePolicy(options, opened);
 }
 
 type Outputs = Record<string, Float32Array<ArrayBuffer>>;
@@ -72,12 +52,12 @@ type Outputs = Record<string, Float32Array<ArrayBuffer>>;
 export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, PolicySums> {
   readonly #options: TrainablePolicyOptions;
   readonly #graphs: TrainingGraphs;
-  readonly #release: () => void;
+  readonly dispose: () => Promise<void>;
 
-  constructor(options: TrainablePolicyOptions, graphs: TrainingGraphs, release: () => void) {
+  constructor(options: TrainablePolicyOptions, { graphs, dispose }: OpenedGraphs) {
     this.#options = options;
     this.#graphs = graphs;
-    this.#release = release;
+    this.dispose = dispose;
   }
 
   async step(batches: readonly PolicyBatch[], learningRate: number): Promise<PolicyStep> {
@@ -137,14 +117,6 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
     return Object.fromEntries([...this.#graphs.trainedWeights()].map(([name, { data }]) => [name, data]));
   }
 
-  async dispose(): Promise<void> {
-    try {
-      await this.#graphs.dispose();
-    } finally {
-      this.#release();
-    }
-  }
-
   #outputs(scalars: readonly string[]): Outputs {
     const outputs: Outputs = { log_probabilities: new Float32Array(2 * this.#options.pairs) };
     for (const name of scalars) outputs[name] = new Float32Array(1);
@@ -178,11 +150,4 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
 
 function chosenTokens(lengths: Float32Array): number {
   return lengths.reduce((sum, length, at) => sum + (at % 2 === 0 ? length : 0), 0);
-}
-
-/** The model's own weights; of LoRA's factors A is drawn and B is zero. */
-function initialValues({ config, weights, mode, seed }: TrainablePolicyOptions, { name, shape }: TrainedWeight): Float32Array {
-  if (mode.kind === "full" || decoderWeightShapes(config).has(name)) return weights.readFloat32(name);
-  const [rows, columns] = shape as [number, number];
-  return name.endsWith(".lora_A.weight") ? initialLoraA(seed, name, rows, columns) : new Float32Array(rows * columns);
 }

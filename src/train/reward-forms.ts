@@ -90,6 +90,18 @@ function initializerRange({ config }: ModelFile): number {
   return typeof range === "number" && range > 0 && Number.isFinite(range) ? range : 0.02;
 }
 
+/** How the weights of a model are trained. */
+function trainingOf(options: RewardTrainingOptions, model: ModelFile, adapter: OpenedForm["adapter"]) {
+  return {
+    weights: model.weights,
+    path: model.path,
+    mode: adapter === undefined ? ({ kind: "full" } as const) : ({ kind: "lora", lora: adapter.lora } as const),
+    recompute: options.gradientCheckpointing,
+    baseBits: options.loadIn8bit ? (8 as const) : (32 as const),
+    seed: options.seed,
+  };
+}
+
 function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
   const adapter = chooseAdapter(options, config, model);
   const { dimensions, saveDtype: type } = options;
@@ -108,12 +120,7 @@ function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: D
         length,
         sizes,
         objective,
-        weights: model.weights,
-        path: model.path,
-        mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
-        recompute: options.gradientCheckpointing,
-        baseBits: options.loadIn8bit ? 8 : 32,
-        seed: options.seed,
+        ...trainingOf(options, model, adapter),
         scoreDeviation: initializerRange(model),
       });
       if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
@@ -188,12 +195,7 @@ function encoderForm(options: RewardTrainingOptions, model: ModelFile): OpenedFo
         length,
         sizes,
         objective,
-        weights: model.weights,
-        path: model.path,
-        mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
-        recompute: options.gradientCheckpointing,
-        baseBits: options.loadIn8bit ? 8 : 32,
-        seed: options.seed,
+        ...trainingOf(options, model, adapter),
         deviation: initializerRange(model),
       });
       if (adapter?.begin !== undefined) beginFromAdapter(encoder, adapter.begin);

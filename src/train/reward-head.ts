@@ -1,7 +1,5 @@
 /** @file A score over a policy's hidden states as a reward model under training: the policy stays as it is and is not run. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { TrainedWeight } from "../architectures/training/trained-weights.ts";
 import { add, matmul } from "../autodiff/operations.ts";
 import type { OptimizerOptions } from "../autodiff/optimizers.ts";
@@ -12,6 +10,7 @@ import { normalValues } from "./decoder-initial-weights.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork } from "./reward-programs.ts";
 import { TrainableRewardModel } from "./reward-trainable.ts";
+import { inGraphFolder } from "./run-folder.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 
 export interface RewardHeadOptions {
@@ -43,25 +42,32 @@ export async function createRewardHead(options: RewardHeadOptions): Promise<Trai
     const outputs = add(matmul(hidden, weight!, { transposeB: true }), bias!);
     return { program, outputs, parameters: new Map([["score.weight", weight!], ["score.bias", bias!]]) }; // prettier-ignore
   };
-  const folder = mkdtempSync(join(options.temporaryFolder, "bonsai-training-"));
-  const graphs = await TrainingGraphs.open({
-    folder,
-    threads,
-    trained,
-    initial: ({ name, shape }) =>
-      shape.length === 1 ? new Float32Array(shape[0]!) : normalValues(seed, name, shape[0]! * shape[1]!, scoreDeviation),
-    optimizer,
-    maxGradNorm,
-    gradients: (accumulate) => rewardGradientProgram(build, sizes, { recompute: "cheap", accumulate }),
-    evaluation: () => rewardEvaluationProgram(build, sizes),
-  });
-  return new TrainableRewardModel({
-    graphs,
-    sizes,
-    objective,
-    arrays: (batch) => ({ hidden: hiddenOf(batch, states, sizes.answers, hiddenSize) }),
-    seed,
-    release: () => rmSync(folder, { recursive: true, force: true }),
+  return inGraphFolder(options.temporaryFolder, async (folder, release) => {
+    const graphs = await TrainingGraphs.open({
+      folder,
+      threads,
+      trained,
+      initial: ({ name, shape }) =>
+        shape.length === 1 ? new Float32Array(shape[0]!) : normalValues(seed, name, shape[0]! * shape[1]!, scoreDeviation),
+      optimizer,
+      maxGradNorm,
+      gradients: (accumulate) => rewardGradientProgram(build, sizes, { recompute: "cheap", accumulate }),
+      evaluation: () => rewardEvaluationProgram(build, sizes),
+    });
+    return new TrainableRewardModel({
+      graphs,
+      sizes,
+      objective,
+      arrays: (batch) => ({ hidden: hiddenOf(batch, states, sizes.answers, hiddenSize) }),
+      seed,
+      dispose: async () => {
+        try {
+          await graphs.dispose();
+        } finally {
+          release();
+        }
+      },
+    });
   });
 }
 

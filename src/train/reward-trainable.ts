@@ -1,10 +1,13 @@
 /** @file A reward model under training, of whatever form: comparisons in, loss and new weights out. */
 
+import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { comparisonArrays, type ComparisonBatch, type RewardObjective } from "./comparison-batch.ts";
+import { comparisonArrays, tokenArrays, type ComparisonBatch, type RewardObjective } from "./comparison-batch.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { openModelGraphs, type BlockSizes, type ModelPrograms, type ModelTrainingOptions } from "./model-graphs.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { addRewardSums, rewardSums, type RewardSums } from "./reward-metrics.ts";
+import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork, type RewardNetwork } from "./reward-programs.ts";
 import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
@@ -12,6 +15,43 @@ import type { Arrays } from "./training-session.ts";
 /** A step; its loss is the mean over the labels of all batches. */
 export interface RewardStep extends StepOutcome {
   sums: RewardSums;
+}
+
+/** What a reward model is trained for. */
+export interface RewardTask {
+  sizes: ComparisonSizes;
+  objective: RewardObjective;
+}
+
+/** A network that gives rewards, built over blocks of frozen weights, and what its trained weights begin with. */
+export interface RewardNetworkParts {
+  build: (blockSize: BlockSizes, dropout: boolean) => RewardNetwork;
+  initial: ModelPrograms["initial"];
+}
+
+/** @param config of a decoder. Errors and files as `createTrainableDecoder`. */
+export async function openRewardModel(
+  options: ModelTrainingOptions & RewardTask,
+  config: DecoderConfig | undefined,
+  network: RewardNetworkParts,
+): Promise<TrainableRewardModel> {
+  const { rows, length, sizes, objective, seed = 0 } = options;
+  const opened = await openModelGraphs(options, config, (blockSize) => {
+    const build: BuildNetwork = ({ dropout }) => network.build(blockSize, dropout);
+    return {
+      parameters: build({ dropout: false }).parameters,
+      gradients: (how) => rewardGradientProgram(build, sizes, how),
+      evaluation: () => rewardEvaluationProgram(build, sizes),
+      initial: network.initial,
+    };
+  });
+  return new TrainableRewardModel({
+    ...opened,
+    sizes,
+    objective,
+    seed,
+    arrays: (batch) => tokenArrays(batch, { rows, length }, sizes.answers),
+  });
 }
 
 export interface RewardModelParts {
@@ -22,8 +62,8 @@ export interface RewardModelParts {
   arrays: (batch: ComparisonBatch) => Arrays;
   /** Of dropout. */
   seed: number;
-  /** Gives back what the graphs lie in. */
-  release: () => void;
+  /** Ends the graphs, and gives back what they lie in. */
+  dispose: () => Promise<void>;
 }
 
 export class TrainableRewardModel implements SteppedModel<ComparisonBatch, RewardStep, RewardSums> {
@@ -72,11 +112,7 @@ export class TrainableRewardModel implements SteppedModel<ComparisonBatch, Rewar
   }
 
   async dispose(): Promise<void> {
-    try {
-      await this.#parts.graphs.dispose();
-    } finally {
-      this.#parts.release();
-    }
+    await this.#parts.dispose();
   }
 
   #inputs(batch: ComparisonBatch, scale: number): Arrays {

@@ -104,7 +104,8 @@ describe("the split", () => {
       const messages = demonstration(13, index);
       for (let end = 1; end <= messages.length; end += 2) {
         const facts = readQuestion(messages.slice(0, end));
-        assert.ok(facts !== undefined && !isHeldOut(facts), messages[end - 1]!.content);
+        // A bear of an invented name is nobody's to the judge.
+        if (facts !== undefined) assert.ok(!isHeldOut(facts), messages[end - 1]!.content);
       }
     }
   });

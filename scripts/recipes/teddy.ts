@@ -1,0 +1,168 @@
+/** @file The teddy family: the world's texts, a base model, its SFT, its preferences, and what is trained on them; all from nothing. */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
+
+/** A Llama of 2.2 million parameters: fluent in its small world, and quick to sample from. */
+const teddyConfig = {
+  architectures: ["LlamaForCausalLM"],
+  model_type: "llama",
+  hidden_size: 192,
+  num_hidden_layers: 4,
+  num_attention_heads: 3,
+  num_key_value_heads: 3,
+  head_dim: 64,
+  intermediate_size: 512,
+  vocab_size: 2048,
+  max_position_embeddings: 512,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  tie_word_embeddings: true,
+  hidden_act: "silu",
+  initializer_range: 0.04,
+};
+
+/** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
+const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
+
+function teddy(): Stage[] {
+  const work = join(workFolder, "teddy");
+  const inWork = (...names: string[]): string => join(work, ...names);
+  const model = (name: string): string => join("models", name);
+  const world = (command: string, flags: Parameters<typeof flagWords>[0] = {}): Stage => ({
+    name: command,
+    work: { script: "teddy-world", args: [command, ...flagWords({ "output-dir": work, ...flags })] },
+    from: { files: worldSources },
+  });
+  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0], files: string[], more: string[] = []): Stage => ({
+    name,
+    trains: inWork(name),
+    work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
+    from: { files },
+  });
+  const publish = (name: string, itsRewardModel?: string): Stage => ({
+    name: `publish ${name}`,
+    work: { here: () => publishModel(inWork(name), name, { rewardModel: itsRewardModel }) },
+    from: { files: [inWork(name, "model.safetensors")] },
+  });
+  const weights = (name: string): string => join(model(name), "model.safetensors");
+  const heldOutPrompts = inWork("prompts-held-out.jsonl");
+  const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
+  /** Preferences of these judges, of which the first labels and gold is asked for the report alone. */
+  const collect = (name: string, judges: string[], flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
+    name,
+    trains: inWork(name),
+    work: {
+      script: "collect-preferences",
+      args: [...flagWords({ ...flags, "output-dir": inWork(name) }), ...judges.flatMap((judge) => ["--judge", judge])],
+    },
+    from: { files: [...files, "src/teddy", "src/reward"] },
+  });
+  /** Answers of teddy-sft, compared. */
+  const sample = (name: string, judge: string, prompts: string, samples: number, limit?: number): Stage => {
+    const flags = { model: model("teddy-sft"), prompts, samples, ...(limit === undefined ? {} : { limit }) };
+    return collect(name, [judge, "gold"], flags, [weights("teddy-sft"), prompts]);
+  };
+  const panel = "raters=5";
+  const rewardDimensions = { usefulness: 0.6, friendliness: 0.2, safety: 0.6 };
+  const evaluate = (name: string): Stage => ({
+    name: `evaluate ${name}`,
+    work: {
+      script: "evaluate",
+      args: ["policy", ...flagWords({ model: model(name), prompts: heldOutPrompts, card: join(model(name), "README.md") })],
+    },
+    from: { files: [weights(name), heldOutPrompts, "src/teddy"] },
+  });
+  return [
+    world("corpus", { tokens: 12_000_000 }),
+    { ...world("corpus", { "output-dir": inWork("held-out"), seed: 1, tokens: 60_000 }), name: "held-out texts" },
+    world("tokenizer", { "vocab-size": teddyConfig.vocab_size }),
+    world("sft", { rows: 40_000 }),
+    world("prompts", { rows: 60_000 }),
+    {
+      name: "config",
+      work: { here: () => writeFileSync(inWork("config.json"), `${JSON.stringify(teddyConfig, undefined, 2)}\n`) },
+      from: { value: teddyConfig },
+    },
+    train(
+      "teddy-base",
+      "pretrain",
+      {
+        model: work,
+        dataset: inWork("corpus.jsonl"),
+        "eval-dataset": inWork("held-out", "corpus.jsonl"),
+        "eval-steps": 1000,
+        "batch-size": 8,
+        "learning-rate": 0.002,
+        "warmup-steps": 50,
+        "adam-beta2": 0.95,
+      },
+      ["config.json", "tokenizer.json", "tokenizer_config.json", "corpus.jsonl", join("held-out", "corpus.jsonl")].map((name) =>
+        inWork(name),
+      ),
+    ),
+    publish("teddy-base"),
+    train(
+      "teddy-sft",
+      "train-sft",
+      {
+        model: model("teddy-base"),
+        dataset: inWork("sft.jsonl"),
+        "eval-dataset": inWork("sft-held-out.jsonl"),
+        "eval-steps": 500,
+        "num-train-epochs": 1,
+        "batch-size": 8,
+        packing: true,
+        "learning-rate": 0.001,
+        "warmup-steps": 20,
+      },
+      [weights("teddy-base"), inWork("sft.jsonl"), inWork("sft-held-out.jsonl")],
+    ),
+    publish("teddy-sft", "teddy-rm"),
+    evaluate("teddy-base"),
+    evaluate("teddy-sft"),
+    sample("pairs-held-out", "raters", heldOutPrompts, 4, 500),
+    // Each judged by the majority of all raters, which has less noise than one of them.
+    sample("pairs", panel, inWork("prompts.jsonl"), 2),
+    { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
+    sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
+    train(
+      "teddy-rm",
+      "train-reward",
+      {
+        model: model("teddy-sft"),
+        dataset: pairsOf("pairs"),
+        "eval-dataset": pairsOf("pairs-held-out"),
+        "eval-steps": 500,
+        "num-train-epochs": 1,
+        "batch-size": 8,
+        packing: true,
+        "learning-rate": 0.0005,
+        "warmup-steps": 20,
+      },
+      [weights("teddy-sft"), pairsOf("pairs"), pairsOf("pairs-held-out")],
+      Object.entries(rewardDimensions).flatMap(([name, weight]) => ["--dimensions", name, "--dimension-weights", String(weight)]),
+    ),
+    publish("teddy-rm"),
+    {
+      name: "evaluate teddy-rm",
+      work: {
+        script: "evaluate",
+        args: [
+          "reward",
+          ...flagWords({
+            model: model("teddy-rm"),
+            dataset: `held-out=${pairsOf("pairs-held-out")}`,
+            card: join(model("teddy-rm"), "README.md"),
+          }),
+        ],
+      },
+      from: { files: [weights("teddy-rm"), pairsOf("pairs-held-out"), "src/teddy"] },
+    },
+  ];
+}
+
+export const teddyRecipes: Readonly<Record<string, Recipe>> = {
+  teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
+};
