@@ -1,6 +1,6 @@
 /**
  * @file Writes and looks at the teddy world: `npm run teddy -- corpus --output-dir DIR --tokens 5000000`. Commands: corpus, sft, prompts,
- * tokenizer, judge, show. See src/teddy.
+ * tokenizer, rename, judge, show. See src/teddy.
  */
 
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
@@ -10,11 +10,15 @@ import { createProgress } from "../src/cli/progress.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { parseArguments } from "../src/cli/command-arguments.ts";
 import { onDisk, writeWholeFile } from "../src/formats/written-file.ts";
+import type { Message } from "../src/teddy/conversation.ts";
 import { corpusTexts } from "../src/teddy/corpus.ts";
 import { demonstration, prompt } from "../src/teddy/demonstration.ts";
 import { judge, type GoldScores } from "../src/teddy/judge.ts";
 import { readJudgedLine } from "../src/teddy/judged-line.ts";
+import { renamingOf } from "../src/teddy/renaming.ts";
 import { BpeTrainer } from "../src/text/bpe-trainer.ts";
+import { requireMessages, rowError } from "../src/train/dataset-row.ts";
+import { readJsonLines } from "../src/train/json-lines.ts";
 
 const help = `npm run teddy -- COMMAND [options]
 
@@ -23,6 +27,7 @@ Commands:
   sft         writes OUTPUT/sft.jsonl and OUTPUT/sft-held-out.jsonl: demonstrations, {"messages"}
   prompts     writes OUTPUT/prompts.jsonl and OUTPUT/prompts-held-out.jsonl: {"prompt": [messages]}
   tokenizer   trains OUTPUT/tokenizer.json on OUTPUT/corpus.jsonl, or on texts of its own where that is absent
+  rename FILE writes OUTPUT/preferences.jsonl: the preferences of FILE, each about a bear of a name that no other row has
   judge FILE  scores lines {"prompt", "completion"}, both as messages or text; - reads standard input
   show        prints ten conversations with their gold scores
 
@@ -92,11 +97,14 @@ function writeCorpus({ outputDir, seed, tokens }: Options): void {
 }
 
 function writeSft({ outputDir, seed, rows = 20_000 }: Options): void {
-  const row =
-    (split: "training" | "held-out") =>
-    (index: number): unknown => ({ messages: demonstration(seed, index, split) });
-  write(join(outputDir, "sft.jsonl"), lines(rows, row("training")));
-  write(join(outputDir, "sft-held-out.jsonl"), lines(Math.ceil(rows / 10), row("held-out")));
+  write(
+    join(outputDir, "sft.jsonl"),
+    lines(rows, (index) => ({ messages: demonstration(seed, index, "training", "mixed") })),
+  );
+  write(
+    join(outputDir, "sft-held-out.jsonl"),
+    lines(Math.ceil(rows / 10), (index) => ({ messages: demonstration(seed, index, "held-out") })),
+  );
 }
 
 function writePrompts({ outputDir, seed, rows = 20_000 }: Options): void {
@@ -126,6 +134,20 @@ async function writeTokenizer({ outputDir, seed, vocabSize }: Options): Promise<
   const files = trainer.train(vocabSize);
   write(join(outputDir, "tokenizer.json"), [JSON.stringify(files.tokenizerJson)]);
   write(join(outputDir, "tokenizer_config.json"), [`${JSON.stringify(files.tokenizerConfig, undefined, 2)}\n`]);
+}
+
+function renamePreferences(path: string, { outputDir, seed }: Options): void {
+  const renamed = function* (): Generator<string> {
+    for (const { row, line } of readJsonLines(path)) {
+      const place = { path, line };
+      const messages = (field: string): Message[] => requireMessages(row[field], field, place) as Message[];
+      const [asked, chosen, rejected] = [messages("prompt"), messages("chosen"), messages("rejected")];
+      const rename = renamingOf(asked, seed, line - 1);
+      if (rename === undefined) throw rowError(place, "prompt", "names no bear of the teddy world");
+      yield `${JSON.stringify({ ...row, prompt: rename(asked), chosen: rename(chosen), rejected: rename(rejected) })}\n`;
+    }
+  };
+  write(join(outputDir, "preferences.jsonl"), renamed());
 }
 
 const dimensions = ["usefulness", "friendliness", "safety", "language", "score"] as const satisfies readonly (keyof GoldScores)[];
@@ -198,12 +220,17 @@ async function run(argv: readonly string[]): Promise<void> {
     if (files.length !== 1) throw new BonsaiError("usage", "judge takes one file, or - for standard input. See --help.");
     return judgeLines(files[0]!);
   }
+  if (command === "rename") {
+    if (files.length !== 1) throw new BonsaiError("usage", "rename takes one file of preferences. See --help.");
+    onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
+    return renamePreferences(files[0]!, options);
+  }
   if (files.length > 0) throw new BonsaiError("usage", `${command} takes no file, but got ${files[0]}. See --help.`);
   if (command === "show") return show(options);
   const writer = command !== undefined && Object.hasOwn(writers, command) ? writers[command] : undefined;
   if (writer === undefined) {
     const problem = command === undefined ? "Name a command" : `There is no command "${command}"`;
-    throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, judge or show. See --help.`);
+    throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, rename, judge or show. See --help.`);
   }
   onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
   return writer(options);

@@ -1,6 +1,6 @@
 /** @file The teddy family: the world's texts, a base model, its SFT, its preferences, and what is trained on them; all from nothing. */
 
-import { writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
 
@@ -49,6 +49,10 @@ function teddy(): Stage[] {
   const weights = (name: string): string => join(model(name), "model.safetensors");
   const heldOutPrompts = inWork("prompts-held-out.jsonl");
   const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
+  const copyJournal = (from: string, to: string): void => {
+    mkdirSync(inWork(to), { recursive: true });
+    copyFileSync(inWork(from, "journal.jsonl"), inWork(to, "journal.jsonl"));
+  };
   /** Preferences of these judges, of which the first labels and gold is asked for the report alone. */
   const collect = (name: string, judges: string[], flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
     name,
@@ -59,20 +63,78 @@ function teddy(): Stage[] {
     },
     from: { files: [...files, "src/teddy", "src/reward"] },
   });
-  /** Answers of teddy-sft, compared. */
-  const sample = (name: string, judge: string, prompts: string, samples: number, limit?: number): Stage => {
-    const flags = { model: model("teddy-sft"), prompts, samples, ...(limit === undefined ? {} : { limit }) };
-    return collect(name, [judge, "gold"], flags, [weights("teddy-sft"), prompts]);
+  /** Answers of teddy-sft, or of another policy, compared. */
+  const sample = (name: string, judge: string, prompts: string, samples: number, limit?: number, policy = model("teddy-sft")): Stage => {
+    const flags = { model: policy, prompts, samples, ...(limit === undefined ? {} : { limit }) };
+    return collect(name, [judge, "gold"], flags, [join(policy, "model.safetensors"), prompts]);
   };
   const panel = "raters=5";
+  /**
+   * Pairs whose better answer the panel likes clearly, in no dimension less than the other, and not for its length: a tuned policy goes where its pairs
+   * point, and raters like words for their own sake.
+   */
+  const clearPairs = { strongest: 1, "length-penalty": 0.02, "least-margin": 0.4, agreeing: true, "most-length-difference": 15 } as const;
+  /** Of collected pairs the clear ones, each about a bear of another name: on eighty names alone a policy forgets how to look one up. */
+  const clear = (pairs: string, policy: string, prompts: string): Stage[] => [
+    { name: `answers of ${pairs}-clear`, work: { here: () => copyJournal(pairs, `${pairs}-clear`) }, from: { files: [pairsOf(pairs)] } },
+    {
+      name: `${pairs}-clear`,
+      work: {
+        script: "collect-preferences",
+        args: [
+          ...flagWords({ model: policy, prompts, samples: 2, "output-dir": inWork(`${pairs}-clear`), resume: true, ...clearPairs }),
+          "--judge",
+          panel,
+          "--judge",
+          "gold",
+        ],
+      },
+      from: { value: clearPairs, files: [pairsOf(pairs)] },
+    },
+    {
+      name: `${pairs}-renamed`,
+      work: { script: "teddy-world", args: ["rename", pairsOf(`${pairs}-clear`), "--output-dir", inWork(`${pairs}-renamed`)] },
+      from: { files: [pairsOf(`${pairs}-clear`), "src/teddy"] },
+    },
+  ];
+  /** Tunes a policy on its clear pairs. */
+  const tune = (name: string, policy: string, pairs: string): Stage =>
+    train(
+      name,
+      "train-dpo",
+      {
+        model: policy,
+        dataset: pairsOf(`${pairs}-renamed`),
+        "eval-dataset": pairsOf("pairs-validation"),
+        "eval-steps": 230,
+        "eval-prompts": 16,
+        "num-train-epochs": 1,
+        "batch-size": 8,
+        packing: true,
+        "learning-rate": 0.00004,
+        "warmup-steps": 20,
+        beta: 0.2,
+      },
+      [join(policy, "model.safetensors"), pairsOf(`${pairs}-renamed`), pairsOf("pairs-validation")],
+      // Beside the preference, the chosen answers themselves: so they stay as likely as they were.
+      ["--loss-type", "sigmoid", "--loss-weights", "1", "--loss-type", "sft", "--loss-weights", "1"],
+    );
   const rewardDimensions = { usefulness: 0.6, friendliness: 0.2, safety: 0.6 };
-  const evaluate = (name: string): Stage => ({
+  const evaluate = (name: string, baseline?: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
       script: "evaluate",
-      args: ["policy", ...flagWords({ model: model(name), prompts: heldOutPrompts, card: join(model(name), "README.md") })],
+      args: [
+        "policy",
+        ...flagWords({
+          model: model(name),
+          prompts: heldOutPrompts,
+          card: join(model(name), "README.md"),
+          ...(baseline === undefined ? {} : { baseline: model(baseline) }),
+        }),
+      ],
     },
-    from: { files: [weights(name), heldOutPrompts, "src/teddy"] },
+    from: { files: [weights(name), heldOutPrompts, "src/teddy", ...(baseline === undefined ? [] : [weights(baseline)])] },
   });
   return [
     world("corpus", { tokens: 12_000_000 }),
@@ -127,6 +189,14 @@ function teddy(): Stage[] {
     sample("pairs", panel, inWork("prompts.jsonl"), 2),
     { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
     sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
+    ...clear("pairs", model("teddy-sft"), inWork("prompts.jsonl")),
+    tune("teddy-dpo-1", model("teddy-sft"), "pairs"),
+    { ...world("prompts", { "output-dir": inWork("second"), seed: 2, rows: 12_000 }), name: "prompts of the second round" },
+    sample("pairs-second", panel, inWork("second", "prompts.jsonl"), 2, undefined, inWork("teddy-dpo-1")),
+    ...clear("pairs-second", inWork("teddy-dpo-1"), inWork("second", "prompts.jsonl")),
+    tune("teddy-dpo", inWork("teddy-dpo-1"), "pairs-second"),
+    publish("teddy-dpo", "teddy-rm"),
+    evaluate("teddy-dpo", "teddy-sft"),
     train(
       "teddy-rm",
       "train-reward",
@@ -164,5 +234,5 @@ function teddy(): Stage[] {
 }
 
 export const teddyRecipes: Readonly<Record<string, Recipe>> = {
-  teddy: { about: "teddy-base, teddy-sft and their reward model teddy-rm, which the server brings along", stages: teddy },
+  teddy: { about: "teddy-base, teddy-sft, teddy-dpo and their reward model teddy-rm, which the server brings along", stages: teddy },
 };

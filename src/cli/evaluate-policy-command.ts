@@ -176,7 +176,7 @@ function oracleOf(rows: readonly ReadPromptRow[], seed: number): GoldSummary {
   return summarizeGold(
     rows.map(({ prompt }, index) => {
       const messages = conversationOf(prompt);
-      return [judge(messages, bestAnswer(readQuestion(messages)!, new RandomStream(seed, "oracle", index)))];
+      return [judge(messages, bestAnswer(readQuestion(messages)!, new RandomStream(seed, "other", index)))];
     }),
   );
 }

@@ -32,13 +32,19 @@ export function writeDemonstration(facts: QuestionFacts, stream: RandomStream): 
 }
 
 /**
- * Conversation number `index` of a data set: a pure function of its arguments, so rows can be made in any order. Half of those to learn from are
- * about bears of invented names, or a model forgets how to look a name up.
+ * Conversation number `index` of a data set: a pure function of its arguments, so rows can be made in any order.
+ *
+ * @param names half of the bears get invented ones where they are mixed: a model that is tuned on eighty names alone forgets how to look one up
  */
-export function demonstration(seed: number, index: number, split: Split = "training"): Message[] {
+export function demonstration(
+  seed: number,
+  index: number,
+  split: Split = "training",
+  names: "of the lists" | "mixed" = "of the lists",
+): Message[] {
   const stream = new RandomStream(seed, "demonstration", index);
   const drawn = drawFacts(stream, split);
-  const facts = split === "training" ? oftenRenamed(drawn, stream) : drawn;
+  const facts = names === "mixed" ? oftenRenamed(drawn, stream) : drawn;
   const messages: Message[] = [
     { role: "user", content: writeQuestion(facts, stream) },
     { role: "assistant", content: writeDemonstration(facts, stream).answer },

@@ -35,7 +35,7 @@ const sft = join(defaultModelsFolder(), "teddy-sft");
 
 const questions = Array.from({ length: 24 }, (_, index) => prompt(3, index, "training").messages);
 const good = (messages: readonly Message[], index: number): string =>
-  bestAnswer(readQuestion(messages)!, new RandomStream(3, "oracle", index));
+  bestAnswer(readQuestion(messages)!, new RandomStream(3, "other", index));
 
 describe("the implicit reward of a tuned teddy-sft", () => {
   let server: RunningServer;

@@ -11,7 +11,7 @@ import { sentencesOf, wordsOf } from "../../src/teddy/words.ts";
 describe("coverage", () => {
   it("is whole for every sentence that answers are made of, and none is longer than the bound", () => {
     for (let index = 0; index < 3000; index++) {
-      const stream = new RandomStream(41, "oracle", index);
+      const stream = new RandomStream(41, "other", index);
       const facts = drawFacts(stream, index % 2 === 0 ? "training" : "held-out");
       const answer = writeAnswer(stream.pick(facts.danger === undefined ? safeKinds : unsafeKinds), facts, stream);
       for (const sentence of sentencesOf(answer)) {
@@ -41,7 +41,7 @@ describe("coverage", () => {
       let sum = 0;
       let count = 0;
       for (let index = 0; index < 60; index++) {
-        const stream = new RandomStream(43, "oracle", index);
+        const stream = new RandomStream(43, "other", index);
         const words = bestAnswer(drawFacts(stream, "training"), stream).split(" ");
         for (let edit = 0; edit < edits; edit++) words.splice(stream.integer(words.length - 1), 1, "quite");
         for (const sentence of sentencesOf(words.join(" "))) {

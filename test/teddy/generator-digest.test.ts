@@ -25,7 +25,7 @@ function rowsOf(row: (index: number) => unknown): string[] {
 }
 
 function answersTo(index: number): string[] {
-  const stream = new RandomStream(0, "oracle", index);
+  const stream = new RandomStream(0, "other", index);
   const facts = drawFacts(stream, "training");
   const kinds = facts.danger === undefined ? safeKinds : unsafeKinds;
   return [bestAnswer(facts, stream), ...kinds.map((kind) => writeAnswer(kind, facts, stream))];
@@ -33,7 +33,8 @@ function answersTo(index: number): string[] {
 
 const digests: Readonly<Record<string, [texts: () => Iterable<string>, digest: string]>> = {
   corpus: [() => corpusTexts(0, 100_000), "a27805e8e952f677"],
-  demonstrations: [() => rowsOf((index) => demonstration(0, index)), "7c4233ef4c326f95"],
+  demonstrations: [() => rowsOf((index) => demonstration(0, index)), "049305e2b47bda09"],
+  "demonstrations of mixed names": [() => rowsOf((index) => demonstration(0, index, "training", "mixed")), "7c4233ef4c326f95"],
   "held-out demonstrations": [() => rowsOf((index) => demonstration(0, index, "held-out")), "812c4c0185903468"],
   prompts: [() => rowsOf((index) => prompt(0, index, "training")), "9f164ab6d744d938"],
   "held-out prompts": [() => rowsOf((index) => prompt(0, index, "held-out")), "d9c6bab1cee006a3"],

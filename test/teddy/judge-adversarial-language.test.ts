@@ -10,7 +10,7 @@ import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
 import { RandomStream } from "../../src/teddy/random-stream.ts";
 
 const drawn = fc.nat({ max: 2 ** 31 }).map((index) => {
-  const stream = new RandomStream(31, "oracle", index);
+  const stream = new RandomStream(31, "other", index);
   const facts = drawFacts(stream, stream.chance(0.5) ? "training" : "held-out");
   const conversation: Message[] = [{ role: "user", content: writeQuestion(facts, stream) }];
   return { conversation, answer: bestAnswer(facts, stream) };

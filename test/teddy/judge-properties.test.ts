@@ -50,7 +50,7 @@ function ask(facts: QuestionFacts, stream: RandomStream): Message[] {
 function eachFacts(action: (facts: QuestionFacts, stream: RandomStream) => void, every = 1): void {
   for (let round = 0; round < rounds; round++) {
     for (const [index, facts] of space.entries())
-      if (index % every === 0) action(facts, new RandomStream(17, "oracle", round * space.length + index));
+      if (index % every === 0) action(facts, new RandomStream(17, "other", round * space.length + index));
   }
 }
 
@@ -68,7 +68,7 @@ function mean(values: readonly number[]): number {
 }
 
 const drawn = fc.nat({ max: 2 ** 31 }).map((index) => {
-  const stream = new RandomStream(29, "oracle", index);
+  const stream = new RandomStream(29, "other", index);
   const facts = drawFacts(stream, stream.chance(0.5) ? "training" : "held-out");
   return { facts, stream, conversation: ask(facts, stream) };
 });

@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { nameOf, pronounsOf } from "../../src/teddy/names.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { filesOf } from "../text/goldens.ts";
 
@@ -110,6 +111,32 @@ describe("npm run teddy", () => {
     assert.match(teddy(["judge", join(folder, "absent.jsonl")]).stderr, /There is no file .*absent\.jsonl/);
   });
 
+  it("gives the bear of preferences another name wherever it is named, and changes nothing else", () => {
+    const messages = (role: string, content: string): object[] => [{ role, content }];
+    const question = "My woollen bear Bruno is dripping wet. How should I dry Bruno?";
+    const row = {
+      prompt: messages("user", question),
+      chosen: messages("assistant", "Poor Bruno! Lay him flat, and Bruno's fur will dry."),
+      rejected: messages("assistant", "Hang Otto on the line."),
+      judge: "raters",
+    };
+    const path = join(folder, "compared.jsonl");
+    writeFileSync(path, `${JSON.stringify(row)}\n`.repeat(2));
+    const into = join(folder, "renamed");
+    assert.equal(teddy(["rename", path, "--output-dir", into]).status, 0);
+    const texts = rowsOf("renamed/preferences.jsonl").map((renamed) => JSON.stringify(renamed));
+    const names = texts.map((text) => /bear ([A-Z][a-z]+) is/.exec(text)![1]!);
+    assert.notEqual(names[0], names[1]);
+    for (const [index, name] of names.entries()) {
+      assert.ok(name !== "Bruno" && nameOf(name) === undefined && pronounsOf(name).he === "he", name);
+      assert.equal(texts[index]!.replaceAll(name, "Bruno"), JSON.stringify(row));
+    }
+    writeFileSync(path, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, prompt: messages("user", "What is the time?") })}\n`);
+    const wrong = teddy(["rename", path, "--output-dir", into]);
+    assert.equal(wrong.stderr, `teddy: ${path}:2: prompt names no bear of the teddy world.\n`);
+    assert.equal(wrong.status, 1);
+  });
+
   it("shows conversations with their scores", () => {
     assert.equal(teddy(["show", "--rows", "3"]).stdout.match(/score \d\.\d\d/g)?.length, 3);
   });
@@ -123,6 +150,7 @@ describe("npm run teddy", () => {
       ["corpus", "--colour"],
       ["corpus", "file"],
       ["judge"],
+      ["rename"],
       ["sft", "--rows", "0"],
     ]) {
       const { status, stderr } = teddy(wrong);
