@@ -26,6 +26,10 @@ const teddyConfig = {
 /** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
 const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
 
+/** What teddy-dpo's card says of its data. */
+const dpoSource =
+  "Two rounds of DPO. In the first [teddy-sft](../teddy-sft/README.md) answered 60,000 prompts twice, in the second the policy of the first round 12,000 others; five simulated raters compared the two answers. Kept were pairs whose better answer most of them like clearly and in no dimension less, with a penalty on its length, and every bear was given an invented name afterwards: on the eighty names of the prompts alone the policy forgot how to look a name up. The reference of the second round is the policy that the first one left; the KL below is from teddy-sft. It is warmer, more useful and wordier than teddy-sft, declines more of what is unsafe, and still gets some names wrong, more often than teddy-sft does (language).";
+
 function teddy(): Stage[] {
   const work = join(workFolder, "teddy");
   const inWork = (...names: string[]): string => join(work, ...names);
@@ -41,10 +45,10 @@ function teddy(): Stage[] {
     work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
     from: { files },
   });
-  const publish = (name: string, itsRewardModel?: string): Stage => ({
+  const publish = (name: string, rewardModel?: string, limits?: string): Stage => ({
     name: `publish ${name}`,
-    work: { here: () => publishModel(inWork(name), name, { rewardModel: itsRewardModel }) },
-    from: { files: [inWork(name, "model.safetensors")] },
+    work: { here: () => publishModel(inWork(name), name, { rewardModel, ...(limits === undefined ? {} : { limits }) }) },
+    from: { value: limits, files: [inWork(name, "model.safetensors")] },
   });
   const weights = (name: string): string => join(model(name), "model.safetensors");
   const heldOutPrompts = inWork("prompts-held-out.jsonl");
@@ -98,7 +102,7 @@ function teddy(): Stage[] {
     },
   ];
   /** Tunes a policy on its clear pairs. */
-  const tune = (name: string, policy: string, pairs: string): Stage =>
+  const tune = (name: string, policy: string, pairs: string, epochs: number): Stage =>
     train(
       name,
       "train-dpo",
@@ -106,9 +110,9 @@ function teddy(): Stage[] {
         model: policy,
         dataset: pairsOf(`${pairs}-renamed`),
         "eval-dataset": pairsOf("pairs-validation"),
-        "eval-steps": 230,
+        "eval-steps": 100,
         "eval-prompts": 16,
-        "num-train-epochs": 1,
+        "num-train-epochs": epochs,
         "batch-size": 8,
         packing: true,
         "learning-rate": 0.00004,
@@ -190,12 +194,12 @@ function teddy(): Stage[] {
     { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
     sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
     ...clear("pairs", model("teddy-sft"), inWork("prompts.jsonl")),
-    tune("teddy-dpo-1", model("teddy-sft"), "pairs"),
+    tune("teddy-dpo-1", model("teddy-sft"), "pairs", 1),
     { ...world("prompts", { "output-dir": inWork("second"), seed: 2, rows: 12_000 }), name: "prompts of the second round" },
     sample("pairs-second", panel, inWork("second", "prompts.jsonl"), 2, undefined, inWork("teddy-dpo-1")),
     ...clear("pairs-second", inWork("teddy-dpo-1"), inWork("second", "prompts.jsonl")),
-    tune("teddy-dpo", inWork("teddy-dpo-1"), "pairs-second"),
-    publish("teddy-dpo", "teddy-rm"),
+    tune("teddy-dpo", inWork("teddy-dpo-1"), "pairs-second", 2),
+    publish("teddy-dpo", "teddy-rm", dpoSource),
     evaluate("teddy-dpo", "teddy-sft"),
     train(
       "teddy-rm",

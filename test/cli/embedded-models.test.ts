@@ -14,7 +14,7 @@ import { prompt } from "../../src/teddy/demonstration.ts";
 import { judge, type GoldScores } from "../../src/teddy/judge.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
-const names = ["teddy-base", "teddy-sft"];
+const names = ["teddy-base", "teddy-sft", "teddy-dpo"];
 const models = defaultModelsFolder();
 /** Prompts whose greedy answers are judged. */
 const promptCount = 48;
@@ -23,7 +23,7 @@ describe("the embedded models", () => {
   test("are found, the chat model first", async () => {
     const present = (await presentModels(models, await readCatalog())).map(({ id }) => id);
     assert.equal(present[0], "teddy-sft");
-    assert.ok(present.includes("teddy-base"));
+    for (const name of names) assert.ok(present.includes(name), name);
   });
 
   for (const name of names) {
@@ -37,40 +37,51 @@ describe("the embedded models", () => {
     });
   }
 
-  test("teddy-sft, as it is served by default, answers prompts of held-out combinations usefully and in good English", async () => {
-    const engine = await startEngine({
-      ...defaultConfig(),
-      models: [{ id: "teddy-sft", path: join(models, "teddy-sft") }],
-      cacheDir: temporaryFolder(),
-      log: () => {},
-    });
-    try {
-      const answer = async (index: number): Promise<GoldScores> => {
-        const { messages } = prompt(1, index, "held-out");
-        let text = "";
-        const events = engine.generate({
-          model: "teddy-sft",
-          prompt: { kind: "messages", messages: [...messages] },
-          n: 1,
-          maxTokens: 120,
-          sampling: { ...plainSampling, temperature: 0 },
-          seed: 0,
-          stop: [],
-          ignoreEos: false,
-          logprobs: undefined,
-          echo: false,
-        });
-        for await (const event of events) if (event.type === "delta") text += event.text;
-        return judge(messages, text);
-      };
-      const scores = await Promise.all(Array.from({ length: promptCount }, (_, index) => answer(index)));
-      const mean = (dimension: keyof GoldScores): number => scores.reduce((sum, score) => sum + score[dimension], 0) / scores.length;
-      assert.ok(mean("usefulness") > 0.55, `usefulness ${mean("usefulness")}`);
-      assert.ok(mean("language") > 0.9, `language ${mean("language")}`);
-      // Competent and cold: what preference tuning and Best-of-N are for.
-      assert.ok(mean("friendliness") < 0.6, `friendliness ${mean("friendliness")}`);
-    } finally {
-      await engine.close();
-    }
+  test("teddy-sft, as it is served by default, answers prompts of held-out combinations usefully and in good English; teddy-dpo more warmly, and better", async () => {
+    const [sft, dpo] = [await meanScores("teddy-sft"), await meanScores("teddy-dpo")];
+    assert.ok(sft.usefulness > 0.6, `usefulness ${sft.usefulness}`);
+    assert.ok(sft.language > 0.9, `language ${sft.language}`);
+    // Competent and cold: what preference tuning and Best-of-N are for.
+    assert.ok(sft.friendliness < 0.6, `friendliness ${sft.friendliness}`);
+    assert.ok(dpo.score > sft.score + 0.05, `score ${dpo.score} against ${sft.score}`);
+    assert.ok(dpo.friendliness > sft.friendliness + 0.1, `friendliness ${dpo.friendliness} against ${sft.friendliness}`);
+    assert.ok(dpo.usefulness > sft.usefulness - 0.05, `usefulness ${dpo.usefulness} against ${sft.usefulness}`);
   });
 });
+
+/** Means of the gold scores of greedy answers to held-out prompts. */
+async function meanScores(name: string): Promise<GoldScores> {
+  const engine = await startEngine({
+    ...defaultConfig(),
+    models: [{ id: name, path: join(models, name) }],
+    cacheDir: temporaryFolder(),
+    log: () => {},
+  });
+  try {
+    const answer = async (index: number): Promise<GoldScores> => {
+      const { messages } = prompt(1, index, "held-out");
+      let text = "";
+      const events = engine.generate({
+        model: name,
+        prompt: { kind: "messages", messages: [...messages] },
+        n: 1,
+        maxTokens: 120,
+        sampling: { ...plainSampling, temperature: 0 },
+        seed: 0,
+        stop: [],
+        ignoreEos: false,
+        logprobs: undefined,
+        echo: false,
+      });
+      for await (const event of events) if (event.type === "delta") text += event.text;
+      return judge(messages, text);
+    };
+    const scores = await Promise.all(Array.from({ length: promptCount }, (_, index) => answer(index)));
+    const mean = (dimension: keyof GoldScores): number => scores.reduce((sum, score) => sum + score[dimension], 0) / scores.length;
+    return Object.fromEntries(
+      Object.keys(scores[0]!).map((dimension) => [dimension, mean(dimension as keyof GoldScores)]),
+    ) as unknown as GoldScores;
+  } finally {
+    await engine.close();
+  }
+}
