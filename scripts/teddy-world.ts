@@ -53,6 +53,10 @@ interface Options {
   vocabSize: number;
 }
 
+function makeFolder({ outputDir }: Options): void {
+  onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
+}
+
 /** Writes a file whole or not at all, and says how large it is. */
 function write(path: string, pieces: Iterable<string>): void {
   writeWholeFile(path, inLargerPieces(pieces));
@@ -222,7 +226,7 @@ async function run(argv: readonly string[]): Promise<void> {
   }
   if (command === "rename") {
     if (files.length !== 1) throw new BonsaiError("usage", "rename takes one file of preferences. See --help.");
-    onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
+    makeFolder(options);
     return renamePreferences(files[0]!, options);
   }
   if (files.length > 0) throw new BonsaiError("usage", `${command} takes no file, but got ${files[0]}. See --help.`);
@@ -232,7 +236,7 @@ async function run(argv: readonly string[]): Promise<void> {
     const problem = command === undefined ? "Name a command" : `There is no command "${command}"`;
     throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, rename, judge or show. See --help.`);
   }
-  onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
+  makeFolder(options);
   return writer(options);
 }
 

@@ -38,7 +38,7 @@ export interface Publishing {
   /** Of a policy: the reward model of its Best-of-N where a request names none. */
   rewardModel?: string | undefined;
   /** What its card says of the data, and of what it cannot do. */
-  limits?: string;
+  limits?: string | undefined;
   /** Of an adapter: leaves out the tokenizer, which comes with the base. */
   withoutTokenizer?: boolean;
 }

@@ -1,6 +1,6 @@
 /** @file The teddy family: the world's texts, a base model, its SFT, its preferences, and what is trained on them; all from nothing. */
 
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
 
@@ -47,31 +47,32 @@ function teddy(): Stage[] {
   });
   const publish = (name: string, rewardModel?: string, limits?: string): Stage => ({
     name: `publish ${name}`,
-    work: { here: () => publishModel(inWork(name), name, { rewardModel, ...(limits === undefined ? {} : { limits }) }) },
+    work: { here: () => publishModel(inWork(name), name, { rewardModel, limits }) },
     from: { value: limits, files: [inWork(name, "model.safetensors")] },
   });
   const weights = (name: string): string => join(model(name), "model.safetensors");
   const heldOutPrompts = inWork("prompts-held-out.jsonl");
   const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
-  const copyJournal = (from: string, to: string): void => {
-    mkdirSync(inWork(to), { recursive: true });
-    copyFileSync(inWork(from, "journal.jsonl"), inWork(to, "journal.jsonl"));
-  };
-  /** Preferences of these judges, of which the first labels and gold is asked for the report alone. */
-  const collect = (name: string, judges: string[], flags: Parameters<typeof flagWords>[0], files: string[]): Stage => ({
+  /** Preferences between a policy's answers: the judge labels, and gold is asked for the report alone. */
+  const collect = (
+    name: string,
+    policy: string,
+    judge: string,
+    prompts: string,
+    flags: Parameters<typeof flagWords>[0],
+  ): Stage["work"] => ({
+    script: "collect-preferences",
+    args: [
+      ...flagWords({ model: policy, prompts, ...flags, "output-dir": inWork(name) }),
+      ...[judge, "gold"].flatMap((asked) => ["--judge", asked]),
+    ],
+  });
+  const sample = (...[name, policy, judge, prompts, flags]: Parameters<typeof collect>): Stage => ({
     name,
     trains: inWork(name),
-    work: {
-      script: "collect-preferences",
-      args: [...flagWords({ ...flags, "output-dir": inWork(name) }), ...judges.flatMap((judge) => ["--judge", judge])],
-    },
-    from: { files: [...files, "src/teddy", "src/reward"] },
+    work: collect(name, policy, judge, prompts, flags),
+    from: { files: [join(policy, "model.safetensors"), prompts, "src/teddy", "src/reward"] },
   });
-  /** Answers of teddy-sft, or of another policy, compared. */
-  const sample = (name: string, judge: string, prompts: string, samples: number, limit?: number, policy = model("teddy-sft")): Stage => {
-    const flags = { model: policy, prompts, samples, ...(limit === undefined ? {} : { limit }) };
-    return collect(name, [judge, "gold"], flags, [join(policy, "model.safetensors"), prompts]);
-  };
   const panel = "raters=5";
   /**
    * Pairs whose better answer the panel likes clearly, in no dimension less than the other, and not for its length: a tuned policy goes where its pairs
@@ -80,20 +81,15 @@ function teddy(): Stage[] {
   const clearPairs = { strongest: 1, "length-penalty": 0.02, "least-margin": 0.4, agreeing: true, "most-length-difference": 15 } as const;
   /** Of collected pairs the clear ones, each about a bear of another name: on eighty names alone a policy forgets how to look one up. */
   const clear = (pairs: string, policy: string, prompts: string): Stage[] => [
-    { name: `answers of ${pairs}-clear`, work: { here: () => copyJournal(pairs, `${pairs}-clear`) }, from: { files: [pairsOf(pairs)] } },
+    {
+      name: `answers of ${pairs}-clear`,
+      work: { here: () => cpSync(inWork(pairs, "journal.jsonl"), inWork(`${pairs}-clear`, "journal.jsonl")) },
+      from: { files: [pairsOf(pairs)] },
+    },
     {
       name: `${pairs}-clear`,
-      work: {
-        script: "collect-preferences",
-        args: [
-          ...flagWords({ model: policy, prompts, samples: 2, "output-dir": inWork(`${pairs}-clear`), resume: true, ...clearPairs }),
-          "--judge",
-          panel,
-          "--judge",
-          "gold",
-        ],
-      },
-      from: { value: clearPairs, files: [pairsOf(pairs)] },
+      work: collect(`${pairs}-clear`, policy, panel, prompts, { samples: 2, resume: true, ...clearPairs }),
+      from: { files: [pairsOf(pairs)] },
     },
     {
       name: `${pairs}-renamed`,
@@ -188,15 +184,15 @@ function teddy(): Stage[] {
     publish("teddy-sft", "teddy-rm"),
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
-    sample("pairs-held-out", "raters", heldOutPrompts, 4, 500),
+    sample("pairs-held-out", model("teddy-sft"), "raters", heldOutPrompts, { samples: 4, limit: 500 }),
     // Each judged by the majority of all raters, which has less noise than one of them.
-    sample("pairs", panel, inWork("prompts.jsonl"), 2),
+    sample("pairs", model("teddy-sft"), panel, inWork("prompts.jsonl"), { samples: 2 }),
     { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
-    sample("pairs-validation", panel, inWork("validation", "prompts-held-out.jsonl"), 2, 400),
+    sample("pairs-validation", model("teddy-sft"), panel, inWork("validation", "prompts-held-out.jsonl"), { samples: 2, limit: 400 }),
     ...clear("pairs", model("teddy-sft"), inWork("prompts.jsonl")),
     tune("teddy-dpo-1", model("teddy-sft"), "pairs", 1),
     { ...world("prompts", { "output-dir": inWork("second"), seed: 2, rows: 12_000 }), name: "prompts of the second round" },
-    sample("pairs-second", panel, inWork("second", "prompts.jsonl"), 2, undefined, inWork("teddy-dpo-1")),
+    sample("pairs-second", inWork("teddy-dpo-1"), panel, inWork("second", "prompts.jsonl"), { samples: 2 }),
     ...clear("pairs-second", inWork("teddy-dpo-1"), inWork("second", "prompts.jsonl")),
     tune("teddy-dpo", inWork("teddy-dpo-1"), "pairs-second", 2),
     publish("teddy-dpo", "teddy-rm", dpoSource),

@@ -6,7 +6,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
-import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions, type OpenedGraphs } from "./model-graphs.ts";
+import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions } from "./model-graphs.ts";
 import type { EvaluationSums, StateTensor, TokenBatch, TrainableModel, TrainStep } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
@@ -22,7 +22,7 @@ export interface TrainableDecoderOptions extends ModelTrainingOptions {
 export async function createTrainableDecoder(options: TrainableDecoderOptions): Promise<TrainableModel> {
   const { config, mode, rows, length } = options;
   const weights = locateTrainedDecoder(config, options);
-  const opened = await openModelGraphs(options, config, (blockSize) => {
+  const graphs = await openModelGraphs(options, config, (blockSize) => {
     const programs = { config, weights, mode, rows, length, blockSize };
     return {
       parameters: buildTrainingDecoder({ ...programs, dropout: false }).parameters,
@@ -31,18 +31,16 @@ export async function createTrainableDecoder(options: TrainableDecoderOptions): 
       initial: (weight) => initialOfDecoder(config, options, weight),
     };
   });
-  return new TrainableDecoder(options, opened);
+  return new TrainableDecoder(options, graphs);
 }
 
 class TrainableDecoder implements TrainableModel {
   readonly #options: TrainableDecoderOptions;
   readonly #graphs: TrainingGraphs;
-  readonly dispose: () => Promise<void>;
 
-  constructor(options: TrainableDecoderOptions, { graphs, dispose }: OpenedGraphs) {
+  constructor(options: TrainableDecoderOptions, graphs: TrainingGraphs) {
     this.#options = options;
     this.#graphs = graphs;
-    this.dispose = dispose;
   }
 
   async step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep> {
@@ -79,6 +77,10 @@ class TrainableDecoder implements TrainableModel {
 
   restore(state: ReadonlyMap<string, StateTensor>): void {
     this.#graphs.restore(state);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#graphs.dispose();
   }
 
   #arrays(batch: TokenBatch): Arrays {

@@ -11,6 +11,7 @@ import { openHuggingFaceFolder } from "../formats/hugging-face-folder.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
 import { chooseAdapter, beginFromAdapter } from "./adapter-choice.ts";
+import { weightsTraining } from "./model-graphs.ts";
 import { createTrainableDecoder } from "./decoder-trainable.ts";
 import { initialDecoderWeights } from "./decoder-initial-weights.ts";
 import { rowLength } from "./batch.ts";
@@ -62,17 +63,12 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
     const decoder = await createTrainableDecoder({
       temporaryFolder: workFolder,
       config,
-      weights: model.weights,
-      path: model.path,
       rows: options.batchSize,
       length: data.length,
-      mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
+      ...weightsTraining(options, model, adapter),
       optimizer: chooseOptimizer(options),
       maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
       threads: options.threads === 0 ? availableParallelism() : options.threads,
-      recompute: options.gradientCheckpointing,
-      baseBits: options.loadIn8bit ? 8 : 32,
-      seed: options.seed,
     });
     try {
       if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { decoderWeightShapes, locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
-import { checkTargets, type TrainedWeight, type TrainingMode } from "../architectures/training/trained-weights.ts";
+import { checkTargets, type LoraOptions, type TrainedWeight, type TrainingMode } from "../architectures/training/trained-weights.ts";
 import type { OptimizerOptions } from "../autodiff/optimizers.ts";
 import type { Node, Program } from "../autodiff/program.ts";
-import type { WeightSource } from "../formats/model-file.ts";
+import type { TrainingOptions } from "../config/training-options.ts";
+import type { ModelFile, WeightSource } from "../formats/model-file.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { FrozenWeights, type BaseBits } from "./decoder-frozen-weights.ts";
 import { initialLoraA } from "./decoder-initial-weights.ts";
@@ -43,6 +44,16 @@ export interface ModelTrainingOptions {
   temporaryFolder?: string;
 }
 
+/** How the weights of a model are trained: all of them, or an adapter over them. */
+export function weightsTraining(
+  { gradientCheckpointing, loadIn8bit, seed }: Pick<TrainingOptions, "gradientCheckpointing" | "loadIn8bit" | "seed">,
+  { weights, path }: ModelFile,
+  adapter: { lora: LoraOptions } | undefined,
+): Pick<ModelTrainingOptions, "weights" | "path" | "mode"> & Required<Pick<ModelTrainingOptions, "recompute" | "baseBits" | "seed">> {
+  const mode = adapter === undefined ? ({ kind: "full" } as const) : ({ kind: "lora", lora: adapter.lora } as const);
+  return { weights, path, mode, recompute: gradientCheckpointing, baseBits: loadIn8bit ? 8 : 32, seed };
+}
+
 /** What is built of a model: its trained weights, and programs over them. */
 export interface ModelPrograms {
   /** Trained weights by name. */
@@ -56,29 +67,23 @@ export interface ModelPrograms {
 /** Inputs that share a scale in a frozen linear layer, or undefined where it stays in float32. */
 export type BlockSizes = (module: string) => number | undefined;
 
-/** Graphs, and what gives back their session, file and folder. */
-export interface OpenedGraphs {
-  graphs: TrainingGraphs;
-  dispose: () => Promise<void>;
-}
-
 const defaultOptimizer: OptimizerOptions = { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 /**
  * @param config of a decoder, whose rotary tables are among what is not trained
- * @returns graphs whose files lie in a temporary folder until `dispose`
+ * @returns graphs whose files lie in a temporary folder until they are disposed
  */
 export async function openModelGraphs(
   options: ModelTrainingOptions,
   config: DecoderConfig | undefined,
   build: (blockSize: BlockSizes) => ModelPrograms,
-): Promise<OpenedGraphs> {
+): Promise<TrainingGraphs> {
   const { weights, mode, threads, recompute = false, baseBits = 32 } = options;
   return inGraphFolder(options.temporaryFolder ?? tmpdir(), async (folder, release) => {
     const data = new ExternalDataWriter(join(folder, "weights.bin"));
     const frozen = new FrozenWeights(config, weights, data, mode.kind === "lora" ? baseBits : 32);
     const { parameters, gradients, evaluation, initial } = build((module) => frozen.blockSize(module));
-    const graphs = await TrainingGraphs.open({
+    return TrainingGraphs.open({
       folder,
       threads,
       trained: [...parameters].map(([name, { shape }]): TrainedWeight => ({ name, shape })),
@@ -88,16 +93,11 @@ export async function openModelGraphs(
       gradients: (accumulate) => gradients({ recompute: recompute ? "all" : "cheap", accumulate }),
       evaluation,
       weights: { fileName: data.fileName, data: (name) => frozen.locate(name) },
-    });
-    const dispose = async (): Promise<void> => {
-      try {
-        await graphs.dispose();
-      } finally {
+      release: () => {
         data.close();
         release();
-      }
-    };
-    return { graphs, dispose };
+      },
+    });
   });
 }
 

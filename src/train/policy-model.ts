@@ -9,6 +9,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModel } from "../formats/open-model.ts";
 import { beginFromAdapter, chooseAdapter } from "./adapter-choice.ts";
+import { weightsTraining } from "./model-graphs.ts";
 import { writeImplicitReward } from "./implicit-reward.ts";
 import { readMetricLines } from "./metrics-file.ts";
 import { chooseOptimizer } from "./optimizer-choice.ts";
@@ -82,12 +83,8 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
   const data = readPolicyData(options, model, config, objective, log);
   const shared: Pick<TrainablePolicyOptions, keyof TrainablePolicyOptions & keyof SamplerOptions> = {
     config,
-    weights: model.weights,
-    path: model.path,
-    mode: adapter === undefined ? { kind: "full" } : { kind: "lora", lora: adapter.lora },
+    ...weightsTraining(options, model, adapter),
     threads: options.threads === 0 ? availableParallelism() : options.threads,
-    baseBits: options.loadIn8bit ? 8 : 32,
-    seed: options.seed,
   };
   const policy = await createTrainablePolicy({
     ...shared,
@@ -98,7 +95,6 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
     objective,
     optimizer: chooseOptimizer(options),
     maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
-    recompute: options.gradientCheckpointing,
   });
   let sampler: PolicySampler | undefined;
   try {

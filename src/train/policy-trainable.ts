@@ -5,7 +5,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import type { TrainableDecoderOptions } from "./decoder-trainable.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
-import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type OpenedGraphs } from "./model-graphs.ts";
+import { initialOfDecoder, locateTrainedDecoder, openModelGraphs } from "./model-graphs.ts";
 import type { PolicyBatch } from "./policy-batch.ts";
 import { addPolicySums, policySums, type PolicySums } from "./policy-metrics.ts";
 import { policyEvaluationProgram, policyGradientProgram, type PolicyObjective } from "./policy-programs.ts";
@@ -35,7 +35,7 @@ export interface TrainablePolicyOptions extends TrainableDecoderOptions {
 export async function createTrainablePolicy(options: TrainablePolicyOptions): Promise<TrainablePolicy> {
   const { config, mode, rows, length, pairs, objective } = options;
   const weights = locateTrainedDecoder(config, options);
-  const opened = await openModelGraphs(options, config, (blockSize) => {
+  const graphs = await openModelGraphs(options, config, (blockSize) => {
     const programs = { config, weights, mode, rows, length, pairs, blockSize };
     return {
       parameters: buildTrainingDecoder({ ...programs, dropout: false }).parameters,
@@ -44,7 +44,7 @@ export async function createTrainablePolicy(options: TrainablePolicyOptions): Pr
       initial: (weight) => initialOfDecoder(config, options, weight),
     };
   });
-  return new TrainablePolicy(options, opened);
+  return new TrainablePolicy(options, graphs);
 }
 
 type Outputs = Record<string, Float32Array<ArrayBuffer>>;
@@ -52,12 +52,10 @@ type Outputs = Record<string, Float32Array<ArrayBuffer>>;
 export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, PolicySums> {
   readonly #options: TrainablePolicyOptions;
   readonly #graphs: TrainingGraphs;
-  readonly dispose: () => Promise<void>;
 
-  constructor(options: TrainablePolicyOptions, { graphs, dispose }: OpenedGraphs) {
+  constructor(options: TrainablePolicyOptions, graphs: TrainingGraphs) {
     this.#options = options;
     this.#graphs = graphs;
-    this.dispose = dispose;
   }
 
   async step(batches: readonly PolicyBatch[], learningRate: number): Promise<PolicyStep> {
@@ -110,6 +108,10 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
 
   restore(state: ReadonlyMap<string, StateTensor>): void {
     this.#graphs.restore(state);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#graphs.dispose();
   }
 
   /** The trained weights by name: views that the next step changes. */

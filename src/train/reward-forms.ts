@@ -24,6 +24,7 @@ import type { RewardObjective, RowSizes } from "./comparison-batch.ts";
 import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
 import { hiddenStatesOf } from "./hidden-states.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
+import { weightsTraining } from "./model-graphs.ts";
 import { createRewardDecoder } from "./reward-decoder.ts";
 import { createRewardEncoder } from "./reward-encoder.ts";
 import { createRewardHead } from "./reward-head.ts";
@@ -90,18 +91,6 @@ function initializerRange({ config }: ModelFile): number {
   return typeof range === "number" && range > 0 && Number.isFinite(range) ? range : 0.02;
 }
 
-/** How the weights of a model are trained. */
-function trainingOf(options: RewardTrainingOptions, model: ModelFile, adapter: OpenedForm["adapter"]) {
-  return {
-    weights: model.weights,
-    path: model.path,
-    mode: adapter === undefined ? ({ kind: "full" } as const) : ({ kind: "lora", lora: adapter.lora } as const),
-    recompute: options.gradientCheckpointing,
-    baseBits: options.loadIn8bit ? (8 as const) : (32 as const),
-    seed: options.seed,
-  };
-}
-
 function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
   const adapter = chooseAdapter(options, config, model);
   const { dimensions, saveDtype: type } = options;
@@ -120,7 +109,7 @@ function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: D
         length,
         sizes,
         objective,
-        ...trainingOf(options, model, adapter),
+        ...weightsTraining(options, model, adapter),
         scoreDeviation: initializerRange(model),
       });
       if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
@@ -195,7 +184,7 @@ function encoderForm(options: RewardTrainingOptions, model: ModelFile): OpenedFo
         length,
         sizes,
         objective,
-        ...trainingOf(options, model, adapter),
+        ...weightsTraining(options, model, adapter),
         deviation: initializerRange(model),
       });
       if (adapter?.begin !== undefined) beginFromAdapter(encoder, adapter.begin);

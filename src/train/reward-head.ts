@@ -53,6 +53,7 @@ export async function createRewardHead(options: RewardHeadOptions): Promise<Trai
       maxGradNorm,
       gradients: (accumulate) => rewardGradientProgram(build, sizes, { recompute: "cheap", accumulate }),
       evaluation: () => rewardEvaluationProgram(build, sizes),
+      release,
     });
     return new TrainableRewardModel({
       graphs,
@@ -60,13 +61,6 @@ export async function createRewardHead(options: RewardHeadOptions): Promise<Trai
       objective,
       arrays: (batch) => ({ hidden: hiddenOf(batch, states, sizes.answers, hiddenSize) }),
       seed,
-      dispose: async () => {
-        try {
-          await graphs.dispose();
-        } finally {
-          release();
-        }
-      },
     });
   });
 }

@@ -36,7 +36,7 @@ export async function openRewardModel(
   network: RewardNetworkParts,
 ): Promise<TrainableRewardModel> {
   const { rows, length, sizes, objective, seed = 0 } = options;
-  const opened = await openModelGraphs(options, config, (blockSize) => {
+  const graphs = await openModelGraphs(options, config, (blockSize) => {
     const build: BuildNetwork = ({ dropout }) => network.build(blockSize, dropout);
     return {
       parameters: build({ dropout: false }).parameters,
@@ -46,7 +46,7 @@ export async function openRewardModel(
     };
   });
   return new TrainableRewardModel({
-    ...opened,
+    graphs,
     sizes,
     objective,
     seed,
@@ -62,8 +62,6 @@ export interface RewardModelParts {
   arrays: (batch: ComparisonBatch) => Arrays;
   /** Of dropout. */
   seed: number;
-  /** Ends the graphs, and gives back what they lie in. */
-  dispose: () => Promise<void>;
 }
 
 export class TrainableRewardModel implements SteppedModel<ComparisonBatch, RewardStep, RewardSums> {
@@ -112,7 +110,7 @@ export class TrainableRewardModel implements SteppedModel<ComparisonBatch, Rewar
   }
 
   async dispose(): Promise<void> {
-    await this.#parts.dispose();
+    await this.#parts.graphs.dispose();
   }
 
   #inputs(batch: ComparisonBatch, scale: number): Arrays {

@@ -23,6 +23,8 @@ export interface TrainingGraphsOptions {
   evaluation: () => Program;
   /** Of the weights that are not trained, if the programs read any. */
   weights?: TrainingSessionOptions["weights"];
+  /** Gives back what the graphs lie in, once they are disposed. */
+  release: () => void;
 }
 
 type GraphName = "gradients" | "more-gradients" | "evaluation";
@@ -99,9 +101,13 @@ export class TrainingGraphs {
   async dispose(): Promise<void> {
     // One whose opening failed has told so already.
     const opened = await Promise.allSettled(this.#sessions.values());
-    for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
-    this.#sessions.clear();
-    await this.#optimizer.dispose();
+    try {
+      for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
+      this.#sessions.clear();
+      await this.#optimizer.dispose();
+    } finally {
+      this.#options.release();
+    }
   }
 
   /** Opened when it is needed first: a run that never accumulates or evaluates pays for neither. */

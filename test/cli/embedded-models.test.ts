@@ -11,6 +11,7 @@ import { defaultConfig } from "../../src/config/options.ts";
 import { plainSampling } from "../../src/engine/sampler.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
+import { summarizeGold, type GoldSummary } from "../../src/teddy/gold-report.ts";
 import { judge, type GoldScores } from "../../src/teddy/judge.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
@@ -39,18 +40,21 @@ describe("the embedded models", () => {
 
   test("teddy-sft, as it is served by default, answers prompts of held-out combinations usefully and in good English; teddy-dpo more warmly, and better", async () => {
     const [sft, dpo] = [await meanScores("teddy-sft"), await meanScores("teddy-dpo")];
-    assert.ok(sft.usefulness > 0.6, `usefulness ${sft.usefulness}`);
-    assert.ok(sft.language > 0.9, `language ${sft.language}`);
+    assert.ok(sft.usefulness.mean > 0.6, `usefulness ${sft.usefulness.mean}`);
+    assert.ok(sft.language.mean > 0.9, `language ${sft.language.mean}`);
     // Competent and cold: what preference tuning and Best-of-N are for.
-    assert.ok(sft.friendliness < 0.6, `friendliness ${sft.friendliness}`);
-    assert.ok(dpo.score > sft.score + 0.05, `score ${dpo.score} against ${sft.score}`);
-    assert.ok(dpo.friendliness > sft.friendliness + 0.1, `friendliness ${dpo.friendliness} against ${sft.friendliness}`);
-    assert.ok(dpo.usefulness > sft.usefulness - 0.05, `usefulness ${dpo.usefulness} against ${sft.usefulness}`);
+    assert.ok(sft.friendliness.mean < 0.6, `friendliness ${sft.friendliness.mean}`);
+    assert.ok(dpo.score.mean > sft.score.mean + 0.05, `score ${dpo.score.mean} against ${sft.score.mean}`);
+    assert.ok(
+      dpo.friendliness.mean > sft.friendliness.mean + 0.1,
+      `friendliness ${dpo.friendliness.mean} against ${sft.friendliness.mean}`,
+    );
+    assert.ok(dpo.usefulness.mean > sft.usefulness.mean - 0.05, `usefulness ${dpo.usefulness.mean} against ${sft.usefulness.mean}`);
   });
 });
 
 /** Means of the gold scores of greedy answers to held-out prompts. */
-async function meanScores(name: string): Promise<GoldScores> {
+async function meanScores(name: string): Promise<GoldSummary["single"]> {
   const engine = await startEngine({
     ...defaultConfig(),
     models: [{ id: name, path: join(models, name) }],
@@ -77,10 +81,7 @@ async function meanScores(name: string): Promise<GoldScores> {
       return judge(messages, text);
     };
     const scores = await Promise.all(Array.from({ length: promptCount }, (_, index) => answer(index)));
-    const mean = (dimension: keyof GoldScores): number => scores.reduce((sum, score) => sum + score[dimension], 0) / scores.length;
-    return Object.fromEntries(
-      Object.keys(scores[0]!).map((dimension) => [dimension, mean(dimension as keyof GoldScores)]),
-    ) as unknown as GoldScores;
+    return summarizeGold(scores.map((score) => [score])).single;
   } finally {
     await engine.close();
   }
