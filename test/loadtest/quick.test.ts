@@ -61,7 +61,7 @@ describe("the quick load test", () => {
 
   it("is what advice reads", async () => {
     const results = join(docs, "loadtest", "choice.json");
-    const { points } = JSON.parse(readFileSync(results, "utf8")) as { points: OperatingPoint[] };
+    const { points } = (JSON.parse(readFileSync(results, "utf8")) as { raw: { points: OperatingPoint[] } }).raw;
     const [fastest] = points.toSorted((one, other) => one.latencyMs.p90 - other.latencyMs.p90);
     const [surest] = points.toSorted((one, other) => other.gold.low - one.gold.low || one.latencyMs.p90 - other.latencyMs.p90);
     const generous = await run("scripts/advise.ts", "--budget-ms", "1e9", "--results", results);
