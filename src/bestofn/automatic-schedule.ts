@@ -93,11 +93,22 @@ function countsOf(stages: readonly TokenStage[], candidates: number, returned: n
   return counts;
 }
 
+/** Tokens that a schedule samples of answers of the mean length, as a part of those without it, where one answer comes back. */
+export function sampledShare(stages: readonly TokenStage[], candidates: number, meanTokens: number): number {
+  return costOf(stages, countsOf(stages, candidates, 1), candidates, meanTokens, 0) / (candidates * meanTokens);
+}
+
 /** Tokens that are sampled, and those that are scored at their price. */
-function costOf(stages: readonly TokenStage[], counts: readonly number[], candidates: number, meanTokens: number): number {
+function costOf(
+  stages: readonly TokenStage[],
+  counts: readonly number[],
+  candidates: number,
+  meanTokens: number,
+  priceOfScoring = scoringCost,
+): number {
   let [cost, running, tokens] = [0, candidates, 0];
   stages.forEach((stage, at) => {
-    cost += running * (stage.tokens - tokens) + scoringCost * running * stage.tokens;
+    cost += running * (stage.tokens - tokens) + priceOfScoring * running * stage.tokens;
     [running, tokens] = [counts[at]!, stage.tokens];
   });
   return cost + running * (meanTokens - tokens);

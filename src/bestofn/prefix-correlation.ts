@@ -1,4 +1,7 @@
-/** @file Measures what a reward model's judgement of beginnings is worth: how it goes with that of the whole, among answers to one prompt. */
+/**
+ * @file Measures what a reward model's judgement of beginnings is worth: how it goes with that of the whole, among answers to one prompt; and what any
+ * judgement of them could be worth.
+ */
 
 import type { PrefixMeasurement } from "../engine/reward-description.ts";
 
@@ -9,6 +12,8 @@ export interface MeasuredAnswer {
   reward: number | undefined;
   /** Of its first tokens, by the lengths that are measured; undefined where it is no longer than that, or has none. */
   prefixRewards: readonly (number | undefined)[];
+  /** By the same lengths: mean reward of other answers that the policy made of that beginning. */
+  continuedRewards?: readonly (number | undefined)[];
 }
 
 /** Fewer answers than this measure nothing. */
@@ -31,29 +36,56 @@ export function measurePrefixes(
   const answers = prompts.flat();
   const meanTokens = answers.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1, answers.length);
   const correlations = lengths.flatMap((tokens, place) => {
-    const correlation = pooledCorrelation(prompts, place);
-    return correlation === undefined ? [] : [{ tokens, correlation }];
+    const { products, otherSquares, wholeSquares } = pooledMoments(prompts, ({ prefixRewards }) => prefixRewards[place]) ?? noMoments;
+    if (otherSquares === 0 || wholeSquares === 0) return [];
+    return [{ tokens, correlation: within(products / Math.sqrt(otherSquares * wholeSquares), -1) }];
   });
   return { reference, meanTokens, correlations };
 }
 
-function pooledCorrelation(prompts: readonly (readonly MeasuredAnswer[])[], place: number): number | undefined {
-  let [count, products, prefixSquares, wholeSquares] = [0, 0, 0, 0];
+/**
+ * The correlation that a perfect judge of beginnings would have, one that knows the mean reward of all answers that the policy may make of a beginning.
+ * An answer and another one of the same beginning have that mean in common and nothing else, so their covariance is the variance of what it knows, and
+ * the root of its part of the whole variance is its correlation with the answer's reward. No reward model can do better.
+ *
+ * @param prompts with `continuedRewards`
+ */
+export function perfectPrefixes(
+  prompts: readonly (readonly MeasuredAnswer[])[],
+  lengths: readonly number[],
+  measured: PrefixMeasurement,
+): PrefixMeasurement {
+  const correlations = lengths.flatMap((tokens, place) => {
+    const { products, wholeSquares } = pooledMoments(prompts, ({ continuedRewards }) => continuedRewards?.[place]) ?? noMoments;
+    return wholeSquares === 0 ? [] : [{ tokens, correlation: within(Math.sqrt(Math.max(0, products / wholeSquares)), 0) }];
+  });
+  return { ...measured, correlations };
+}
+
+const noMoments = { products: 0, otherSquares: 0, wholeSquares: 0 };
+const within = (correlation: number, least: number): number => Math.max(least, Math.min(1, correlation));
+
+/** Sums over all answers that have the other value, both values less their means over the answers to one prompt; undefined for too few. */
+function pooledMoments(
+  prompts: readonly (readonly MeasuredAnswer[])[],
+  otherOf: (answer: MeasuredAnswer) => number | undefined,
+): typeof noMoments | undefined {
+  let count = 0;
+  const moments = { ...noMoments };
   for (const answers of prompts) {
-    const pairs = answers.flatMap(({ reward, prefixRewards }) => {
-      const prefix = prefixRewards[place];
-      return reward === undefined || prefix === undefined ? [] : [{ prefix, reward }];
+    const pairs = answers.flatMap((answer) => {
+      const [other, { reward }] = [otherOf(answer), answer];
+      return reward === undefined || other === undefined ? [] : [{ other, reward }];
     });
     if (pairs.length < 2) continue;
-    const meanPrefix = pairs.reduce((sum, { prefix }) => sum + prefix, 0) / pairs.length;
+    const meanOther = pairs.reduce((sum, { other }) => sum + other, 0) / pairs.length;
     const meanReward = pairs.reduce((sum, { reward }) => sum + reward, 0) / pairs.length;
-    for (const { prefix, reward } of pairs) {
-      products += (prefix - meanPrefix) * (reward - meanReward);
-      prefixSquares += (prefix - meanPrefix) ** 2;
-      wholeSquares += (reward - meanReward) ** 2;
+    for (const { other, reward } of pairs) {
+      moments.products += (other - meanOther) * (reward - meanReward);
+      moments.otherSquares += (other - meanOther) ** 2;
+      moments.wholeSquares += (reward - meanReward) ** 2;
     }
     count += pairs.length;
   }
-  if (count < fewestAnswers || prefixSquares === 0 || wholeSquares === 0) return undefined;
-  return Math.max(-1, Math.min(1, products / Math.sqrt(prefixSquares * wholeSquares)));
+  return count < fewestAnswers ? undefined : moments;
 }

@@ -1,6 +1,7 @@
 /** @file What a reward model's judgement of beginnings is worth, and what pruning by it saves and costs: measured by replaying recorded candidates. */
 
 import type { PrefixMeasurement } from "../engine/reward-description.ts";
+import { sampledShare } from "./automatic-schedule.ts";
 import { AutomaticSchedules } from "./automatic-schedules.ts";
 import { replay, type RecordedAnswer } from "./replay.ts";
 import type { TokenStage } from "./schedule.ts";
@@ -66,9 +67,7 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
   return [
     `How well the reward of an answer's beginning tells that of the whole, among answers to one prompt (Pearson's correlation, over answers that go on): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
     "",
-    `| tokens of the beginning | ${measured.correlations.map(({ tokens }) => tokens).join(" | ")} |`,
-    `| --- |${measured.correlations.map(() => " ---: |").join("")}`,
-    `| correlation | ${measured.correlations.map(({ correlation }) => correlation.toFixed(3)).join(" | ")} |`,
+    ...correlationTable(measured),
     "",
     'What `prune: "auto"` makes of it, replayed over the same answers: at each stage, so many tokens into the answers, a part of those that still run goes on. Gains are those of the winner over the mean candidate.',
     "",
@@ -76,9 +75,42 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
     "| ---: | --- | ---: | ---: | ---: |",
     ...rows.map(
       ({ candidates, stages, tokens, reward, truth }) =>
-        `| ${candidates} | ${stages.map((stage) => `${stage.tokens}: ${stage.keep}`).join(", ") || "none"} | ${percent(tokens)} | ${percent(reward)} | ${truth === undefined ? "" : percent(truth)} |`,
+        `| ${candidates} | ${stagesText(stages)} | ${percent(tokens)} | ${percent(reward)} | ${truth === undefined ? "" : percent(truth)} |`,
     ),
   ];
 }
+
+/**
+ * What a perfect judge of the same beginnings would know, and the schedules that it would allow: what no reward model can do better.
+ *
+ * @param continuations other answers of each beginning from which it was estimated
+ */
+export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number[], continuations: number): string[] {
+  const schedules = new AutomaticSchedules();
+  return [
+    `The most that any judgement of beginnings could tell: the correlation of the mean reward of all answers that the policy makes of a beginning with that of the one it made, estimated by letting it go on ${continuations} more times from each.`,
+    "",
+    ...correlationTable(perfect),
+    "",
+    "Schedules that such a judge would allow, and the tokens that they would sample of answers of the mean length.",
+    "",
+    "| N | stages | tokens sampled |",
+    "| ---: | --- | ---: |",
+    ...sizes.map((candidates) => {
+      const stages = schedules.of(perfect, candidates, 1);
+      return `| ${candidates} | ${stagesText(stages)} | ${percent(sampledShare(stages, candidates, perfect.meanTokens))} |`;
+    }),
+  ];
+}
+
+function correlationTable({ correlations }: PrefixMeasurement): string[] {
+  return [
+    `| tokens of the beginning | ${correlations.map(({ tokens }) => tokens).join(" | ")} |`,
+    `| --- |${correlations.map(() => " ---: |").join("")}`,
+    `| correlation | ${correlations.map(({ correlation }) => correlation.toFixed(3)).join(" | ")} |`,
+  ];
+}
+
+const stagesText = (stages: readonly TokenStage[]): string => stages.map((stage) => `${stage.tokens}: ${stage.keep}`).join(", ") || "none";
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { dirname, relative } from "node:path";
 import { defaultConfig } from "../config/options.ts";
-import type { Engine } from "../engine/request.ts";
+import type { Engine, Prompt } from "../engine/request.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { writeWholeFile } from "../formats/written-file.ts";
@@ -157,7 +157,8 @@ async function sampleAll(engine: Engine, model: string, rows: readonly ReadPromp
     for (let index = next++; index < rows.length; index = next++) {
       const texts = Array.from({ length: options.samples }, () => "");
       const ids = Array.from({ length: options.samples }, (): number[] => []);
-      for await (const piece of sampledPieces(engine, model, conversationOf(rows[index]!.prompt), index, options)) {
+      const prompt: Prompt = { kind: "messages", messages: [...conversationOf(rows[index]!.prompt)] };
+      for await (const piece of sampledPieces(engine, model, prompt, index, options)) {
         texts[piece.index] += piece.text;
         ids[piece.index]!.push(...piece.tokenIds);
       }

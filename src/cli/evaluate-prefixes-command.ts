@@ -3,11 +3,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { measurePrefixes } from "../bestofn/prefix-correlation.ts";
-import { prefixReport, prunedRows, type RecordedGroup } from "../bestofn/prefix-report.ts";
+import { measurePrefixes, perfectPrefixes, type MeasuredAnswer } from "../bestofn/prefix-correlation.ts";
+import { perfectReport, prefixReport, prunedRows, type RecordedGroup } from "../bestofn/prefix-report.ts";
 import type { RecordedAnswer } from "../bestofn/replay.ts";
 import { defaultConfig } from "../config/options.ts";
-import type { Engine } from "../engine/request.ts";
+import type { Engine, Prompt } from "../engine/request.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { writeWholeFile } from "../formats/written-file.ts";
@@ -39,6 +39,7 @@ Usage: npm run evaluate -- prefixes --model NAME|DIR --reward-model NAME|DIR --p
   --temperature T          of the samples (default 1)
   --max-tokens N           longest answer (default 160 tokens)
   --lengths N,N,…          tokens of the beginnings that are measured (default 4,8,12,16,24,32,48,64,96,128)
+  --continuations N        also let the policy go on N times from every beginning, which tells what a perfect judge of beginnings would know (default 0)
   --seed N                 of the samples (default 0)
   --write                  keep the measurement in the reward model's reward.json, where the server finds it, and in its card
   --help, -h`;
@@ -57,6 +58,7 @@ interface PrefixOptions {
   temperature: number;
   maxTokens: number;
   lengths: number[];
+  continuations: number;
   seed: number;
   write: boolean;
 }
@@ -83,21 +85,20 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
     cacheDir: defaultCacheDir(),
     log: console.error,
   });
-  let groups: RecordedGroup[];
+  let groups: SampledGroup[];
   try {
     groups = await record(engine, prompts, options);
   } finally {
     await engine.close();
   }
   const reference = `${prompts.length} prompts, ${options.samples} answers of ${servedId(options.model)} to each at temperature ${options.temperature}`;
-  const measured = measurePrefixes(
-    groups.map((group) => measuredAnswers(group, options.lengths)),
-    options.lengths,
-    reference,
-  );
+  const answers = groups.map((group) => measuredAnswers(group, options.lengths));
+  const measured = measurePrefixes(answers, options.lengths, reference);
   const sizes = [4, 8, 16, 32].filter((size) => size <= options.samples);
+  const perfect = perfectPrefixes(answers, options.lengths, measured);
   const report = [
     ...prefixReport(measured, prunedRows(groups, measured, sizes)),
+    ...(options.continuations === 0 ? [] : ["", ...perfectReport(perfect, sizes, options.continuations)]),
     "",
     `Measured by \`npm run evaluate -- prefixes ${args.map(quotedWord).join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
   ];
@@ -108,20 +109,31 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
   if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Beginnings", report.join("\n"))]);
 }
 
-/** Samples the candidates of all prompts and scores them and their beginnings. */
-async function record(engine: Engine, prompts: readonly (readonly Message[])[], options: PrefixOptions): Promise<RecordedGroup[]> {
+interface SampledAnswer extends RecordedAnswer {
+  ids: number[];
+  /** By the lengths that are measured: other answers of the same beginning; none where the answer is no longer than that. */
+  continued: string[][];
+}
+
+interface SampledGroup extends RecordedGroup {
+  answers: readonly SampledAnswer[];
+}
+
+/** Samples the candidates of all prompts and scores them, their beginnings and what else was made of those. */
+async function record(engine: Engine, prompts: readonly (readonly Message[])[], options: PrefixOptions): Promise<SampledGroup[]> {
   const reward = servedRewardModel(
     engine,
     engine.models.find(({ id }) => id === servedId(options.rewardModel))!,
   );
   const isTeddy = prompts.every((prompt) => readQuestion(prompt) !== undefined);
   const progress = createProgress(process.stderr, console.error, promptScale);
-  const groups: RecordedGroup[] = [];
+  const groups: SampledGroup[] = [];
   let [next, done] = [0, 0];
   const worker = async (): Promise<void> => {
     for (let index = next++; index < prompts.length; index = next++) {
       const prompt = prompts[index]!;
       const answers = await sample(engine, prompt, index, options);
+      if (options.continuations > 0) await continueBeginnings(engine, prompt, index, answers, options);
       const rewards = await rewardsOf(reward, prompt, textsOf(answers, options.lengths));
       const truth = isTeddy ? answers.map(({ pieces }) => judge(prompt, pieces.join("")).score) : undefined;
       groups[index] = { answers, rewards, truth };
@@ -133,19 +145,56 @@ async function record(engine: Engine, prompts: readonly (readonly Message[])[], 
   return groups;
 }
 
-async function sample(engine: Engine, messages: readonly Message[], index: number, options: PrefixOptions): Promise<RecordedAnswer[]> {
-  const answers = Array.from({ length: options.samples }, () => ({ pieces: [] as string[] }));
-  for await (const { index: answer, text, tokenIds } of sampledPieces(engine, servedId(options.model), messages, index, options)) {
+async function sample(engine: Engine, messages: readonly Message[], index: number, options: PrefixOptions): Promise<SampledAnswer[]> {
+  const answers = Array.from({ length: options.samples }, (): SampledAnswer & { pieces: string[] } => ({
+    pieces: [],
+    ids: [],
+    continued: [],
+  }));
+  const prompt: Prompt = { kind: "messages", messages: [...messages] };
+  for await (const { index: answer, text, tokenIds } of sampledPieces(engine, servedId(options.model), prompt, index, options)) {
     // The text of several tokens counts as the last one's.
     tokenIds.forEach((_, at) => answers[answer]!.pieces.push(at === tokenIds.length - 1 ? text : ""));
+    answers[answer]!.ids.push(...tokenIds);
   }
   return answers;
 }
 
-/** Whole answers, and their beginnings of those lengths, each once. */
-function textsOf(answers: readonly RecordedAnswer[], lengths: readonly number[]): string[] {
-  const texts = answers.flatMap(({ pieces }) => [
+/** Lets the policy go on from each measured beginning of each answer, as it went on the first time but by other draws. */
+async function continueBeginnings(
+  engine: Engine,
+  messages: readonly Message[],
+  index: number,
+  answers: readonly SampledAnswer[],
+  options: PrefixOptions,
+): Promise<void> {
+  const model = servedId(options.model);
+  const promptIds = await engine.tokenize(model, { kind: "messages", messages: [...messages] });
+  const continueFrom = async ({ pieces, ids }: SampledAnswer, answer: number, length: number): Promise<string[]> => {
+    if (length >= pieces.length) return [];
+    const beginning = pieces.slice(0, length).join("");
+    const texts = Array.from({ length: options.continuations }, () => beginning);
+    const prompt: Prompt = { kind: "tokens", ids: [...promptIds, ...ids.slice(0, length)] };
+    const sampling = {
+      ...options,
+      samples: options.continuations,
+      maxTokens: options.maxTokens - length,
+      // Not the draws of any prompt's first answers.
+      seed: options.seed + (1 + answer) * 1_000 + length,
+    };
+    for await (const piece of sampledPieces(engine, model, prompt, index, sampling)) texts[piece.index] += piece.text;
+    return texts;
+  };
+  // One answer after the other: its beginnings are rows enough for a batch.
+  for (const [at, answer] of answers.entries())
+    answer.continued = await Promise.all(options.lengths.map((length) => continueFrom(answer, at, length)));
+}
+
+/** Whole answers, their beginnings of those lengths and what else was made of those, each once. */
+function textsOf(answers: readonly SampledAnswer[], lengths: readonly number[]): string[] {
+  const texts = answers.flatMap(({ pieces, continued }) => [
     pieces.join(""),
+    ...continued.flat(),
     ...lengths.filter((length) => length < pieces.length).map((length) => pieces.slice(0, length).join("")),
   ]);
   return [...new Set(texts)].filter((text) => text.trim() !== "");
@@ -162,11 +211,15 @@ async function rewardsOf(model: RewardModel, prompt: readonly Message[], texts: 
   return rewards;
 }
 
-function measuredAnswers({ answers, rewards }: RecordedGroup, lengths: readonly number[]): Parameters<typeof measurePrefixes>[0][number] {
-  return answers.map(({ pieces }) => ({
+function measuredAnswers({ answers, rewards }: SampledGroup, lengths: readonly number[]): MeasuredAnswer[] {
+  return answers.map(({ pieces, continued }) => ({
     tokens: pieces.length,
     reward: rewards.get(pieces.join("")),
     prefixRewards: lengths.map((length) => (length < pieces.length ? rewards.get(pieces.slice(0, length).join("")) : undefined)),
+    continuedRewards: continued.map((texts) => {
+      const known = texts.map((text) => rewards.get(text)).filter((reward) => reward !== undefined);
+      return known.length === 0 ? undefined : known.reduce((sum, reward) => sum + reward, 0) / known.length;
+    }),
   }));
 }
 
@@ -191,6 +244,7 @@ function readOptions(args: readonly string[]): PrefixOptions | undefined {
     temperature: numberOf("temperature", values.temperature, { least: 0 }),
     maxTokens: numberOf("max-tokens", values["max-tokens"], { least: 1, whole: true }),
     lengths,
+    continuations: numberOf("continuations", values.continuations, { least: 0, most: defaultConfig().maxSequences, whole: true }),
     seed: numberOf("seed", values.seed, { least: 0, whole: true }),
     write: values.write === true,
   };
@@ -206,6 +260,7 @@ const flags = {
   temperature: { type: "string", default: "1" },
   "max-tokens": { type: "string", default: "160" },
   lengths: { type: "string", default: "4,8,12,16,24,32,48,64,96,128" },
+  continuations: { type: "string", default: "0" },
   seed: { type: "string", default: "0" },
   write: { type: "boolean" },
 } as const;

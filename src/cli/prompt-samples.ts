@@ -1,8 +1,7 @@
 /** @file Answers of a policy to the prompts of an evaluation, each prompt with a seed of its own, so that a run repeats itself. */
 
-import type { Engine, GenerateEvent } from "../engine/request.ts";
+import type { Engine, GenerateEvent, Prompt } from "../engine/request.ts";
 import { plainSampling } from "../engine/sampler.ts";
-import type { Message } from "../teddy/conversation.ts";
 import type { ProgressScale } from "./progress.ts";
 
 export interface PromptSampling {
@@ -23,13 +22,13 @@ export const promptScale: ProgressScale = {
 export async function* sampledPieces(
   engine: Engine,
   model: string,
-  messages: readonly Message[],
+  prompt: Prompt,
   index: number,
   { samples, temperature, maxTokens, seed }: PromptSampling,
 ): AsyncGenerator<Extract<GenerateEvent, { type: "delta" }>, void, undefined> {
   const events = engine.generate({
     model,
-    prompt: { kind: "messages", messages: [...messages] },
+    prompt,
     n: samples,
     maxTokens,
     sampling: { ...plainSampling, temperature },

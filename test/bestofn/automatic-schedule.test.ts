@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { automaticSchedule } from "../../src/bestofn/automatic-schedule.ts";
-import { measurePrefixes, type MeasuredAnswer } from "../../src/bestofn/prefix-correlation.ts";
+import { automaticSchedule, sampledShare } from "../../src/bestofn/automatic-schedule.ts";
+import { measurePrefixes, perfectPrefixes, type MeasuredAnswer } from "../../src/bestofn/prefix-correlation.ts";
 import { keptOfRunning, type TokenStage } from "../../src/bestofn/schedule.ts";
 import { uniform } from "../../src/engine/random.ts";
 import type { PrefixMeasurement } from "../../src/engine/reward-description.ts";
@@ -104,6 +104,16 @@ describe("an automatic schedule", () => {
     assert.deepEqual(automaticSchedule(measured(20, [[25, 0.99]]), 16, 1), []);
     for (const stage of automaticSchedule(good, 16, 4)) assert.ok(stage.tokens < 100 && stage.keep < 1);
   });
+
+  test("samples the beginnings of all, and the rest of those that go on", () => {
+    assert.equal(sampledShare([], 16, 100), 1);
+    // 16 to 25 tokens, 8 to 50, 2 to the end.
+    const stages = [
+      { tokens: 25, keep: 0.5 },
+      { tokens: 50, keep: 0.25 },
+    ];
+    assert.equal(sampledShare(stages, 16, 100), (16 * 25 + 8 * 25 + 2 * 50) / 1600);
+  });
 });
 
 describe("the measurement of beginnings", () => {
@@ -128,6 +138,35 @@ describe("the measurement of beginnings", () => {
       const { meanTokens, correlations, reference } = measurePrefixes(prompts, [10, 30], "made up");
       assert.deepEqual([meanTokens, reference, correlations.map(({ tokens }) => tokens)], [40, "made up", [10, 30]]);
       for (const found of correlations) assert.ok(Math.abs(found.correlation - correlation) < 0.07, `${found.correlation}`);
+    }
+  });
+
+  test("knows what a perfect judge would, from other answers of the same beginnings", () => {
+    // A reward is what the beginning decides plus what comes after it: the first has the correlation `known` with the sum.
+    for (const known of [0.9, 0.5, 0]) {
+      const prompts = Array.from({ length: 150 }, (_, prompt) => {
+        const normals = new Normals(5000 + prompt);
+        return Array.from({ length: 16 }, (): MeasuredAnswer => {
+          const beginning = 20 * prompt + known * normals.next();
+          const ended = (): number => beginning + Math.sqrt(1 - known ** 2) * normals.next();
+          // The reward model itself knows nothing of beginnings; the first length no answer has.
+          return {
+            tokens: 40,
+            reward: ended(),
+            prefixRewards: [undefined, normals.next()],
+            continuedRewards: [undefined, (ended() + ended()) / 2],
+          };
+        });
+      });
+      const own = measurePrefixes(prompts, [8, 10], "made up");
+      const perfect = perfectPrefixes(prompts, [8, 10], own);
+      assert.deepEqual([perfect.meanTokens, perfect.reference, perfect.correlations.map(({ tokens }) => tokens)], [40, "made up", [10]]);
+      assert.ok(Math.abs(own.correlations[0]!.correlation) < 0.1);
+      // The root of a covariance near nothing is coarse.
+      assert.ok(
+        Math.abs(perfect.correlations[0]!.correlation - known) < (known === 0 ? 0.25 : 0.05),
+        `${perfect.correlations[0]!.correlation}`,
+      );
     }
   });
 

@@ -55,6 +55,21 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   assert.equal(written.output.split("\n")[4], output.split("\n")[4]);
 });
 
+test("with --continuations it also says what a perfect judge of beginnings would know and save", async (context) => {
+  const row = { prompt: prompt(5, 0, "held-out").messages };
+  writeFileSync(prompts, Array.from({ length: 3 }, () => `${JSON.stringify(row)}\n`).join(""));
+  const args = ["--model", join("models", "teddy-sft"), "--reward-model", rewardModel, "--prompts", prompts, "--samples", "16"];
+  const { status, output, errors } = await evaluate(context, ...args, "--lengths", "1,12", "--max-tokens", "40", "--continuations", "2");
+  assert.equal(status, 0, errors);
+  const [own, perfect] = [...output.matchAll(/\n\| correlation \| (-?[01]\.\d{3}) \| (-?[01]\.\d{3}) \|/g)].map(([, ...found]) =>
+    found.map(Number),
+  );
+  assert.equal(own!.length, 2);
+  // A token decides less than twelve of some thirty-five.
+  assert.ok(perfect![0]! < perfect![1]! && perfect![1]! > 0.1 && perfect![1]! <= 1, String(perfect));
+  assert.match(output, /letting it go on 2 more times from each[^]*\n\| 16 \| .* \| \d+\.\d% \|\n/);
+});
+
 test("--write is refused at once where the reward model has no reward.json to keep the measurement in", async (context) => {
   writeFileSync(prompts, `${JSON.stringify({ prompt: prompt(5, 0, "held-out").messages })}\n`);
   const policy = join("models", "teddy-sft");
