@@ -88,7 +88,7 @@ interface Options {
 
 async function measure({ profile, fresh, out, prompts: file }: Options, signal: AbortSignal): Promise<number> {
   const plan = plans[profile];
-  const { present, absent } = presentModels(defaultModelsFolder());
+  const { present, ensembles, absent } = presentModels(defaultModelsFolder());
   for (const line of absent) say(line);
   if (present.length === 0) throw new BonsaiError("usage", "None of the models to measure is there: npm run recipe -- teddy makes them.");
   const peer = plan.peerRounds === 0 ? undefined : findPeer();
@@ -96,7 +96,7 @@ async function measure({ profile, fresh, out, prompts: file }: Options, signal: 
   const isJudged = prompts.every((messages) => readQuestion(messages) !== undefined);
   if (!isJudged) say(`${file} holds more than questions of the teddy world: quality is not judged.`);
   const conditions = readConditions(profile, peer === undefined ? {} : { "llama.cpp": peer.llama.version });
-  const scenarios = scenariosOf(present, plan, { isJudged, peer });
+  const scenarios = scenariosOf(present, plan, { isJudged, ensembles, peer });
   const { processor, cores, versions } = conditions;
   const identity = {
     plan: planIdentity(plan),
@@ -115,7 +115,7 @@ async function measure({ profile, fresh, out, prompts: file }: Options, signal: 
   });
   const docs = out ?? (profile === "quick" ? undefined : docsFolder);
   const command = ["npm run loadtest", ...(profile === "quick" ? ["-- --quick"] : [])].join(" ");
-  const written = await writeReport({ results, plan, models: present, prompts, isJudged, conditions, command }, docs);
+  const written = await writeReport({ results, plan, models: present, ensembles, prompts, isJudged, conditions, command }, docs);
   console.log(written.text);
   if (docs !== undefined) say(`Kept in ${docs}.`);
   kept.remove();

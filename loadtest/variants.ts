@@ -19,6 +19,25 @@ export const measuredModels: readonly MeasuredModel[] = [
   { id: "teddy-dpo", title: "DPO", rewardModel: "teddy-rm" },
 ];
 
+/** Reward models that judge together. */
+export interface Ensemble {
+  id: string;
+  /** As the figure names it. */
+  title: string;
+  /** Of teddy answers. */
+  members: readonly string[];
+  /** As --reward-ensemble takes it. */
+  rule: string;
+}
+
+const members = ["teddy-rm", "teddy-sft-head"];
+
+/** Passed over where a member is not in models/. */
+export const measuredEnsembles: readonly Ensemble[] = [
+  { id: "careful", title: "mean less deviation", members, rule: "mean-1" },
+  { id: "least", title: "minimum", members, rule: "minimum" },
+];
+
 /** Win rates are against one answer of this policy. */
 export const baselineModel = "teddy-sft";
 
@@ -59,17 +78,20 @@ export function variantTitle({ model, bestOf, pruned }: Pick<Variant, "model" | 
 
 export interface Presence {
   present: MeasuredModel[];
+  ensembles: Ensemble[];
   /** A line for each model that is passed over. */
   absent: string[];
 }
 
 /** Which of the models lie in a folder of models, with the reward model that they need. */
 export function presentModels(modelsFolder: string, models: readonly MeasuredModel[] = measuredModels): Presence {
+  // A head over a policy's states has no config of its own.
   const lies = (id: string): boolean =>
-    existsSync(join(modelsFolder, id, "config.json")) || existsSync(join(modelsFolder, id, "adapter_config.json"));
+    ["config.json", "adapter_config.json", "reward.json"].some((file) => existsSync(join(modelsFolder, id, file)));
   const missing = ({ id, rewardModel }: MeasuredModel): string[] => [id, rewardModel].filter((name) => !lies(name));
   return {
     present: models.filter((model) => missing(model).length === 0),
+    ensembles: measuredEnsembles.filter((ensemble) => ensemble.members.every(lies)),
     absent: models
       .filter((model) => missing(model).length > 0)
       .map(

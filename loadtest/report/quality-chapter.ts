@@ -8,7 +8,8 @@ import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
 import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimate.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";
 import type { JudgedCandidate, QualityResult } from "../scenarios/quality.ts";
-import type { MeasuredModel } from "../variants.ts";
+import type { EnsembleResult } from "../scenarios/ensemble.ts";
+import type { Ensemble, MeasuredModel } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 
 /** In units of the reward, which has deviation 1 on its reference set. */
@@ -17,6 +18,8 @@ const softTemperatures = [0.25, 1];
 export interface QualityOfModel {
   model: MeasuredModel;
   quality: QualityResult;
+  /** What ensembles make of the same candidates. */
+  ensembles: readonly { ensemble: Ensemble; rewards: EnsembleResult }[];
 }
 
 /** One N of one model and one way to choose. */
@@ -28,6 +31,8 @@ interface QualityRow {
   gold: Estimate;
   winRate: Estimate;
   soft: Estimate[];
+  /** Gold of what ensembles choose. */
+  ensembles: Estimate[];
   /** Of the candidate that gold likes best: what a perfect reward model would reach. */
   ceiling: Estimate;
 }
@@ -38,7 +43,8 @@ export async function qualityChapter(
   points: readonly MeasuredPoint[],
   counts: readonly number[],
 ): Promise<Chapter> {
-  const rows = models.flatMap(({ model, quality }) => counts.map((n) => rowOf(model, quality, baseline, n)));
+  const rows = models.flatMap((measured) => counts.map((n) => rowOf(measured, baseline, n)));
+  const ensembles = models[0]!.ensembles.map(({ ensemble }) => ensemble);
   return {
     name: "quality",
     title: "Quality by number of candidates",
@@ -46,20 +52,20 @@ export async function qualityChapter(
       `${models.map(({ model }) => model.id).join(" and ")} at temperature 1, answers chosen by ${[...new Set(models.map(({ model }) => model.rewardModel))].join(", ")}, whose raters taught it; gold is the truth that they see through noise.`,
       "Where the learned reward keeps rising and gold does not, choosing harder only flatters the reward model (over-optimisation). The KL bound, log N - (N - 1) / N, is the most that the choice moves the policy.",
     ].join("\n"),
-    tables: [numbersTable(rows), ...pruningTable(points)],
+    tables: [numbersTable(rows, ensembles), ...pruningTable(points)],
     checks: [],
     figures: [
       {
         file: "quality.svg",
         caption: "Learned reward and gold score by KL bound",
-        svg: await qualityFigure(rows),
+        svg: await qualityFigure(rows, ensembles),
       },
     ],
     raw: { rows },
   };
 }
 
-function rowOf({ title }: MeasuredModel, quality: QualityResult, baseline: readonly (readonly number[])[], n: number): QualityRow {
+function rowOf({ model: { title }, quality, ensembles }: QualityOfModel, baseline: readonly (readonly number[])[], n: number): QualityRow {
   const over = (of: (group: readonly JudgedCandidate[], prompt: number) => number): Estimate => estimate(quality.map(of));
   const gold = (candidate: JudgedCandidate): number => candidate.gold;
   return {
@@ -70,6 +76,15 @@ function rowOf({ title }: MeasuredModel, quality: QualityResult, baseline: reado
     gold: over((group) => expectedBest(group, n, gold)),
     winRate: over((group, prompt) => expectedBest(group, n, (candidate) => winShare(candidate.gold, baseline[prompt]!))),
     soft: softTemperatures.map((temperature) => over((group) => expectedSoft(group, n, temperature, gold))),
+    ensembles: ensembles.map(({ rewards }) =>
+      over((group, prompt) =>
+        expectedBest(
+          group.map((candidate, place) => ({ ...candidate, reward: rewards[prompt]![place]! })),
+          n,
+          gold,
+        ),
+      ),
+    ),
     ceiling: over((group) =>
       expectedBest(
         group.map((candidate) => ({ ...candidate, reward: candidate.gold })),
@@ -82,10 +97,10 @@ function rowOf({ title }: MeasuredModel, quality: QualityResult, baseline: reado
 
 const text = ({ mean, margin }: Estimate): string => `${mean.toFixed(3)} ± ${margin.toFixed(3)}`;
 
-function numbersTable(rows: readonly QualityRow[]): Table {
+function numbersTable(rows: readonly QualityRow[], ensembles: readonly Ensemble[]): Table {
   return {
     title: "Learned reward and gold",
-    note: "Soft selection draws a candidate with probability proportional to exp(reward / T). The best by gold is what a perfect reward model would choose.",
+    note: `${ensembles.length === 0 ? "" : `An ensemble is of ${ensembles[0]!.members.join(" and ")}: it doubts where they differ. `}Soft selection draws a candidate with probability proportional to exp(reward / T). The best by gold is what a perfect reward model would choose.`,
     columns: [
       { heading: "model" },
       { heading: "N", digits: 0 },
@@ -94,6 +109,7 @@ function numbersTable(rows: readonly QualityRow[]): Table {
       { heading: "gold" },
       { heading: "win rate" },
       ...softTemperatures.map((temperature) => ({ heading: `gold, soft T = ${temperature}` })),
+      ...ensembles.map(({ title }) => ({ heading: `gold, ensemble (${title})` })),
       { heading: "gold of the best by gold" },
     ],
     rows: rows.map((row): Cell[] => [
@@ -104,6 +120,7 @@ function numbersTable(rows: readonly QualityRow[]): Table {
       text(row.gold),
       text(row.winRate),
       ...row.soft.map(text),
+      ...row.ensembles.map(text),
       text(row.ceiling),
     ]),
   };
@@ -140,8 +157,8 @@ function pruningTable(points: readonly MeasuredPoint[]): Table[] {
   ];
 }
 
-async function qualityFigure(rows: readonly QualityRow[]): Promise<string> {
-  const values = rows.flatMap(({ model, n, klBoundNats: kl, learned, gold, soft }) => {
+async function qualityFigure(rows: readonly QualityRow[], ensembles: readonly Ensemble[]): Promise<string> {
+  const values = rows.flatMap(({ model, n, klBoundNats: kl, learned, gold, soft, ensembles: ofEnsembles }) => {
     const value = (series: string, { mean, margin }: Estimate, panel: string): object => ({
       panel,
       series: `${model}: ${series}`,
@@ -155,6 +172,7 @@ async function qualityFigure(rows: readonly QualityRow[]): Promise<string> {
       value("best reward", learned, "learned"),
       value("best reward", gold, "gold"),
       ...soft.map((one, index) => value(`soft, T = ${softTemperatures[index]}`, one, "gold")),
+      ...ofEnsembles.map((one, index) => value(`ensemble, ${ensembles[index]!.title}`, one, "gold")),
     ];
   });
   const panel = (name: string, title: string): object => {

@@ -10,12 +10,13 @@ import type { LoadSummary } from "../load-summary.ts";
 import type { Plan } from "../plan.ts";
 import { agreementWithGroup, measuredPoint, type Measured } from "../quality/measured-points.ts";
 import { memoryId, offeredId, peakId, sizedFlags, unboundedId, type MemoryResult, type OfferedResult } from "../scenarios/capacity.ts";
+import { ensembleId, type EnsembleResult } from "../scenarios/ensemble.ts";
 import { latencyId, type LatencyResult } from "../scenarios/latency.ts";
 import { loadId, mixId, type MixResult } from "../scenarios/load.ts";
 import { peersId, type PeersResult } from "../scenarios/peers.ts";
 import { baselineId, qualityId, type QualityResult } from "../scenarios/quality.ts";
 import { transportId, transports } from "../scenarios/transport.ts";
-import { variantTitle, variantsOf, type MeasuredModel } from "../variants.ts";
+import { variantTitle, variantsOf, type Ensemble, type MeasuredModel } from "../variants.ts";
 import { capacityChapter } from "./capacity-chapter.ts";
 import { loadTests, type Chapter } from "./chapter.ts";
 import { choiceChapter } from "./choice-chapter.ts";
@@ -28,6 +29,7 @@ export interface ReportFacts {
   results: ReadonlyMap<string, unknown>;
   plan: Plan;
   models: readonly MeasuredModel[];
+  ensembles: readonly Ensemble[];
   prompts: readonly Message[][];
   isJudged: boolean;
   conditions: Conditions;
@@ -61,7 +63,7 @@ async function chaptersOf(facts: ReportFacts): Promise<Chapter[]> {
   return [...judged, latencyChapter(facts), await capacityOf(facts), ...(peers === undefined ? [] : [peersChapter(peers)])];
 }
 
-async function judgedChapters({ results, plan, models, prompts }: ReportFacts): Promise<Chapter[]> {
+async function judgedChapters({ results, plan, models, ensembles, prompts }: ReportFacts): Promise<Chapter[]> {
   const baseline = results.get(baselineId) as number[][];
   const qualityOf = (model: MeasuredModel): QualityResult => results.get(qualityId(model)) as QualityResult;
   const measured = models.flatMap((model) =>
@@ -80,7 +82,11 @@ async function judgedChapters({ results, plan, models, prompts }: ReportFacts): 
       agreement: Math.min(...agreements),
     }),
     await qualityChapter(
-      models.map((model) => ({ model, quality: qualityOf(model) })),
+      models.map((model) => ({
+        model,
+        quality: qualityOf(model),
+        ensembles: ensembles.map((ensemble) => ({ ensemble, rewards: results.get(ensembleId(model, ensemble)) as EnsembleResult })),
+      })),
       baseline,
       points,
       plan.counts,

@@ -2,7 +2,22 @@
 
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { flagWords, publishModel, workFolder, type Recipe, type Stage } from "./stage.ts";
+import { flagWords, type Recipe, type Stage } from "./stage.ts";
+import { learningCurve, rewardStages } from "./teddy-reward.ts";
+import {
+  collect,
+  heldOutPrompts,
+  inWork,
+  model,
+  pairsOf,
+  panel,
+  publish,
+  sample,
+  teddyWork,
+  train,
+  weights,
+  world,
+} from "./teddy-stages.ts";
 
 /** A Llama of 2.2 million parameters: fluent in its small world, and quick to sample from. */
 const teddyConfig = {
@@ -23,57 +38,11 @@ const teddyConfig = {
   initializer_range: 0.04,
 };
 
-/** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
-const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
-
 /** What teddy-dpo's card says of its data. */
 const dpoSource =
   "Two rounds of DPO. In the first [teddy-sft](../teddy-sft/README.md) answered 60,000 prompts twice, in the second the policy of the first round 12,000 others; five simulated raters compared the two answers. Kept were pairs whose better answer most of them like clearly and in no dimension less, with a penalty on its length, and every bear was given an invented name afterwards: on the eighty names of the prompts alone the policy forgot how to look a name up. The reference of the second round is the policy that the first one left; the KL below is from teddy-sft. Its held-out pairs are answers of teddy-sft, which it has left, so their loss rises in the second round; what tells is how often it wins, below. It is warmer, more useful and wordier than teddy-sft, declines more of what is unsafe, and still gets some names wrong, more often than teddy-sft does (language).";
 
 function teddy(): Stage[] {
-  const work = join(workFolder, "teddy");
-  const inWork = (...names: string[]): string => join(work, ...names);
-  const model = (name: string): string => join("models", name);
-  const world = (command: string, flags: Parameters<typeof flagWords>[0] = {}): Stage => ({
-    name: command,
-    work: { script: "teddy-world", args: [command, ...flagWords({ "output-dir": work, ...flags })] },
-    from: { files: worldSources },
-  });
-  const train = (name: string, script: string, flags: Parameters<typeof flagWords>[0], files: string[], more: string[] = []): Stage => ({
-    name,
-    trains: inWork(name),
-    work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
-    from: { files },
-  });
-  const publish = (name: string, rewardModel?: string, limits?: string): Stage => ({
-    name: `publish ${name}`,
-    work: { here: () => publishModel(inWork(name), name, { rewardModel, limits }) },
-    from: { value: limits, files: [inWork(name, "model.safetensors")] },
-  });
-  const weights = (name: string): string => join(model(name), "model.safetensors");
-  const heldOutPrompts = inWork("prompts-held-out.jsonl");
-  const pairsOf = (name: string): string => inWork(name, "preferences.jsonl");
-  /** Preferences between a policy's answers: the judge labels, and gold is asked for the report alone. */
-  const collect = (
-    name: string,
-    policy: string,
-    judge: string,
-    prompts: string,
-    flags: Parameters<typeof flagWords>[0],
-  ): Stage["work"] => ({
-    script: "collect-preferences",
-    args: [
-      ...flagWords({ model: policy, prompts, ...flags, "output-dir": inWork(name) }),
-      ...[judge, "gold"].flatMap((asked) => ["--judge", asked]),
-    ],
-  });
-  const sample = (...[name, policy, judge, prompts, flags]: Parameters<typeof collect>): Stage => ({
-    name,
-    trains: inWork(name),
-    work: collect(name, policy, judge, prompts, flags),
-    from: { files: [join(policy, "model.safetensors"), prompts, "src/teddy", "src/reward"] },
-  });
-  const panel = "raters=5";
   /**
    * Pairs whose better answer the panel likes clearly, in no dimension less than the other, and not for its length: a tuned policy goes where its pairs
    * point, and raters like words for their own sake.
@@ -119,7 +88,6 @@ function teddy(): Stage[] {
       // Beside the preference, the chosen answers themselves: so they stay as likely as they were.
       ["--loss-type", "sigmoid", "--loss-weights", "1", "--loss-type", "sft", "--loss-weights", "1"],
     );
-  const rewardDimensions = { usefulness: 0.6, friendliness: 0.2, safety: 0.6 };
   const evaluate = (name: string, baseline?: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
@@ -151,7 +119,7 @@ function teddy(): Stage[] {
       "teddy-base",
       "pretrain",
       {
-        model: work,
+        model: teddyWork,
         dataset: inWork("corpus.jsonl"),
         "eval-dataset": inWork("held-out", "corpus.jsonl"),
         "eval-steps": 1000,
@@ -185,7 +153,6 @@ function teddy(): Stage[] {
     evaluate("teddy-base"),
     evaluate("teddy-sft"),
     sample("pairs-held-out", model("teddy-sft"), "raters", heldOutPrompts, { samples: 4, limit: 500 }),
-    // Each judged by the majority of all raters, which has less noise than one of them.
     sample("pairs", model("teddy-sft"), panel, inWork("prompts.jsonl"), { samples: 2 }),
     { ...world("prompts", { "output-dir": inWork("validation"), seed: 1, rows: 4000 }), name: "validation prompts" },
     sample("pairs-validation", model("teddy-sft"), panel, inWork("validation", "prompts-held-out.jsonl"), { samples: 2, limit: 400 }),
@@ -197,42 +164,14 @@ function teddy(): Stage[] {
     tune("teddy-dpo", inWork("teddy-dpo-1"), "pairs-second", 2),
     publish("teddy-dpo", "teddy-rm", dpoSource),
     evaluate("teddy-dpo", "teddy-sft"),
-    train(
-      "teddy-rm",
-      "train-reward",
-      {
-        model: model("teddy-sft"),
-        dataset: pairsOf("pairs"),
-        "eval-dataset": pairsOf("pairs-held-out"),
-        "eval-steps": 500,
-        "num-train-epochs": 1,
-        "batch-size": 8,
-        packing: true,
-        "learning-rate": 0.0005,
-        "warmup-steps": 20,
-      },
-      [weights("teddy-sft"), pairsOf("pairs"), pairsOf("pairs-held-out")],
-      Object.entries(rewardDimensions).flatMap(([name, weight]) => ["--dimensions", name, "--dimension-weights", String(weight)]),
-    ),
-    publish("teddy-rm"),
-    {
-      name: "evaluate teddy-rm",
-      work: {
-        script: "evaluate",
-        args: [
-          "reward",
-          ...flagWords({
-            model: model("teddy-rm"),
-            dataset: `held-out=${pairsOf("pairs-held-out")}`,
-            card: join(model("teddy-rm"), "README.md"),
-          }),
-        ],
-      },
-      from: { files: [weights("teddy-rm"), pairsOf("pairs-held-out"), "src/teddy"] },
-    },
+    ...rewardStages(),
   ];
 }
 
 export const teddyRecipes: Readonly<Record<string, Recipe>> = {
-  teddy: { about: "teddy-base, teddy-sft, teddy-dpo and their reward model teddy-rm, which the server brings along", stages: teddy },
+  teddy: {
+    about: "teddy-base, teddy-sft, teddy-dpo and their reward models teddy-rm and teddy-sft-head, which the server brings along",
+    stages: teddy,
+  },
+  "teddy-rm-curve": { about: "how teddy-rm's accuracy grows with the number of pairs; after teddy", stages: learningCurve },
 };

@@ -1,6 +1,7 @@
-/** @file `npm run evaluate -- policy`, `reward` or `prefixes`: the way to each report. */
+/** @file `npm run evaluate -- policy`, `reward`, `prefixes` or `length`: the way to each report. */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { runEvaluateLength } from "./evaluate-length-command.ts";
 import { runEvaluatePolicy } from "./evaluate-policy-command.ts";
 import { evaluatePolicyHelp } from "./evaluate-policy-options.ts";
 import { runEvaluatePrefixes } from "./evaluate-prefixes-command.ts";
@@ -10,6 +11,7 @@ const reports = new Map([
   ["policy", runEvaluatePolicy],
   ["reward", runEvaluateReward],
   ["prefixes", runEvaluatePrefixes],
+  ["length", runEvaluateLength],
 ]);
 
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage. */
@@ -19,7 +21,7 @@ export async function runEvaluateCommand(args: readonly string[]): Promise<numbe
     const report = reports.get(name ?? "");
     if (report !== undefined) await report(rest);
     else if (args.includes("--help") || args.includes("-h")) console.log(evaluatePolicyHelp);
-    else throw new BonsaiError("usage", "Say what to evaluate: policy, reward or prefixes. See --help.");
+    else throw new BonsaiError("usage", "Say what to evaluate: policy, reward, prefixes or length. See --help.");
     return 0;
   } catch (error) {
     if (!(error instanceof BonsaiError)) throw error;

@@ -12,6 +12,7 @@ export const evaluatePolicyHelp = `Sample a policy's answers to prompts, have ju
 Usage: npm run evaluate -- policy --model NAME|DIR --prompts FILE [options]
        npm run evaluate -- reward --model NAME|DIR --dataset FILE [options]; see reward --help
        npm run evaluate -- prefixes --model NAME|DIR --reward-model NAME|DIR --prompts FILE [options]; see prefixes --help
+       npm run evaluate -- length --model NAME|DIR --dataset FILE [options]; see length --help
 
   --model NAME|DIR    what to evaluate; may be repeated, to compare
   --prompts FILE      JSON Lines of {"prompt": text or messages, "references"?: [...], "unsafe"?: true}; of rows of {"messages"} the last answer is the

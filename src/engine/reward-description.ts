@@ -21,7 +21,18 @@ export interface Normalization {
   dimensions: readonly Scale[];
   /** Of the weighted sum of raw outputs. */
   holistic: Scale;
-  /** What was scored, as a sentence. */
+  /** What was scored, as a sentence; where there is a length penalty, its own reference is that of the holistic scale. */
+  reference: string;
+}
+
+/**
+ * People like longer answers for their length, and so does a reward model that learnt from them. A part of that liking is taken off afterwards (Huang et al.
+ * 2024, "Post-hoc reward calibration: a case study on length bias", section 3).
+ */
+export interface LengthPenalty {
+  /** For every hundred characters of the answer, in units of the weighted sum of raw outputs. */
+  perHundred: number;
+  /** How that was found, as a sentence. */
   reference: string;
 }
 
@@ -32,6 +43,8 @@ export interface RewardDescription {
   /** Of the raw outputs in the holistic reward; as many as dimensions. */
   weights: readonly number[];
   normalization: Normalization;
+  /** What the length of an answer takes off the weighted sum; undefined is nothing. */
+  lengthPenalty?: LengthPenalty | undefined;
   /** Most tokens that the model reads. */
   maxLength: number;
   /** What its rewards of beginnings are worth, where that was measured. */

@@ -30,6 +30,9 @@ export const Model = Type.Object(
             form: Type.String({ description: "What computes the rewards: decoder, encoder, policy-head or implicit." }),
             dimensions: Type.Array(Type.String()),
             weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),
+            length_penalty: Type.Optional(
+              Type.Number({ description: "What every hundred characters of an answer take off the weighted sum of raw rewards." }),
+            ),
             reference: Type.String({ description: "On what the rewards have mean 0 and deviation 1." }),
           },
           { description: "Of a reward model that is no ensemble." },
@@ -76,8 +79,15 @@ export const toModel = (info: ModelInfo): Model => ({
   },
 });
 
-function toRewardCard({ form, dimensions, weights, normalization }: RewardDescription): NonNullable<Model["card"]["reward"]> {
-  return { form, dimensions: [...dimensions], weights: [...weights], reference: normalization.reference };
+function toRewardCard(reward: RewardDescription): NonNullable<Model["card"]["reward"]> {
+  const { form, dimensions, weights, normalization, lengthPenalty } = reward;
+  return {
+    form,
+    dimensions: [...dimensions],
+    weights: [...weights],
+    ...(lengthPenalty === undefined ? {} : { length_penalty: lengthPenalty.perHundred }),
+    reference: normalization.reference,
+  };
 }
 
 export const toModelList = (models: readonly ModelInfo[]): ModelList => ({ object: "list", data: models.map(toModel) });

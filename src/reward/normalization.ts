@@ -1,12 +1,12 @@
 /** @file From a model's raw outputs to rewards: the weighted sum, and the scale on which a reference set has mean 0 and deviation 1. */
 
-import type { Normalization, RewardDescription, Scale } from "../engine/reward-description.ts";
+import type { LengthPenalty, Normalization, RewardDescription, Scale } from "../engine/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 
 export interface NormalizedReward {
   /** The holistic reward on the reference's scale. */
   reward: number;
-  /** The holistic reward as the model gives it. */
+  /** The holistic reward as the model gives it, less what the answer's length costs. */
   raw: number;
   /** Of each dimension, on its own scale. */
   dimensions: number[];
@@ -17,12 +17,21 @@ export function holisticRaw(weights: readonly number[], outputs: readonly number
   return weights.reduce((sum, weight, dimension) => sum + weight * (outputs[dimension] as number), 0);
 }
 
-/** @param outputs the model's, one for each dimension */
+/** What the length of an answer takes off its holistic reward, before that is normalised. */
+export function lengthCost(penalty: Pick<LengthPenalty, "perHundred"> | undefined, answer: string): number {
+  return penalty === undefined ? 0 : (penalty.perHundred * answer.length) / 100;
+}
+
+/**
+ * @param outputs the model's, one for each dimension
+ * @param answer what was scored, whose length may cost something
+ */
 export function normalized(
-  { weights, normalization }: Pick<RewardDescription, "weights" | "normalization">,
+  { weights, normalization, lengthPenalty }: Pick<RewardDescription, "weights" | "normalization" | "lengthPenalty">,
   outputs: readonly number[],
+  answer: string,
 ): NormalizedReward {
-  const raw = holisticRaw(weights, outputs);
+  const raw = holisticRaw(weights, outputs) - lengthCost(lengthPenalty, answer);
   const on = (value: number, { mean, deviation }: Scale): number => (value - mean) / deviation;
   return {
     reward: on(raw, normalization.holistic),
@@ -62,8 +71,11 @@ export function measureNormalization(
   };
 }
 
-/** Mean and deviation of the set itself, not of what it was drawn from. */
-function measureScale(values: readonly number[], what: string): Scale {
+/**
+ * Mean and deviation of the set itself, not of what it was drawn from.
+ * @throws BonsaiError `invalid_dataset` where all have the same reward
+ */
+export function measureScale(values: readonly number[], what: string): Scale {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
   if (!(deviation > 1e-9 * Math.max(1, Math.abs(mean))))

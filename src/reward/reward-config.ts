@@ -4,7 +4,13 @@ import { join } from "node:path";
 import Type from "typebox";
 import Value from "typebox/value";
 import { didYouMean } from "../config/suggestion.ts";
-import { rewardForms, type Normalization, type PrefixMeasurement, type RewardDescription } from "../engine/reward-description.ts";
+import {
+  rewardForms,
+  type LengthPenalty,
+  type Normalization,
+  type PrefixMeasurement,
+  type RewardDescription,
+} from "../engine/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
 import { writeJsonFile } from "../formats/written-file.ts";
@@ -57,6 +63,15 @@ const RewardFile = Type.Object(
         reference: Type.String({ maxLength: 1000 }),
       },
       closed,
+    ),
+    length_penalty: Type.Optional(
+      Type.Object(
+        {
+          per_100_characters: Type.Number({ minimum: -largestNumber, maximum: largestNumber }),
+          reference: Type.String({ maxLength: 1000 }),
+        },
+        closed,
+      ),
     ),
     max_length: Type.Integer({ minimum: 1, maximum: 2 ** 20 }),
     prefixes: Type.Optional(
@@ -181,12 +196,21 @@ function fromFile(file: RewardFile): RewardConfig {
       holistic,
       reference,
     },
+    ...(file.length_penalty === undefined ? {} : { lengthPenalty: fromPenalty(file.length_penalty) }),
     maxLength: file.max_length,
     policy: file.policy,
     ...(file.reference === undefined ? {} : { reference: file.reference }),
     ...(file.beta === undefined ? {} : { beta: file.beta }),
     ...(file.prefixes === undefined ? {} : { prefixes: fromPrefixes(file.prefixes) }),
   };
+}
+
+function fromPenalty({ per_100_characters: perHundred, reference }: NonNullable<RewardFile["length_penalty"]>): LengthPenalty {
+  return { perHundred, reference };
+}
+
+function toPenalty({ perHundred, reference }: LengthPenalty): NonNullable<RewardFile["length_penalty"]> {
+  return { per_100_characters: perHundred, reference };
 }
 
 function fromPrefixes({ reference, mean_tokens: meanTokens, correlations }: NonNullable<RewardFile["prefixes"]>): PrefixMeasurement {
@@ -197,7 +221,18 @@ function toPrefixes({ reference, meanTokens, correlations }: PrefixMeasurement):
   return { reference, mean_tokens: meanTokens, correlations: correlations.map(({ tokens, correlation }) => ({ tokens, correlation })) };
 }
 
-function toFile({ form, dimensions, weights, normalization, maxLength, policy, prefixes, reference, beta }: RewardConfig): RewardFile {
+function toFile({
+  form,
+  dimensions,
+  weights,
+  normalization,
+  lengthPenalty,
+  maxLength,
+  policy,
+  prefixes,
+  reference,
+  beta,
+}: RewardConfig): RewardFile {
   return {
     form,
     dimensions: [...dimensions],
@@ -208,6 +243,7 @@ function toFile({ form, dimensions, weights, normalization, maxLength, policy, p
       holistic: { mean: normalization.holistic.mean, deviation: normalization.holistic.deviation },
       reference: normalization.reference,
     },
+    ...(lengthPenalty === undefined ? {} : { length_penalty: toPenalty(lengthPenalty) }),
     max_length: maxLength,
     ...(policy === undefined ? {} : { policy: { name: policy.name, sha256: policy.sha256 } }),
     ...(prefixes === undefined ? {} : { prefixes: toPrefixes(prefixes) }),

@@ -24,7 +24,7 @@ export function servedRewardModel(engine: Engine, { id, reward, ensemble }: Mode
     dimensions: reward.dimensions,
     async score(inputs, { truncate, signal }) {
       const { scores } = await engine.score({ model: id, inputs: [...inputs], truncate }, signal);
-      return scores.map(({ raw, ...read }) => ({ ...normalized(reward, raw), ...read }));
+      return scores.map(({ raw, ...read }, at) => ({ ...normalized(reward, raw, inputs[at]!.messages.at(-1)?.content ?? ""), ...read }));
     },
   };
 }

@@ -214,8 +214,10 @@ function readingAlong(engine: Engine, policy: ModelInfo, { rewardModel }: BestOf
     const texts = new Map<number, string>();
     for await (const event of generating) {
       if (event.type === "delta") texts.set(event.index, (texts.get(event.index) ?? "") + event.text);
-      else if (event.type === "finish" && event.outputs !== undefined)
-        rewards.set(texts.get(event.index) ?? "", normalized(reward!, event.outputs).reward);
+      else if (event.type === "finish" && event.outputs !== undefined) {
+        const text = texts.get(event.index) ?? "";
+        rewards.set(text, normalized(reward!, event.outputs, text).reward);
+      }
       yield event;
     }
   }

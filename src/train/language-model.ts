@@ -1,7 +1,6 @@
 /** @file Pre-training and supervised fine-tuning from options to a folder: data, model, loop, and what the run leaves. */
 
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { readDecoderConfig, type DecoderConfig } from "../architectures/decoder-config.ts";
@@ -17,9 +16,9 @@ import { initialDecoderWeights } from "./decoder-initial-weights.ts";
 import { rowLength } from "./batch.ts";
 import { readDocuments, RowEncoder, type Documents } from "./documents.ts";
 import { readMetrics } from "./metrics-file.ts";
-import { chooseOptimizer } from "./optimizer-choice.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
+import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
 import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
 import { metricsFileName, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
@@ -66,23 +65,16 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
       rows: options.batchSize,
       length: data.length,
       ...weightsTraining(options, model, adapter),
-      optimizer: chooseOptimizer(options),
-      maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
-      threads: options.threads === 0 ? availableParallelism() : options.threads,
+      ...steppingOf(options),
     });
     try {
       if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
-      const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * data.training.stepsPerEpoch);
+      const totalSteps = totalStepsOf(options, data.training.stepsPerEpoch);
       const outcome = await runTraining({
         model: decoder,
         data: data.training,
         evaluation: data.heldOut && evaluationBatches(data.heldOut, data.length, options.batchSize),
-        schedule: { type: options.lrSchedulerType, learningRate: options.learningRate, warmupSteps: options.warmupSteps, totalSteps },
-        outputDir: options.outputDir,
-        saveSteps: options.saveSteps,
-        saveTotalLimit: options.saveTotalLimit,
-        evalSteps: options.evalSteps,
-        resume: options.resume,
+        ...courseOf(options, totalSteps),
         identity: identityOf({ ...run, ...data.summary, totalSteps }),
         stop: training.stop,
         observe: training.observe,

@@ -1,6 +1,5 @@
 /** @file Tuning a policy on preferences from options to a folder: data, model, its reference, loop, and what the run leaves. */
 
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { readDecoderConfig } from "../architectures/decoder-config.ts";
@@ -12,7 +11,6 @@ import { beginFromAdapter, chooseAdapter } from "./adapter-choice.ts";
 import { weightsTraining } from "./model-graphs.ts";
 import { writeImplicitReward } from "./implicit-reward.ts";
 import { readMetricLines } from "./metrics-file.ts";
-import { chooseOptimizer } from "./optimizer-choice.ts";
 import { readBeginning } from "./policy-beginning.ts";
 import { displacementWarning, isPastBest } from "./policy-guards.ts";
 import { policyBatches } from "./policy-batch.ts";
@@ -27,6 +25,7 @@ import { PolicySampler, type SamplerOptions } from "./policy-sampler.ts";
 import { createTrainablePolicy, type PolicyStep, type TrainablePolicy, type TrainablePolicyOptions } from "./policy-trainable.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
+import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
 import type { Arrays } from "./training-session.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
@@ -81,10 +80,11 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
   const run = { flags: training.flags, options, model, adapter, beginning: beginning?.hash, ownFlags };
   if (options.resume) requireSameSoFar(options.outputDir, { ...run, totalSteps: options.maxSteps || undefined }, options);
   const data = readPolicyData(options, model, config, objective, log);
+  const stepping = steppingOf(options);
   const shared: Pick<TrainablePolicyOptions, keyof TrainablePolicyOptions & keyof SamplerOptions> = {
     config,
     ...weightsTraining(options, model, adapter),
-    threads: options.threads === 0 ? availableParallelism() : options.threads,
+    threads: stepping.threads,
   };
   const policy = await createTrainablePolicy({
     ...shared,
@@ -93,12 +93,11 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
     length: data.length,
     pairs: data.mostPairs,
     objective,
-    optimizer: chooseOptimizer(options),
-    maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
+    ...stepping,
   });
   let sampler: PolicySampler | undefined;
   try {
-    const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * data.training.stepsPerEpoch);
+    const totalSteps = totalStepsOf(options, data.training.stepsPerEpoch);
     const identity = identityOf({ ...run, ...data.summary, totalSteps });
     // Before anything is restored, the policy is its own reference.
     if (!isReferenceFree(objective)) {
@@ -119,12 +118,7 @@ async function trainIn(workFolder: string, training: PolicyTraining, model: Mode
         model: policy,
         data: data.training,
         evaluation: data.heldOut && policyBatches(data.heldOut, data.length, options.batchSize),
-        schedule: { type: options.lrSchedulerType, learningRate: options.learningRate, warmupSteps: options.warmupSteps, totalSteps },
-        outputDir: options.outputDir,
-        saveSteps: options.saveSteps,
-        saveTotalLimit: options.saveTotalLimit,
-        evalSteps: options.evalSteps,
-        resume: options.resume,
+        ...courseOf(options, totalSteps),
         identity,
         stop: training.stop,
         observe: withWarnings(training),

@@ -1,6 +1,5 @@
 /** @file Training a reward model from options to a folder: data, model, loop, the scale of its rewards, and what the run leaves. */
 
-import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
 import type { RewardTrainingOptions } from "../config/reward-training-options.ts";
@@ -12,7 +11,6 @@ import { measureNormalization } from "../reward/normalization.ts";
 import { writeRewardConfig, type RewardConfig } from "../reward/reward-config.ts";
 import type { RewardObjective } from "./comparison-batch.ts";
 import { readMetricLines } from "./metrics-file.ts";
-import { chooseOptimizer } from "./optimizer-choice.ts";
 import { answerBatches, comparisonBatches } from "./preference-data.ts";
 import { readRewardData, type RewardData } from "./reward-data.ts";
 import { openForm, type OpenedForm } from "./reward-forms.ts";
@@ -21,6 +19,7 @@ import { writeRewardReport, type RewardReport } from "./reward-report.ts";
 import type { RewardStep, TrainableRewardModel } from "./reward-trainable.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
+import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface RewardTraining extends Pick<RewardReport, "command" | "flags" | "versions"> {
@@ -81,27 +80,20 @@ async function trainIn(workFolder: string, training: RewardTraining, model: Mode
   const reward = await form.create(
     { rows: options.batchSize, length: data.length, sizes: data.sizes, objective, answers: data.answers },
     {
-      optimizer: chooseOptimizer(options),
-      maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
-      threads: options.threads === 0 ? availableParallelism() : options.threads,
+      ...steppingOf(options),
       temporaryFolder: workFolder,
       stop: training.stop,
     },
   );
   if (reward === undefined) return { step: 0, isFinished: false, trainSeconds: 0 };
   try {
-    const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * data.training.stepsPerEpoch);
+    const totalSteps = totalStepsOf(options, data.training.stepsPerEpoch);
     const outcome = await runSteps(
       {
         model: reward,
         data: data.training,
         evaluation: data.heldOut && comparisonBatches(data.heldOut, options.batchSize, options.lossType),
-        schedule: { type: options.lrSchedulerType, learningRate: options.learningRate, warmupSteps: options.warmupSteps, totalSteps },
-        outputDir: options.outputDir,
-        saveSteps: options.saveSteps,
-        saveTotalLimit: options.saveTotalLimit,
-        evalSteps: options.evalSteps,
-        resume: options.resume,
+        ...courseOf(options, totalSteps),
         identity: identityOf({ ...run, ...data.summary, totalSteps }),
         stop: training.stop,
         observe: training.observe,

@@ -152,7 +152,7 @@ test("a prompt that is none is an error that names its line", async (context) =>
 test("wrong usage is refused at once, naming the flag", async (context) => {
   const given = ["policy", "--model", model, "--prompts", prompts];
   for (const [args, status, message] of [
-    [["rewards"], 2, /policy, reward or prefixes/],
+    [["rewards"], 2, /policy, reward, prefixes or length/],
     [["policy", "--prompts", prompts], 2, /--model/],
     [["policy", "--model", model], 2, /--prompts/],
     [[...given, "--samples", "65"], 2, /--samples is "65"; it must be an integer from 1 to 64/],

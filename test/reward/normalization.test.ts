@@ -25,7 +25,7 @@ describe("normalised rewards", () => {
       holistic: { mean: 0.5, deviation: 0.25 },
       reference: "",
     };
-    const { reward, raw, dimensions } = normalized({ weights: [0.75, 0.25], normalization: scales }, [3, 1]);
+    const { reward, raw, dimensions } = normalized({ weights: [0.75, 0.25], normalization: scales }, [3, 1], "");
     assert.deepEqual([raw, reward, dimensions], [2.5, 8, [1, 0.5]]);
   });
 
@@ -37,7 +37,7 @@ describe("normalised rewards", () => {
         const weights = [0.5, 0.3, 0.2];
         fc.pre(deviation(outputs.map(([a, b, c]) => 0.5 * a + 0.3 * b + 0.2 * c)) > 0.01);
         const normalization = measureNormalization(outputs, weights, "these");
-        const rewards = outputs.map((row) => normalized({ weights, normalization }, row));
+        const rewards = outputs.map((row) => normalized({ weights, normalization }, row, ""));
         for (const values of [
           rewards.map(({ reward }) => reward),
           ...[0, 1, 2].map((at) => rewards.map(({ dimensions }) => dimensions[at]!)),

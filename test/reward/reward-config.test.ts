@@ -52,6 +52,14 @@ test("a config is written under the keys that the format names, and read back th
   assert.deepEqual(readRewardConfig(folder), config);
 });
 
+test("what an answer's length costs is read back as it was written", () => {
+  const lengthPenalty = { perHundred: 0.375, reference: "half of the slope on 1,000 answers" };
+  writeRewardConfig(folder, { ...config, lengthPenalty });
+  assert.deepEqual((JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>)["length_penalty"], { per_100_characters: 0.375, reference: lengthPenalty.reference }); // prettier-ignore
+  assert.deepEqual(readRewardConfig(folder), { ...config, lengthPenalty });
+  assertRefused(() => read({ ...file, length_penalty: { per_100_characters: "much", reference: "" } }), "invalid_model_file", /length_penalty\.per_100_characters/); // prettier-ignore
+});
+
 test("what beginnings of answers are worth is read back as it was written, and must be in order", () => {
   const prefixes = {
     reference: "teddy-sft, 100 prompts with 16 answers each",

@@ -114,7 +114,7 @@ interface Loaded {
 /** Checks that these outputs of all answers have mean 0 and deviation 1 on the folder's own scale, as a whole and by dimension. */
 function assertScaled(name: string, outputs: readonly (readonly number[])[]): void {
   const reward = readRewardConfig(join(root, name));
-  const rewards = outputs.map((row) => normalized(reward, row));
+  const rewards = outputs.map((row) => normalized(reward, row, ""));
   const columns = [rewards.map((one) => one.reward), ...reward.dimensions.map((_, index) => rewards.map((one) => one.dimensions[index]!))];
   for (const column of columns) {
     const mean = column.reduce((sum, value) => sum + value, 0) / column.length;

@@ -1,0 +1,61 @@
+/** @file The same candidates by reward models together: what choosing by an ensemble that doubts where its members differ would have made of them. */
+
+import type { Message } from "../../src/teddy/conversation.ts";
+import type { Scenario, ScenarioContext } from "../scenario.ts";
+import type { Ensemble, MeasuredModel } from "../variants.ts";
+import { qualityId, type QualityResult } from "./quality.ts";
+
+/** Rewards by prompt, in the order of the candidates; null where one could not be scored. */
+export type EnsembleResult = (number | null)[][];
+
+export const ensembleId = ({ id }: Pick<MeasuredModel, "id">, ensemble: Ensemble): string => `ensemble ${ensemble.id} ${id}`;
+
+/** Candidates of one request. */
+const candidatesOfRequest = 32;
+
+/** @param flags of a server that has the ensemble */
+export function ensembleScenario(model: MeasuredModel, ensemble: Ensemble, flags: readonly string[]): Scenario {
+  return {
+    id: ensembleId(model, ensemble),
+    flags,
+    run: async (context): Promise<EnsembleResult> => {
+      const groups = context.resultOf(qualityId(model)) as QualityResult;
+      const rewards: EnsembleResult = [];
+      for (const [prompt, group] of groups.entries())
+        rewards.push(
+          await rewardsOf(
+            context,
+            ensemble,
+            context.prompts[prompt]!,
+            group.map(({ text }) => text),
+          ),
+        );
+      return rewards;
+    },
+  };
+}
+
+/** An answer of no words is not scored: no server would choose it. */
+async function rewardsOf(
+  { url, signal }: ScenarioContext,
+  ensemble: Ensemble,
+  prompt: readonly Message[],
+  texts: readonly string[],
+): Promise<(number | null)[]> {
+  const rewards = texts.map((): number | null => null);
+  const places = [...texts.keys()].filter((place) => texts[place]!.trim() !== "");
+  for (let start = 0; start < places.length; start += candidatesOfRequest) {
+    const part = places.slice(start, start + candidatesOfRequest);
+    const input = part.map((place) => ({ messages: [...prompt, { role: "assistant", content: texts[place]! }] }));
+    const response = await fetch(`${url}/v1/rewards`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: ensemble.id, input, truncate: true }),
+      signal,
+    });
+    if (response.status !== 200) throw new Error(`The server answered ${response.status}: ${await response.text()}`);
+    const { data } = (await response.json()) as { data: { index: number; reward: number }[] };
+    for (const { index, reward } of data) rewards[part[index]!] = reward;
+  }
+  return rewards;
+}

@@ -1,0 +1,147 @@
+/** @file The teddy family's reward models: teddy-rm from many pairs, a head over teddy-sft's own states, and how accuracy grows with pairs. */
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeWholeFile } from "../../src/formats/written-file.ts";
+import { flagWords, type Stage } from "./stage.ts";
+import { inWork, model, pairsOf, panel, publish, sample, train, weights, world } from "./teddy-stages.ts";
+
+/** What teddy-rm's card says of its data. */
+const rewardSource =
+  "Pairs of answers of [teddy-sft](../teddy-sft/README.md) to 120,000 prompts, each labelled by the majority of five simulated raters, and never by gold; in two parts of 60,000, one training after the other, of which the table of files names the second. Raters like long answers for their length, and a model that learns from them learns that first: half of what length is worth to it is taken off its rewards afterwards (Length, below).";
+
+/** What the head's card says of its data. */
+const headSource =
+  "The first 20,000 of [teddy-rm](../teddy-rm/README.md)'s pairs. It reads the hidden states that [teddy-sft](../teddy-sft/README.md) has of an answer when it has written it, so that choosing among its own answers costs nothing beside writing them; three linear functions of 192 numbers cannot tell as much as a model of its own.";
+
+const dimensionWords = (friendliness: number): string[] =>
+  Object.entries({ usefulness: 0.6, friendliness, safety: 0.6 }).flatMap(([dimension, weight]) => [
+    "--dimensions",
+    dimension,
+    "--dimension-weights",
+    String(weight),
+  ]);
+
+/**
+ * Trains a reward model on pairs, beginning with a policy or with what other pairs have made of it.
+ * @param friendliness its weight in the whole, where usefulness and safety have 0.6 each
+ */
+function rewardModel(name: string, from: string, pairs: string, learningRate: number, friendliness: number): Stage {
+  return train(
+    name,
+    "train-reward",
+    {
+      model: from,
+      dataset: pairsOf(pairs),
+      "eval-dataset": pairsOf("pairs-held-out"),
+      "eval-steps": 1000,
+      "num-train-epochs": 1,
+      "batch-size": 8,
+      packing: true,
+      "learning-rate": learningRate,
+      "warmup-steps": 20,
+    },
+    [join(from, "model.safetensors"), pairsOf(pairs), pairsOf("pairs-held-out")],
+    dimensionWords(friendliness),
+  );
+}
+
+/** The first rows of the pairs, as a file of their own. */
+function firstPairs(count: number): Stage {
+  const name = `pairs-${count}`;
+  const cut = (): void => {
+    const lines = readFileSync(pairsOf("pairs"), "utf8").split("\n").slice(0, count);
+    mkdirSync(dirname(pairsOf(name)), { recursive: true });
+    writeWholeFile(pairsOf(name), [`${lines.join("\n")}\n`]);
+  };
+  return { name, work: { here: cut }, from: { value: count, files: [pairsOf("pairs")] } };
+}
+
+/** Half of what a model takes length for, found on answers that neither trained nor judge it. */
+function withoutLength(name: string, weightsFile: string): Stage {
+  return {
+    name: `length of ${name}`,
+    work: {
+      script: "evaluate",
+      args: ["length", ...flagWords({ model: model(name), dataset: `validation=${pairsOf("pairs-validation")}`, share: 0.5, write: true })],
+    },
+    from: { files: [join(model(name), weightsFile), pairsOf("pairs-validation"), "src/teddy"] },
+  };
+}
+
+function evaluate(name: string, weightsFile: string): Stage {
+  return {
+    name: `evaluate ${name}`,
+    work: {
+      script: "evaluate",
+      args: [
+        "reward",
+        ...flagWords({
+          model: model(name),
+          dataset: `held-out=${pairsOf("pairs-held-out")}`,
+          card: join(model(name), "README.md"),
+        }),
+      ],
+    },
+    from: { files: [join(model(name), weightsFile), pairsOf("pairs-held-out"), "src/teddy"] },
+  };
+}
+
+/** After the pairs themselves. */
+export function rewardStages(): Stage[] {
+  const ofHead = "score.safetensors";
+  return [
+    rewardModel("teddy-rm-1", model("teddy-sft"), "pairs", 0.0005, 0.2),
+    { ...world("prompts", { "output-dir": inWork("third"), seed: 3, rows: 60_000 }), name: "more prompts" },
+    sample("pairs-third", model("teddy-sft"), panel, inWork("third", "prompts.jsonl"), { samples: 2 }),
+    rewardModel("teddy-rm", inWork("teddy-rm-1"), "pairs-third", 0.0004, 0.15),
+    publish("teddy-rm", undefined, rewardSource),
+    withoutLength("teddy-rm", "model.safetensors"),
+    evaluate("teddy-rm", "model.safetensors"),
+    firstPairs(20_000),
+    train(
+      "teddy-sft-head",
+      "train-reward",
+      {
+        model: "teddy-sft",
+        form: "policy-head",
+        dataset: pairsOf("pairs-20000"),
+        "eval-dataset": pairsOf("pairs-held-out"),
+        "num-train-epochs": 4,
+        "batch-size": 64,
+        "learning-rate": 0.01,
+      },
+      [weights("teddy-sft"), pairsOf("pairs-20000"), pairsOf("pairs-held-out")],
+      dimensionWords(0.15),
+    ),
+    publish("teddy-sft-head", undefined, headSource, ofHead),
+    withoutLength("teddy-sft-head", ofHead),
+    evaluate("teddy-sft-head", ofHead),
+  ];
+}
+
+/** Models that are trained as the first half of teddy-rm was, on fewer of its pairs. */
+export function learningCurve(): Stage[] {
+  const counts = [500, 1000, 2000, 5000, 10_000, 20_000];
+  const name = (count: number): string => `teddy-rm-${count}`;
+  const folders = [...counts.map((count) => inWork(name(count))), inWork("teddy-rm-1")];
+  return [
+    ...counts.flatMap((count) => [firstPairs(count), rewardModel(name(count), model("teddy-sft"), `pairs-${count}`, 0.0005, 0.2)]),
+    {
+      name: "learning curve of teddy-rm",
+      work: {
+        script: "evaluate",
+        args: [
+          "reward",
+          ...folders.flatMap((folder) => ["--model", folder]),
+          ...flagWords({
+            dataset: `held-out=${pairsOf("pairs-held-out")}`,
+            card: join(model("teddy-rm"), "README.md"),
+            "learning-curve": true,
+          }),
+        ],
+      },
+      from: { files: [...folders.map((folder) => join(folder, "model.safetensors")), pairsOf("pairs-held-out"), "src/teddy"] },
+    },
+  ];
+}
