@@ -34,7 +34,8 @@ const members = ["teddy-rm", "teddy-sft-head"];
 
 /** Passed over where a member is not in models/. */
 export const measuredEnsembles: readonly Ensemble[] = [
-  { id: "careful", title: "mean less deviation", members, rule: "mean-1" },
+  { id: "together", title: "mean", members, rule: "mean" },
+  // Of two members the mean less their deviation is the lesser of them, too.
   { id: "least", title: "minimum", members, rule: "minimum" },
 ];
 

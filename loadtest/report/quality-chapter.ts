@@ -22,6 +22,8 @@ export interface QualityOfModel {
   ensembles: readonly { ensemble: Ensemble; rewards: EnsembleResult }[];
 }
 
+const bestReward = "best reward";
+
 /** One N of one model and one way to choose. */
 interface QualityRow {
   model: string;
@@ -157,11 +159,12 @@ function pruningTable(points: readonly MeasuredPoint[]): Table[] {
   ];
 }
 
+/** The learned reward of each model, and for each model the gold score by every way to choose. */
 async function qualityFigure(rows: readonly QualityRow[], ensembles: readonly Ensemble[]): Promise<string> {
   const values = rows.flatMap(({ model, n, klBoundNats: kl, learned, gold, soft, ensembles: ofEnsembles }) => {
-    const value = (series: string, { mean, margin }: Estimate, panel: string): object => ({
+    const value = (panel: string, series: string, { mean, margin }: Estimate): object => ({
       panel,
-      series: `${model}: ${series}`,
+      series,
       n: String(n),
       kl,
       mean,
@@ -169,36 +172,44 @@ async function qualityFigure(rows: readonly QualityRow[], ensembles: readonly En
       high: mean + margin,
     });
     return [
-      value("best reward", learned, "learned"),
-      value("best reward", gold, "gold"),
-      ...soft.map((one, index) => value(`soft, T = ${softTemperatures[index]}`, one, "gold")),
-      ...ofEnsembles.map((one, index) => value(`ensemble, ${ensembles[index]!.title}`, one, "gold")),
+      value("learned", model, learned),
+      value(model, bestReward, gold),
+      ...soft.map((one, index) => value(model, `soft, T = ${softTemperatures[index]}`, one)),
+      ...ofEnsembles.map((one, index) => value(model, `ensemble, ${ensembles[index]!.title}`, one)),
     ];
   });
-  const panel = (name: string, title: string): object => {
+  const golds = rows.flatMap(({ gold, soft, ensembles: of }) => [gold, ...soft, ...of]);
+  // One scale for all models' gold, which lies in [0, 1].
+  const domain = [Math.min(...golds.map(({ mean, margin }) => mean - margin)), Math.max(...golds.map(({ mean, margin }) => mean + margin))];
+  const panel = (name: string, title: string, yScale: object): object => {
     const x = { field: "kl", type: "quantitative", title: "KL bound (nats); the number is N" };
-    const y = { field: "mean", type: "quantitative", title, scale: { zero: false } };
+    const y = { field: "mean", type: "quantitative", title: null, scale: { zero: false, ...yScale } };
     const color = { field: "series", type: "nominal", title: null, scale: { scheme: "category10" } };
     return {
       title,
-      width: 400,
-      height: 300,
+      width: 320,
+      height: 280,
       transform: [{ filter: `datum.panel == '${name}'` }],
       layer: [
         { mark: { type: "errorband", opacity: 0.12 }, encoding: { x, y: { ...y, field: "high" }, y2: { field: "low" }, color } },
         { mark: { type: "line", point: true }, encoding: { x, y, color } },
         {
-          transform: [{ filter: "indexof(datum.series, 'best reward') >= 0" }],
+          transform: [{ filter: `datum.panel == 'learned' || datum.series == '${bestReward}'` }],
           mark: { type: "text", dy: -10, fontWeight: "bold" },
           encoding: { x, y, color, text: { field: "n" } },
         },
       ],
     };
   };
+  const models = [...new Set(rows.map(({ model }) => model))];
   return vegaSvg({
     background: "white",
     data: { values },
-    hconcat: [panel("learned", "learned reward of the chosen answer"), panel("gold", "gold score of the chosen answer")],
-    config: { legend: { orient: "top", labelLimit: 300, symbolOpacity: 1 } },
+    hconcat: [
+      panel("learned", "learned reward of the chosen answer", {}),
+      ...models.map((model) => panel(model, `gold score of the chosen answer: ${model}`, { domain, nice: true })),
+    ],
+    resolve: { scale: { color: "independent" } },
+    config: { legend: { orient: "top", columns: 2, labelLimit: 300, symbolOpacity: 1 } },
   } as TopLevelSpec);
 }

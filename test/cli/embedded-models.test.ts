@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readCatalog } from "../../src/cli/catalog.ts";
 import { defaultModelsFolder } from "../../src/cli/project-root.ts";
-import { presentModels } from "../../src/cli/resolve-models.ts";
+import { sampledPieces } from "../../src/cli/prompt-samples.ts";
+import { presentModels, resolveModels } from "../../src/cli/resolve-models.ts";
 import { defaultConfig } from "../../src/config/options.ts";
 import { plainSampling } from "../../src/engine/sampler.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
+import { servedRewardModel } from "../../src/reward/reward-model.ts";
 import { summarizeGold, type GoldSummary } from "../../src/teddy/gold-report.ts";
 import { judge, type GoldScores } from "../../src/teddy/judge.ts";
+import { pairsOf } from "../../src/train/ranking.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const names = ["teddy-base", "teddy-sft", "teddy-dpo"];
@@ -51,7 +54,50 @@ describe("the embedded models", () => {
     );
     assert.ok(dpo.usefulness.mean > sft.usefulness.mean - 0.05, `usefulness ${dpo.usefulness.mean} against ${sft.usefulness.mean}`);
   });
+
+  test("teddy-rm tells which of teddy-sft's answers gold likes better, and the head over its states does so less well", async () => {
+    const [model, head] = [await agreementWithGold("teddy-rm"), await agreementWithGold("teddy-sft-head")];
+    assert.ok(model.pairs > 300, String(model.pairs));
+    assert.ok(model.share > 0.8, `teddy-rm ${model.share}`);
+    assert.ok(head.share > 0.62 && head.share < model.share, `teddy-sft-head ${head.share}`);
+  });
 });
+
+/** How often a reward model prefers what gold does, of pairs of sampled answers to held-out prompts that gold tells apart. */
+async function agreementWithGold(name: string): Promise<{ share: number; pairs: number }> {
+  const engine = await startEngine({
+    ...defaultConfig(),
+    models: await resolveModels(["teddy-sft", name], () => {}),
+    cacheDir: temporaryFolder(),
+    log: () => {},
+  });
+  try {
+    const reward = servedRewardModel(
+      engine,
+      engine.models.find(({ id }) => id === name)!,
+    );
+    let [right, pairs] = [0, 0];
+    for (let index = 0; index < 32; index++) {
+      const messages = [...prompt(1, index, "held-out").messages];
+      const texts = Array.from({ length: 8 }, () => "");
+      const sampling = { samples: texts.length, temperature: 1, maxTokens: 120, seed: 0 };
+      for await (const piece of sampledPieces(engine, "teddy-sft", { kind: "messages", messages }, index, sampling))
+        texts[piece.index] += piece.text;
+      const inputs = texts.map((content) => ({ messages: [...messages, { role: "assistant", content }], param: "messages" }));
+      const rewards = (await reward.score(inputs, { truncate: true })).map((one) => one.reward);
+      const gold = texts.map((text) => judge(messages, text).score);
+      for (const [one, other] of pairsOf(texts.length)) {
+        const difference = gold[one]! - gold[other]!;
+        if (Math.abs(difference) < 0.1) continue;
+        pairs++;
+        right += Number(Math.sign(rewards[one]! - rewards[other]!) === Math.sign(difference));
+      }
+    }
+    return { share: right / pairs, pairs };
+  } finally {
+    await engine.close();
+  }
+}
 
 /** Means of the gold scores of greedy answers to held-out prompts. */
 async function meanScores(name: string): Promise<GoldSummary["single"]> {
