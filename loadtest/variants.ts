@@ -86,9 +86,8 @@ export interface Presence {
 
 /** Which of the models lie in a folder of models, with the reward model that they need. */
 export function presentModels(modelsFolder: string, models: readonly MeasuredModel[] = measuredModels): Presence {
-  // A head over a policy's states has no config of its own.
   const lies = (id: string): boolean =>
-    ["config.json", "adapter_config.json", "reward.json"].some((file) => existsSync(join(modelsFolder, id, file)));
+    existsSync(join(modelsFolder, id, "config.json")) || existsSync(join(modelsFolder, id, "adapter_config.json"));
   const missing = ({ id, rewardModel }: MeasuredModel): string[] => [id, rewardModel].filter((name) => !lies(name));
   return {
     present: models.filter((model) => missing(model).length === 0),

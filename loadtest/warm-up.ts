@@ -1,6 +1,7 @@
 /** @file Requests that nobody measures: the first ones of a server compile code and grow buffers. */
 
 import type { Message } from "../src/teddy/conversation.ts";
+import { postJson } from "./drivers/post.ts";
 import { chatBody, variant, type MeasuredModel } from "./variants.ts";
 
 const candidates = 4;
@@ -16,15 +17,7 @@ export async function warmUp(url: string, messages: readonly Message[], signal: 
   for (const { id } of data.filter(({ kind }) => kind !== "reward")) {
     for (const bestOf of rewardModel === undefined ? [1] : [1, candidates]) {
       const model: MeasuredModel = { id, title: id, rewardModel: rewardModel ?? "" };
-      const body = JSON.stringify(chatBody(variant(model, bestOf), messages, 0));
-      const answer = await fetch(`${url}/v1/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-        signal,
-      });
-      if (answer.status !== 200) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`);
-      await answer.arrayBuffer();
+      await postJson(`${url}/v1/chat/completions`, chatBody(variant(model, bestOf), messages, 0), signal);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** @file The same candidates by reward models together: what choosing by an ensemble that doubts where its members differ would have made of them. */
 
 import type { Message } from "../../src/teddy/conversation.ts";
+import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
 import type { Ensemble, MeasuredModel } from "../variants.ts";
 import { qualityId, type QualityResult } from "./quality.ts";
@@ -47,14 +48,8 @@ async function rewardsOf(
   for (let start = 0; start < places.length; start += candidatesOfRequest) {
     const part = places.slice(start, start + candidatesOfRequest);
     const input = part.map((place) => ({ messages: [...prompt, { role: "assistant", content: texts[place]! }] }));
-    const response = await fetch(`${url}/v1/rewards`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: ensemble.id, input, truncate: true }),
-      signal,
-    });
-    if (response.status !== 200) throw new Error(`The server answered ${response.status}: ${await response.text()}`);
-    const { data } = (await response.json()) as { data: { index: number; reward: number }[] };
+    const answer = await postJson(`${url}/v1/rewards`, { model: ensemble.id, input, truncate: true }, signal);
+    const { data } = answer as { data: { index: number; reward: number }[] };
     for (const { index, reward } of data) rewards[part[index]!] = reward;
   }
   return rewards;

@@ -1,6 +1,7 @@
 /** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers. */
 
 import { judge } from "../../src/teddy/judge.ts";
+import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
 import { chatBody, variant, type MeasuredModel } from "../variants.ts";
 import { baselineSeedOf, seedOf } from "./seeds.ts";
@@ -69,14 +70,7 @@ async function askAll({ url, plan, prompts, signal }: ScenarioContext, body: (in
   let next = 0;
   const client = async (): Promise<void> => {
     for (let index = next++; index < requests; index = next++) {
-      const response = await fetch(`${url}/v1/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body(index)),
-        signal,
-      });
-      if (response.status !== 200) throw new Error(`The server answered ${response.status}: ${await response.text()}`);
-      answers[index] = (await response.json()) as Answer;
+      answers[index] = (await postJson(`${url}/v1/chat/completions`, body(index), signal)) as Answer;
     }
   };
   await Promise.all(Array.from({ length: clients }, client));

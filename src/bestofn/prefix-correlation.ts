@@ -4,6 +4,7 @@
  */
 
 import type { PrefixMeasurement } from "../engine/reward-description.ts";
+import { momentsWithin, type WithinMoments } from "../reward/within-prompts.ts";
 
 /** One answer to a prompt. */
 export interface MeasuredAnswer {
@@ -36,9 +37,9 @@ export function measurePrefixes(
   const answers = prompts.flat();
   const meanTokens = answers.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1, answers.length);
   const correlations = lengths.flatMap((tokens, place) => {
-    const { products, otherSquares, wholeSquares } = pooledMoments(prompts, ({ prefixRewards }) => prefixRewards[place]) ?? noMoments;
-    if (otherSquares === 0 || wholeSquares === 0) return [];
-    return [{ tokens, correlation: within(products / Math.sqrt(otherSquares * wholeSquares), -1) }];
+    const moments = pooledMoments(prompts, ({ prefixRewards }) => prefixRewards[place]);
+    if (moments === undefined || moments.firstSquares === 0 || moments.secondSquares === 0) return [];
+    return [{ tokens, correlation: within(moments.products / Math.sqrt(moments.firstSquares * moments.secondSquares), -1) }];
   });
   return { reference, meanTokens, correlations };
 }
@@ -56,36 +57,27 @@ export function perfectPrefixes(
   measured: PrefixMeasurement,
 ): PrefixMeasurement {
   const correlations = lengths.flatMap((tokens, place) => {
-    const { products, wholeSquares } = pooledMoments(prompts, ({ continuedRewards }) => continuedRewards?.[place]) ?? noMoments;
-    return wholeSquares === 0 ? [] : [{ tokens, correlation: within(Math.sqrt(Math.max(0, products / wholeSquares)), 0) }];
+    const moments = pooledMoments(prompts, ({ continuedRewards }) => continuedRewards?.[place]);
+    if (moments === undefined || moments.secondSquares === 0) return [];
+    return [{ tokens, correlation: within(Math.sqrt(Math.max(0, moments.products / moments.secondSquares)), 0) }];
   });
   return { ...measured, correlations };
 }
 
-const noMoments = { products: 0, otherSquares: 0, wholeSquares: 0 };
 const within = (correlation: number, least: number): number => Math.max(least, Math.min(1, correlation));
 
-/** Sums over all answers that have the other value, both values less their means over the answers to one prompt; undefined for too few. */
+/** Of the other values and the whole answers' rewards, over all answers that have both; undefined for too few. */
 function pooledMoments(
   prompts: readonly (readonly MeasuredAnswer[])[],
   otherOf: (answer: MeasuredAnswer) => number | undefined,
-): typeof noMoments | undefined {
-  let count = 0;
-  const moments = { ...noMoments };
-  for (const answers of prompts) {
-    const pairs = answers.flatMap((answer) => {
-      const [other, { reward }] = [otherOf(answer), answer];
-      return reward === undefined || other === undefined ? [] : [{ other, reward }];
-    });
-    if (pairs.length < 2) continue;
-    const meanOther = pairs.reduce((sum, { other }) => sum + other, 0) / pairs.length;
-    const meanReward = pairs.reduce((sum, { reward }) => sum + reward, 0) / pairs.length;
-    for (const { other, reward } of pairs) {
-      moments.products += (other - meanOther) * (reward - meanReward);
-      moments.otherSquares += (other - meanOther) ** 2;
-      moments.wholeSquares += (reward - meanReward) ** 2;
-    }
-    count += pairs.length;
-  }
-  return count < fewestAnswers ? undefined : moments;
+): WithinMoments | undefined {
+  const moments = momentsWithin(
+    prompts.map((answers) =>
+      answers.flatMap((answer): [number, number][] => {
+        const [other, { reward }] = [otherOf(answer), answer];
+        return reward === undefined || other === undefined ? [] : [[other, reward]];
+      }),
+    ),
+  );
+  return moments.count < fewestAnswers ? undefined : moments;
 }

@@ -4,6 +4,13 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { AnswerScores, EvaluationSet } from "../reward/evaluation-set.ts";
 import type { Judge } from "../reward/judges.ts";
 import type { RewardModel } from "../reward/reward-model.ts";
+import type { ProgressScale } from "./progress.ts";
+
+export const answerScale: ProgressScale = {
+  amount: (done, total) => `${done}/${total} answers`,
+  speed: (perSecond) => `${perSecond.toFixed(0)}/s`,
+  whole: (total) => `${total} answers`,
+};
 
 /** Is told how many more answers were scored. */
 export type ScoringProgress = (count: number) => void;

@@ -14,7 +14,7 @@ import { lengthCorrelation, lengthSlope, penalizedScores } from "../reward/lengt
 import { measureScale } from "../reward/normalization.ts";
 import { readRewardConfig, rewardConfigFile, writeRewardConfig } from "../reward/reward-config.ts";
 import { servedRewardModel } from "../reward/reward-model.ts";
-import { scoreByModel } from "./answer-scores.ts";
+import { answerScale, scoreByModel } from "./answer-scores.ts";
 import { replaceSection } from "./card-section.ts";
 import { numberOf } from "./collect-options.ts";
 import { parseArguments, quotedWord } from "./command-arguments.ts";
@@ -85,11 +85,7 @@ async function scored(
   models: Awaited<ReturnType<typeof resolveModels>>,
   set: EvaluationSet,
 ): Promise<AnswerScores> {
-  const progress = createProgress(process.stderr, console.error, {
-    amount: (done, total) => `${done}/${total} answers`,
-    speed: (perSecond) => `${perSecond.toFixed(0)}/s`,
-    whole: (total) => `${total} answers`,
-  });
+  const progress = createProgress(process.stderr, console.error, answerScale);
   const engine = await startEngine({
     ...defaultConfig(),
     quantization: "fp32",

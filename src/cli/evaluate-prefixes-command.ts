@@ -95,10 +95,11 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
   const answers = groups.map((group) => measuredAnswers(group, options.lengths));
   const measured = measurePrefixes(answers, options.lengths, reference);
   const sizes = [4, 8, 16, 32].filter((size) => size <= options.samples);
-  const perfect = perfectPrefixes(answers, options.lengths, measured);
   const report = [
     ...prefixReport(measured, prunedRows(groups, measured, sizes)),
-    ...(options.continuations === 0 ? [] : ["", ...perfectReport(perfect, sizes, options.continuations)]),
+    ...(options.continuations === 0
+      ? []
+      : ["", ...perfectReport(perfectPrefixes(answers, options.lengths, measured), sizes, options.continuations)]),
     "",
     `Measured by \`npm run evaluate -- prefixes ${args.map(quotedWord).join(" ")}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}).`,
   ];

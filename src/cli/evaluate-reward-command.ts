@@ -22,7 +22,7 @@ import {
 } from "../reward/evaluation-teddy.ts";
 import { servedRewardModel } from "../reward/reward-model.ts";
 import { accuracyChart } from "./accuracy-chart.ts";
-import { scoreByJudge, scoreByModel, type ScoringProgress } from "./answer-scores.ts";
+import { answerScale, scoreByJudge, scoreByModel, type ScoringProgress } from "./answer-scores.ts";
 import { parseEnsemble } from "../reward/ensemble.ts";
 import { replaceSection } from "./card-section.ts";
 import { makeJudge, readJudgeWord } from "./collect-judges.ts";
@@ -116,11 +116,7 @@ async function scoreSets(
   models: readonly ServedModel[],
 ): Promise<AnswerScores[][]> {
   const answerCount = sets.reduce((sum, { answers }) => sum + answers.length, 0);
-  const progress = createProgress(process.stderr, console.error, {
-    amount: (done, total) => `${done}/${total} answers`,
-    speed: (perSecond) => `${perSecond.toFixed(0)}/s`,
-    whole: (total) => `${total} answers`,
-  });
+  const progress = createProgress(process.stderr, console.error, answerScale);
   const scored = sets.map((): AnswerScores[] => []);
   const scoreAll = async (name: string, score: (set: EvaluationSet, tell: ScoringProgress) => Promise<AnswerScores>): Promise<void> => {
     let done = 0;

@@ -11,6 +11,7 @@ import { runCollectCommand } from "../../src/cli/collect-command.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
 import { readPreferenceRow } from "../../src/train/preference-row.ts";
 import { startServeProgram } from "../e2e/program.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
@@ -31,13 +32,8 @@ before(() => {
 const sampling = ["--prompts", prompts, "--model", model, "--quantization", "fp32", "--samples", "3", "--max-tokens", "12"];
 
 /** Runs the command; what it printed, and its exit status. */
-async function collect(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runCollectCommand(args);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function collect(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runCollectCommand(args));
 }
 
 /** The files of a collection, the report without the folder in its command. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
 import { wordsOf } from "../../src/teddy/words.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
@@ -28,13 +29,8 @@ beforeEach(() => {
 });
 
 /** Runs the command; what it printed, and its exit status. */
-async function evaluate(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runEvaluateCommand(args);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function evaluate(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runEvaluateCommand(args));
 }
 
 test("a policy's gold scores go to the terminal and into its card, with its answers", async (context) => {

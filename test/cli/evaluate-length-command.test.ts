@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test";
 import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { judge } from "../../src/teddy/judge.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { teddyAnswers } from "../reward/judged-answers.ts";
 
@@ -25,13 +26,8 @@ const rows = Array.from({ length: 40 }, (_unused, index) => teddyAnswers(index))
 });
 writeFileSync(pairs, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 
-async function evaluate(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runEvaluateCommand(["length", ...args]);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function evaluate(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runEvaluateCommand(["length", ...args]));
 }
 
 /** By the part that is taken off: penalty, correlation left, accuracy by labels. */

@@ -8,19 +8,15 @@ import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
 import { goldenPath } from "../architectures/goldens.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const folder = temporaryFolder();
 const prompts = join(folder, "prompts.jsonl");
 const rewardModel = join(folder, "rm");
 
-async function evaluate(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runEvaluateCommand(["prefixes", ...args]);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function evaluate(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runEvaluateCommand(["prefixes", ...args]));
 }
 
 test("the measurement goes to the terminal, and with --write into reward.json and the card", async (context) => {

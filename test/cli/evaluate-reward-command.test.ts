@@ -7,6 +7,7 @@ import { before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runEvaluateCommand } from "../../src/cli/evaluate-command.ts";
 import { judge } from "../../src/teddy/judge.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { teddyAnswers } from "../reward/judged-answers.ts";
 
@@ -36,13 +37,8 @@ before(() => {
   mkdirSync(cardFolder);
 });
 
-async function evaluate(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runEvaluateCommand(["reward", ...args]);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function evaluate(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runEvaluateCommand(["reward", ...args]));
 }
 
 describe("the report on rewards", () => {

@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { runCollectCommand } from "../../src/cli/collect-command.ts";
 import { plainText } from "../../src/reward/splitting.ts";
 import { sharedDataPath, withoutSharedData } from "../fixtures/real-models.ts";
+import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -19,13 +20,8 @@ interface Row {
   rejected: string;
 }
 
-async function split(context: TestContext, ...args: string[]): Promise<{ status: number; output: string; errors: string }> {
-  const [log, error] = (["log", "error"] as const).map((name) => context.mock.method(console, name, () => undefined));
-  const status = await runCollectCommand(["split", ...args]);
-  const lines = (mock: typeof log): string => mock!.mock.calls.map(({ arguments: [line] }) => String(line)).join("\n");
-  const result = { status, output: lines(log), errors: lines(error) };
-  context.mock.restoreAll();
-  return result;
+async function split(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
+  return quietCommand(context, () => runCollectCommand(["split", ...args]));
 }
 
 function rowsOf(path: string): Row[] {
