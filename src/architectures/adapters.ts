@@ -9,6 +9,7 @@ import { loraScale, type LoraAdapter, type LoraPair } from "../formats/peft-adap
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
 import type { DecoderWeights, LinearWeight } from "./decoder-weights.ts";
+import { scaledKey, type LinearScaling } from "./scaling.ts";
 
 export interface Adapters {
   all: readonly LoraAdapter[];
@@ -20,12 +21,6 @@ interface AdapterContext {
   graph: Graph;
   data: ExternalDataWriter;
   adapters?: Adapters | undefined;
-}
-
-/** Factors that are folded into the base's weights, and so into the adapters' (linear.ts). */
-interface Scaling {
-  inputs?: Float32Array | undefined;
-  outputs?: Float32Array | undefined;
 }
 
 /** One factor pair of a linear layer: which adapter's, and where its outputs lie among the layer's. */
@@ -60,17 +55,18 @@ export function checkAdapter(adapter: LoraAdapter, weights: DecoderWeights, path
 }
 
 /** What the adapters add to a linear layer's y [M, outputs], from the same x [M, inputs]; undefined where none changes it. */
-export function emitAdapters(context: AdapterContext, weight: LinearWeight, x: Value, scaling: Scaling): Value | undefined {
+export function emitAdapters(context: AdapterContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value | undefined {
   const { graph, data, adapters } = context;
   if (adapters === undefined) return undefined;
   const parts = partsOf(adapters.all, weight);
   if (parts.length === 0) return undefined;
   const ranks = parts.map(({ pair }) => pair.a.length / pair.inputs);
   const rank = ranks.reduce((sum, one) => sum + one, 0);
-  const factor = (name: string, shape: readonly number[], make: () => Float32Array<ArrayBuffer>): Value =>
-    graph.initializer(`${weight.name}.${name}`, "float32", shape, data.add(`${weight.name}.${name}`, make));
-  const down = factor("lora_A", [weight.inputs, rank], () => stackDown(parts, weight.inputs, rank, scaling.inputs));
-  const up = factor("lora_B", [rank, weight.outputs], () => stackUp(parts, weight.outputs, rank, scaling.outputs));
+  const factor = (name: string, folded: Float32Array | undefined, shape: readonly number[], make: () => Float32Array<ArrayBuffer>): Value =>
+    graph.initializer(`${weight.name}.${name}`, "float32", shape, data.add(scaledKey(`${weight.name}.${name}`, folded), make));
+  const { inputs, outputs } = scaling;
+  const down = factor("lora_A", inputs, [weight.inputs, rank], () => stackDown(parts, weight.inputs, rank, inputs));
+  const up = factor("lora_B", outputs, [rank, weight.outputs], () => stackUp(parts, weight.outputs, rank, outputs));
   // Layers whose adapters have the same ranks in the same order share their choice of columns.
   const layout = parts.map(({ adapter }, index) => `${adapter}x${ranks[index]}`).join("_");
   const columns = graph.once(`adapter_columns_${layout}`, () => {

@@ -9,12 +9,6 @@ import type { Graph, Value } from "../onnx/graph.ts";
 export const byteTypes = ["int8", "uint8"] as const;
 export type ByteType = (typeof byteTypes)[number];
 
-/** The integer that stands for zero. */
-export const zeroPoints = { int8: 0, uint8: 128 } as const satisfies Record<ByteType, number>;
-
-/** ONNX's number of the type (onnx.proto, TensorProto.DataType). */
-export const castTo = { int8: 3, uint8: 2 } as const satisfies Record<ByteType, number>;
-
 /** Σ (rows - 128) * (right - zero point) * scales, in float32: [..., M, K] times [..., K, N]. @param scales of one, or of N, values */
 export function emitByteProduct(graph: Graph, rows: Value, right: Value, type: ByteType, scales: Value): Value {
   const inputs = [rows, right, graph.float(1), scales, zeroPoint128(graph)];
@@ -25,10 +19,14 @@ export function emitByteProduct(graph: Graph, rows: Value, right: Value, type: B
 
 /** Integers as they are stored in the type. */
 export function storedBytes(integers: Int8Array<ArrayBuffer>, type: ByteType): Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> {
-  return type === "int8" ? integers : Uint8Array.from(integers, (value) => value + zeroPoints.uint8);
+  return type === "int8" ? integers : Uint8Array.from(integers, (value) => value + 128);
 }
 
 /** The zero point of rows in a product. */
 export function zeroPoint128(graph: Graph): Value {
-  return graph.once("zero_point_128", () => graph.constant("uint8", [], Uint8Array.of(128)));
+  return zeroPointOf(graph, "uint8");
+}
+
+export function zeroPointOf(graph: Graph, type: ByteType): Value {
+  return graph.once(`zero_point_${type}`, () => graph.constant(type, [], storedBytes(new Int8Array(1), type)));
 }

@@ -6,14 +6,13 @@
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementType } from "../onnx/data-type.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
-import { digitWeights, type CacheScales } from "./cache-scales.ts";
+import type { CacheUnits } from "./cache-units.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
-import { byteTypes, castTo, emitByteProduct, zeroPoint128, zeroPoints, type ByteType } from "./byte-products.ts";
-import { emitQuantizedRows } from "./quantized-rows.ts";
+import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } from "./byte-products.ts";
 
 /**
- * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes have one scale for each channel of
- * each key/value head of each layer, measured beforehand: it folds into the query and into the sum of values.
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a unit that each
+ * channel of each key/value head of each layer has (cache-units.ts).
  */
 export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
 
@@ -23,11 +22,11 @@ export function isByteCache(type: CacheType): type is ByteType {
 
 export interface CacheOptions {
   cacheType: CacheType;
-  /** Of caches of bytes. */
-  scales: CacheScales | undefined;
+  /** Of caches of bytes. Values and what attention gives are in these. */
+  units: CacheUnits | undefined;
 }
 
-/** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 127 * 127 < 2^31, and no more than a power of two. */
+/** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 128 * 127 < 2^31, and no more than a power of two. */
 export const longestByteCache = 131_072;
 
 interface AttentionInputs {
@@ -50,7 +49,7 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
   const onNewTokens = graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(headDim) } });
   const caches = cacheInputs(context, index, options.cacheType);
   const cached = isByteCache(options.cacheType)
-    ? integerProducts(context, index, query, caches, options.cacheType, options.scales)
+    ? integerProducts(context, index, query, caches, options.cacheType, options.units)
     : floatProducts(context, query, caches, options.cacheType);
   const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
   const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
@@ -59,7 +58,7 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
     graph.int64s(Number.MAX_SAFE_INTEGER),
   ];
   const onNew = graph.op("Slice", [weights, start, end, graph.int64s(-1)]);
-  return graph.op("Add", [cached.sum(weights, lengths), graph.op("MatMul", [onNew, value])]);
+  return graph.op("Sum", [...cached.sums(weights, lengths), graph.op("MatMul", [onNew, value])]);
 }
 
 /** The caches of one layer as the graph is fed them. */
@@ -72,10 +71,10 @@ interface CacheValues {
 
 /** Products with both caches. */
 interface CachedProducts {
-  /** Over the places of the prompt and then of the answer, in one value or in two: [N, kvHeads, R, T]. */
+  /** Over the places of the prompt and over those of the answer: [N, kvHeads, R, T]. */
   scores: Value[];
-  /** Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: [N, kvHeads, R, headDim]. */
-  sum: (weights: Value, lengths: Value) => Value;
+  /** What adds up to Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: each [N, kvHeads, R, headDim]. */
+  sums: (weights: Value, lengths: Value) => Value[];
 }
 
 function cacheInputs({ graph, config }: DecoderContext, index: number, cacheType: CacheType): CacheValues {
@@ -92,17 +91,19 @@ function floatProducts({ graph, config }: DecoderContext, query: Value, caches: 
   const widen = (cache: Value): Value => (cacheType === "float32" ? cache : graph.op("Cast", [cache], { to: { int: 1 } }));
   const alpha = { float: 1 / Math.sqrt(config.headDim) };
   const scores = [caches.promptKey, caches.answerKey].map((keys) => graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }));
-  const sum = (weights: Value, lengths: Value): Value => {
+  const sums = (weights: Value, lengths: Value): Value[] => {
     const [onPrompt, onAnswer] = graph.ops("Split", [weights, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
-    const products = [graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), graph.op("MatMul", [onAnswer, widen(caches.answerValue)])];
-    return graph.op("Add", products);
+    return [graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), graph.op("MatMul", [onAnswer, widen(caches.answerValue)])];
   };
-  return { scores, sum };
+  return { scores, sums };
 }
 
+/** What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides. */
+const lowDigits = 254;
+const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;
+
 /**
- * Queries have 8 bits a number with a scale a row; attention weights, which lie between 0 and 1 and of which small ones count, have two digits
- * of 8 bits. The digits are rows of one product, so the values are read once for both.
+ * Queries have 8 bits a number; attention weights, which lie between 0 and 1 and of which small ones count, have two digits of 8 bits. The digits are rows of one product, so the values are read once for both.
  */
 function integerProducts(
   context: DecoderContext,
@@ -110,25 +111,24 @@ function integerProducts(
   query: Value,
   caches: CacheValues,
   type: ByteType,
-  scales: CacheScales | undefined,
+  units: CacheUnits | undefined,
 ): CachedProducts {
-  const { graph, config } = context;
-  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
-  const product = (rows: Value, cache: Value): Value => emitByteProduct(graph, rows, cache, type, graph.float(1));
-  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, config.headDim]);
-  const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys));
-  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
-  const sum = (weights: Value, lengths: Value): Value => {
+  const { graph } = context;
+  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
+  const product = (rows: Value, cache: Value, scale: number): Value => emitByteProduct(graph, rows, cache, type, graph.float(scale));
+  const queries = graph.op("QuantizeLinear", [graph.op("Mul", [query, units.query[index]]), graph.float(1), zeroPoint128(graph)]);
+  const ofBase = [caches.promptKey, caches.answerKey].map((keys) => product(queries, keys, units.scores[index] as number));
+  const scores = ofBase.map((score) => (units.own === undefined ? score : graph.op("Mul", [score, units.own.scores[index]])));
+  const sums = (weights: Value, lengths: Value): Value[] => {
     const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
     const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
-    const both = graph.op("Add", [product(onPrompt, caches.promptValue), product(onAnswer, caches.answerValue)]);
-    const digitSums = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } });
-    return graph.op(
-      "Add",
-      digitSums.map((digitSum, digit) => graph.op("Mul", [digitSum, scales.valueDigits[digit]?.[index]])),
-    );
+    const low = digitWeights[1];
+    const both = graph.op("Add", [product(onPrompt, caches.promptValue, low), product(onAnswer, caches.answerValue, low)]);
+    const [highs, lows] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
+    const digitSums = [graph.op("Mul", [highs, graph.float(lowDigits)]), lows];
+    return units.own === undefined ? digitSums : [graph.op("Mul", [graph.op("Add", digitSums), units.own.values[index]])];
   };
-  return { scores, sum };
+  return { scores, sums };
 }
 
 /** x in [0, 1] as two digits around 128: x ≈ Σ digitWeights * (digit - 128), each uint8 of x's shape. */
@@ -151,20 +151,22 @@ export function emitStored(context: DecoderContext, layers: readonly Value[], ki
   return kind === "key" ? graph.op("Transpose", [narrow], { perm: { ints: [0, 1, 3, 2] } }) : narrow;
 }
 
-function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, scales }: CacheOptions): Value {
-  const { graph, config } = context;
-  const { layers, kvHeads, headDim } = config;
+function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, units }: CacheOptions): Value {
+  const { graph } = context;
   if (cacheType === "float32") return rows;
   if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
-  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
+  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
+  const reciprocals = kind === "key" ? units.keyReciprocals : units.own?.valueReciprocals;
+  const inUnits = reciprocals === undefined ? rows : emitByLayerProduct(context, rows, reciprocals);
+  return graph.op("QuantizeLinear", [inUnits, graph.float(1), zeroPointOf(graph, cacheType)]);
+}
+
+/** rows [layers * N, kvHeads, S, headDim] times what broadcasts against [layers, N, kvHeads, S, headDim]. */
+function emitByLayerProduct({ graph, config }: DecoderContext, rows: Value, factors: Value): Value {
+  const { layers, kvHeads, headDim } = config;
   const tokens = graph.once("tokens", () => graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } }));
   const shape = graph.once("rows_by_layer", () =>
     graph.op("Concat", [graph.int64s(layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } }),
   );
-  const reciprocals = kind === "key" ? scales.keyReciprocals : scales.valueReciprocals;
-  const scaled = graph.op("Mul", [graph.op("Reshape", [rows, shape]), reciprocals]);
-  const clipped = graph.op("Clip", [graph.op("Round", [scaled]), graph.float(-127), graph.float(127)]);
-  const zeroPoint = zeroPoints[cacheType];
-  const shifted = zeroPoint === 0 ? clipped : graph.op("Add", [clipped, graph.float(zeroPoint)]);
-  return graph.op("Cast", [graph.op("Reshape", [shifted, graph.op("Shape", [rows])])], { to: { int: castTo[cacheType] } });
+  return graph.op("Reshape", [graph.op("Mul", [graph.op("Reshape", [rows, shape]), factors]), graph.op("Shape", [rows])]);
 }

@@ -2,6 +2,7 @@
 
 import type { Value } from "../onnx/graph.ts";
 import { emitCachedAttention, type CacheOptions } from "./cached-attention.ts";
+import { attendedUnits, projectionFactors } from "./cache-units.ts";
 import { emitDivision, emitQueryKeyNorm, emitRotary, type DecoderContext } from "./decoder-layers.ts";
 import type { LayerWeights } from "./decoder-weights.ts";
 import { emitLinear } from "./linear.ts";
@@ -16,18 +17,22 @@ export interface StepInputs {
   observe: (name: string, x: Value, channels: number) => void;
 }
 
-/** x [N * S, H] -> output [N * S, H]; the tokens' keys and values, each [N, kvHeads, S, headDim]. */
+/** x [N * S, H] -> output [N * S, H]; the tokens' queries [N, kvHeads, R, headDim]; their keys and values, each [N, kvHeads, S, headDim]. */
 export function emitAttention(
   context: DecoderContext,
   layer: LayerWeights,
   index: number,
   x: Value,
   step: StepInputs,
-): { output: Value; key: Value; value: Value } {
+): { output: Value; query: Value; key: Value; value: Value } {
   const { graph, config, smoothing } = context;
   const { heads, kvHeads, headDim } = config;
   step.observe(layer.queryKeyValue.name, x, config.hiddenSize);
-  const projected = emitLinear(context, layer.queryKeyValue, x, { inputs: smoothing?.get(layer.queryKeyValue.name) });
+  const units = step.cache.units?.values[index];
+  const projected = emitLinear(context, layer.queryKeyValue, x, {
+    inputs: smoothing?.get(layer.queryKeyValue.name),
+    outputs: units && projectionFactors(config, units),
+  });
   const byTokenShape = graph.once("by_token_shape", () => {
     const rowsAndTokens = graph.op("Shape", [step.positions]);
     return graph.op("Concat", [rowsAndTokens, graph.int64s(heads + 2 * kvHeads, headDim)], { axis: { int: 0 } });
@@ -45,7 +50,12 @@ export function emitAttention(
   });
   const attended = graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]);
   step.observe(layer.output.name, attended, heads * headDim);
-  const divisor = smoothing?.get(layer.output.name);
-  const output = emitLinear(context, layer.output, emitDivision(context, layer.output.name, attended, divisor), { inputs: divisor });
-  return { output, key, value };
+  return { output: emitOutput(context, layer, attended, units), query, key, value };
+}
+
+/** The output projection of what attention gives, which comes in the units of values where there are some. */
+function emitOutput(context: DecoderContext, { output }: LayerWeights, attended: Value, units: Float32Array | undefined): Value {
+  const smoothing = context.smoothing?.get(output.name);
+  const divisor = units === undefined ? smoothing : attendedUnits(context.config, units).map((unit, at) => (smoothing?.[at] ?? 1) / unit);
+  return emitLinear(context, output, emitDivision(context, output.name, attended, divisor), { inputs: smoothing });
 }

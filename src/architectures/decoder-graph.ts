@@ -5,21 +5,24 @@
 
 import { Graph, type Value } from "../onnx/graph.ts";
 import type { LoraAdapter } from "../formats/peft-adapter.ts";
-import { emitCacheScales } from "./cache-scales.ts";
-import { emitStored, type CacheType } from "./cached-attention.ts";
+import { emitCacheUnits, type MeasuredUnits } from "./cache-units.ts";
+import { emitStored, type CacheOptions, type CacheType } from "./cached-attention.ts";
 import { emitAttention, type StepInputs } from "./decoder-attention.ts";
 import { emitHead } from "./decoder-head.ts";
 import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } from "./decoder-layers.ts";
 
 export interface DecoderGraphOptions {
   cacheType: CacheType;
-  /** Of caches of bytes (cache-scales.ts). */
-  cacheScales?: Float32Array<ArrayBuffer> | undefined;
+  /** Of caches of bytes. */
+  cacheUnits?: MeasuredUnits | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;
   /** Leaves the output projection out, for models that score texts and write none. */
   withoutHead?: boolean | undefined;
-  /** Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
+  /**
+   * Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs], and of those
+   * of queries, as "max_query_i" [kvHeads, headDim].
+   */
   observed?: boolean;
 }
 
@@ -51,10 +54,9 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
   const { config, weights } = context;
   const ids = graph.input("ids", "int64", ["N", "S"]);
   const positions = graph.input("positions", "int64", ["N", "S"]);
-  const cacheScales =
-    options.cacheScales &&
-    emitCacheScales(context, options.cacheScales, adapters && graph.input("adapter_rows", "float32", ["N", all.length + 1]));
-  const cache = { cacheType: options.cacheType, scales: cacheScales };
+  const { cacheType, cacheUnits: measured } = options;
+  const rows = measured && adapters && graph.input("adapter_rows", "float32", ["N", all.length + 1]);
+  const cache: CacheOptions = { cacheType, units: measured && emitCacheUnits(context, measured, rows) };
   const step: StepInputs = {
     positions,
     mask: graph.input("mask", "float32", ["N", 1, "Q", "T"]),
@@ -74,19 +76,24 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
     state = emitNorm(context, layer.inputNorm, state.residual, update, base.smoothing?.get(layer.queryKeyValue.name));
     const attention = emitAttention(context, layer, index, state.normed, step);
     keys.push(attention.key);
+    if (options.observed === true) {
+      const largest = graph.op("ReduceMax", [graph.op("Abs", [attention.query]), graph.int64s(0, 2)], { keepdims: { int: 0 } });
+      graph.output(`max_query_${index}`, largest, "float32", [config.kvHeads, config.headDim]);
+    }
     values.push(attention.value);
     state = emitNorm(context, layer.mlpNorm, state.residual, attention.output, base.smoothing?.get(layer.up.name));
     step.observe(layer.up.name, state.normed, config.hiddenSize);
     update = emitMlp(context, layer, state.normed, (x) => step.observe(layer.down.name, x, config.intermediateSize));
   });
   const { normed } = emitNorm(context, weights.finalNorm, state.residual, update);
+  step.observe(weights.head.name, normed, config.hiddenSize);
   if (options.observed !== true) {
     const hidden = graph.op("Gather", [normed, graph.input("head_rows", "int64", ["R"])], { axis: { int: 0 } });
     if (options.withoutHead !== true) emitHead(context, hidden);
     graph.output("hidden", hidden, "float32", ["R", config.hiddenSize]);
   }
   const { kvHeads, headDim } = config;
-  graph.output("key_rows", emitStored(context, keys, "key", cache), options.cacheType, ["R", kvHeads, headDim, "S"]);
-  graph.output("value_rows", emitStored(context, values, "value", cache), options.cacheType, ["R", kvHeads, "S", headDim]);
+  graph.output("key_rows", emitStored(context, keys, "key", cache), cacheType, ["R", kvHeads, headDim, "S"]);
+  graph.output("value_rows", emitStored(context, values, "value", cache), cacheType, ["R", kvHeads, "S", headDim]);
   return graph;
 }

@@ -1,7 +1,7 @@
 /** @file The output projection, and as much of sampling as spares copying a whole vocabulary of logits. */
 
 import type { Graph, Value } from "../onnx/graph.ts";
-import type { DecoderContext } from "./decoder-layers.ts";
+import { emitDivision, type DecoderContext } from "./decoder-layers.ts";
 import { emitLinear } from "./linear.ts";
 
 /** Logits of the K most likely tokens come back; most draws fall among them. */
@@ -18,14 +18,15 @@ export const topCandidates = 64;
  * its K largest hold more than wanted_share of the mass, or the last of them weighs less than wanted_weight.
  */
 export function emitHead(context: DecoderContext, hidden: Value): void {
-  const { graph, config, weights } = context;
+  const { graph, config, weights, smoothing } = context;
   const { vocabSize } = config;
-  // The head stays in 8-bit blocks under w8a8: a scale an output channel costs it more quality than time.
-  const scheme = context.scheme === "w8a8" ? "blocks8" : context.scheme;
   const inverseTemperature = graph.input("inverse_temperature", "float32", ["R", 1]);
   const wantedShare = graph.input("wanted_share", "float32", ["R", 1]);
   const wantedWeight = graph.input("wanted_weight", "float32", ["R", 1]);
-  const logits = emitLinear({ ...context, scheme, adapters: undefined }, weights.head, hidden);
+  // The states are smoothed here and not in the norm, since whoever reads them wants them as they are.
+  const divisor = smoothing?.get(weights.head.name);
+  const smoothed = emitDivision(context, weights.head.name, hidden, divisor);
+  const logits = emitLinear({ ...context, adapters: undefined, rowGroup: "head" }, weights.head, smoothed, { inputs: divisor });
   const k = Math.min(topCandidates, vocabSize);
   const [topLogits, topIds] = graph.ops("TopK", [logits, graph.int64s(k)], 2, { axis: { int: -1 } }) as [Value, Value];
   const largest = graph.op("Slice", [topLogits, graph.int64s(0), graph.int64s(1), graph.int64s(1)]);
@@ -49,8 +50,12 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   graph.output("logits", wantedLogits, "float32", ["W", vocabSize]);
 }
 
-/** A product with ones, not ReduceSum, whose order of adding depends on the row's place in the batch unless its length is a multiple of 16. */
+/**
+ * ReduceSum adds in an order that depends on the row's place in the batch, unless rows are a multiple of a vector long (of 16 numbers where that was
+ * seen; here there is room for longer ones). Other lengths are multiplied by ones, which is slower.
+ */
 function emitRowSums(graph: Graph, x: Value, length: number): Value {
+  if (length % 64 === 0) return graph.op("ReduceSum", [x, graph.int64s(-1)], { keepdims: { int: 1 } });
   const ones = graph.op("Expand", [graph.constant("float32", [1, 1], Float32Array.of(1)), graph.int64s(length, 1)]);
   const sums = graph.op("MatMul", [graph.op("Reshape", [x, graph.int64s(-1, 1, length)]), ones]);
   return graph.op("Reshape", [sums, graph.int64s(-1, 1)]);

@@ -3,7 +3,7 @@
 import { rotaryTables } from "./rotary.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights, LayerWeights, NormWeight } from "./decoder-weights.ts";
-import { blocks8, blockSize8, emitLinear, external, type LinearContext } from "./linear.ts";
+import { blocks8, blockSize8, emitLinear, emitParts, external, type LinearContext } from "./linear.ts";
 import type { Smoothing } from "./smoothing.ts";
 import type { Value } from "../onnx/graph.ts";
 
@@ -134,11 +134,7 @@ export function emitMlp(context: DecoderContext, layer: LayerWeights, x: Value, 
       Float32Array.from({ length: 2 * intermediateSize }, (_, row) =>
         row < intermediateSize ? 1 : 1 / (downScale[row - intermediateSize] as number),
       );
-    const both = emitLinear(context, layer.up, x, { inputs: upScale, outputs });
-    const [gate, up] = graph.ops("Split", [both, graph.int64s(intermediateSize, intermediateSize)], 2, { axis: { int: -1 } }) as [
-      Value,
-      Value,
-    ];
+    const [gate, up] = emitParts(context, layer.up, x, { inputs: upScale, outputs }) as [Value, Value];
     const activated = graph.op("Mul", [gate, graph.op("Sigmoid", [gate])]);
     const product = graph.op("Mul", [activated, up]);
     observe(product);

@@ -13,6 +13,7 @@ import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 import { emitBlockProduct } from "./block-products.ts";
 import { emitByteProduct, storedBytes, type ByteType } from "./byte-products.ts";
 import { emitQuantizedRows } from "./quantized-rows.ts";
+import { scaledKey, type LinearScaling } from "./scaling.ts";
 
 /**
  * fp32: `MatMul`.
@@ -35,12 +36,8 @@ export interface LinearContext {
   neverAlone?: boolean | undefined;
   /** What is added for rows that have an adapter. */
   adapters?: Adapters | undefined;
-}
-
-/** Factors that are folded into a layer's weights: W'[o, i] = W[o, i] * inputs[i] * outputs[o], b' = b * outputs. */
-export interface LinearScaling {
-  inputs?: Float32Array | undefined;
-  outputs?: Float32Array | undefined;
+  /** Linear layers of one group multiply the same number of rows: all but the head, which has its own. */
+  rowGroup?: string | undefined;
 }
 
 /** Emits y = x Wᵀ + b, and what adapters add: [M, inputs] -> [M, outputs]. */
@@ -51,8 +48,20 @@ export function emitLinear(context: LinearContext, weight: LinearWeight, x: Valu
   const bias = loadBias(context.source, weight);
   if (bias === undefined) return product;
   const scaled = scaling.outputs === undefined ? bias : bias.map((value, output) => value * (scaling.outputs?.[output] as number));
-  const key = scaling.outputs === undefined ? `${weight.name}.bias` : `${weight.name}.bias.scaled`;
+  const key = scaledKey(`${weight.name}.bias`, scaling.outputs);
   return context.graph.op("Add", [product, external(context, key, "float32", [weight.outputs], () => scaled)]);
+}
+
+/**
+ * As `emitLinear`, but each of the stacked parts for itself. Rows of bytes are multiplied by one part after the other, which is faster than taking
+ * the product apart again.
+ */
+export function emitParts(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value[] {
+  const { graph, scheme, adapters } = context;
+  const { partOutputs, biases } = weight;
+  if (scheme === "w8a8" && adapters === undefined && biases.length === 0) return emitW8A8Parts(context, weight, x, scaling, partOutputs);
+  const whole = emitLinear(context, weight, x, scaling);
+  return graph.ops("Split", [whole, graph.int64s(...partOutputs)], partOutputs.length, { axis: { int: -1 } });
 }
 
 /** An initializer in the model's data file, written once under its key. @param name of the value, where one graph reads the same bytes twice */
@@ -78,13 +87,14 @@ function emitProduct(context: LinearContext, weight: LinearWeight, x: Value, sca
   }
   if (scheme === "w8a8") return emitW8A8(context, weight, x, scaling);
   const stored = storedType(source, weight);
+  const factors = scaling.outputs;
   if (scheme === "blocks4" && stored === "Q4_0")
-    return emitBlocks(context, weight, x, 4, () => repackQ4_0(readRaw(source, weight), outputs, inputs));
+    return emitBlocks(context, weight, x, 4, () => repackQ4_0(readRaw(source, weight), outputs, inputs), factors);
   if (scheme === "blocks4" && stored === "Q4_1") {
     const repacked = once(() => repackQ4_1(readRaw(source, weight), outputs, inputs));
-    return graph.op("Add", [emitBlocks(context, weight, x, 4, repacked), emitOffsets(context, weight, x, repacked)]);
+    return graph.op("Add", [emitBlocks(context, weight, x, 4, repacked, factors), emitOffsets(context, weight, x, repacked, factors)]);
   }
-  return emitBlocks(context, weight, x, 8, () => blocks8(source, weight));
+  return emitBlocks(context, weight, x, 8, () => blocks8(source, weight), factors);
 }
 
 /** The 8-bit blocks of a weight: a Q8_0 file's own, else requantised. */
@@ -99,28 +109,41 @@ export function blockSize8(source: WeightSource, weight: LinearWeight): number {
   return storedType(source, weight) === "Q8_0" ? fileBlockSize : blockSizeFor(weight.inputs);
 }
 
-function emitBlocks(context: LinearContext, weight: LinearWeight, x: Value, bits: 4 | 8, make: () => BlockQuantized): Value {
+/** @param factors what each output is multiplied by: a block's scale takes it, its integers stay */
+function emitBlocks(
+  context: LinearContext,
+  weight: LinearWeight,
+  x: Value,
+  bits: 4 | 8,
+  make: () => BlockQuantized,
+  factors: Float32Array | undefined,
+): Value {
   const { name, outputs, inputs } = weight;
   const blockSize = bits === 4 ? fileBlockSize : blockSize8(context.source, weight);
   const blocks = Math.ceil(inputs / blockSize);
   const quantized = once(make);
   const data = external(context, `${name}.blocks${bits}`, "uint8", [outputs, blocks, (blockSize * bits) / 8], () => quantized().data);
-  const scales = external(context, `${name}.blocks${bits}.scales`, "float32", [outputs * blocks], () => quantized().scales);
+  const scalesKey = scaledKey(`${name}.blocks${bits}.scales`, factors);
+  const scales = external(context, scalesKey, "float32", [outputs * blocks], () =>
+    quantized().scales.map((scale, at) => scale * (factors?.[Math.floor(at / blocks)] ?? 1)),
+  );
   const neverAlone = bits === 4 && context.neverAlone === true;
   return emitBlockProduct(context.graph, x, { data, scales, inputs, outputs, bits, blockSize }, neverAlone);
 }
 
 /** The blocks' offsets times the sums of the inputs of each block: x Oᵀ with one input a block. */
-function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, repacked: () => OffsetBlocks): Value {
+function emitOffsets(
+  context: LinearContext,
+  weight: LinearWeight,
+  x: Value,
+  repacked: () => OffsetBlocks,
+  factors: Float32Array | undefined,
+): Value {
   const { graph } = context;
   const { name, outputs, inputs } = weight;
   const blocks = inputs / fileBlockSize;
-  const offsets = external(
-    context,
-    `${name}.blocks4.offsets`,
-    "float32",
-    [blocks, outputs],
-    () => repacked().offsets as Float32Array<ArrayBuffer>,
+  const offsets = external(context, scaledKey(`${name}.blocks4.offsets`, factors), "float32", [blocks, outputs], () =>
+    (repacked().offsets as Float32Array<ArrayBuffer>).map((offset, at) => offset * (factors?.[at % outputs] ?? 1)),
   );
   const grouped = graph.op("Reshape", [x, graph.int64s(0, blocks, fileBlockSize)]);
   return graph.op("MatMul", [graph.op("ReduceSum", [grouped, graph.int64s(-1)], { keepdims: { int: 0 } }), offsets]);
@@ -128,13 +151,26 @@ function emitOffsets(context: LinearContext, weight: LinearWeight, x: Value, rep
 
 /** Integer sums are exact, and each row has its own scale, so a row's result does not depend on the others. */
 function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value {
-  const { graph, source, byteType = "int8" } = context;
-  const { name, outputs, inputs } = weight;
-  const quantized = once(() => quantizeChannels8(loadScaled(source, weight, scaling), outputs, inputs));
-  const data = external(context, `${name}.w8`, byteType, [inputs, outputs], () => storedBytes(quantized().data, byteType));
-  const channelScales = external(context, `${name}.w8.scales`, "float32", [outputs], () => quantized().scales);
-  const { rows, scales } = emitQuantizedRows(graph, x, [0, inputs]);
-  return graph.op("Mul", [emitByteProduct(graph, rows, data, byteType, channelScales), scales]);
+  const [product] = emitW8A8Parts(context, weight, x, scaling, [weight.outputs]) as [Value];
+  return product;
+}
+
+/** @param parts outputs of each of the products that share the rows of x */
+function emitW8A8Parts(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling, parts: readonly number[]): Value[] {
+  const { graph, source, byteType = "int8", rowGroup } = context;
+  const { name, inputs } = weight;
+  const loaded = once(() => loadScaled(source, weight, scaling));
+  const { rows, scales } = emitQuantizedRows(graph, x, [0, inputs], rowGroup);
+  let first = 0;
+  return parts.map((outputs, part) => {
+    const start = first;
+    const quantized = once(() => quantizeChannels8(loaded().subarray(start * inputs, (start + outputs) * inputs), outputs, inputs));
+    first += outputs;
+    const key = parts.length === 1 ? `${name}.w8` : `${name}.${part}.w8`;
+    const data = external(context, key, byteType, [inputs, outputs], () => storedBytes(quantized().data, byteType));
+    const channelScales = external(context, `${key}.scales`, "float32", [outputs], () => quantized().scales);
+    return graph.op("Mul", [emitByteProduct(graph, rows, data, byteType, channelScales), scales]);
+  });
 }
 
 function loadScaled(source: WeightSource, weight: LinearWeight, scaling: LinearScaling): Float32Array<ArrayBuffer> {

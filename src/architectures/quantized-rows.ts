@@ -4,16 +4,16 @@ import type { Graph, Value } from "../onnx/graph.ts";
 
 /**
  * Rows along the last axis: x ≈ scales * (rows - 128), |rows - 128| <= 127.
- * @param shape of x; only its rank and its last dimension are read. All calls of one rank in a graph have the same number of rows, since they
- *   share their zero points.
+ * @param shape of x; only its rank and its last dimension are read
+ * @param group calls of one rank and one group in a graph have the same number of rows, since they share their zero points
  * @returns rows uint8 of x's shape; scales float32, of that shape with a last dimension of 1
  */
-export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number[]): { rows: Value; scales: Value } {
+export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number[], group = "all"): { rows: Value; scales: Value } {
   const rank = shape.length;
   const largest = graph.op("ReduceMax", [graph.op("Abs", [x]), graph.int64s(-1)], { keepdims: { int: 1 } });
   // A row of zeros has a scale of zero: whatever integers 0 / 0 becomes, they are zero again once multiplied by it.
   const scales = graph.op("Mul", [largest, graph.float(1 / 127)]);
-  const zeroPoints = graph.once(`zero_points_${rank}`, () => {
+  const zeroPoints = graph.once(`zero_points_${rank}_${group}`, () => {
     const one = graph.constant(
       "uint8",
       shape.map(() => 1),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { checkAdapter } from "../architectures/adapters.ts";
-import { locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
+import { locateDecoderWeights, type DecoderWeights, type LinearWeight } from "../architectures/decoder-weights.ts";
 import { isByteCache } from "../architectures/cached-attention.ts";
 import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -15,12 +15,13 @@ import type { LoraAdapter } from "../formats/peft-adapter.ts";
 import { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
-import { cacheScalesFrom, calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
+import { attentionUnits } from "./attention-units.ts";
+import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 14;
+export const formatVersion = 15;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -95,12 +96,13 @@ async function make(
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
-    const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, weights, model.weights) : undefined;
-    const cacheScales = calibration && isByteCache(cacheType) ? cacheScalesFrom(calibration) : undefined;
+    const linears = [...layersOf(weights), ...(withoutHead === true ? [] : [weights.head])];
+    const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, linears, model.weights) : undefined;
+    const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention, config) : undefined;
     const context = { ...base, data, scheme, byteType, neverAlone, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
-      writeModel(buildDecoderGraph(context, { cacheType, cacheScales, adapters, withoutHead }), data.fileName),
+      writeModel(buildDecoderGraph(context, { cacheType, cacheUnits, adapters, withoutHead }), data.fileName),
     );
   } finally {
     data.close();
@@ -125,10 +127,13 @@ async function calibrationFor(
   }
 }
 
+/** Linear layers of all blocks. */
+function layersOf(weights: DecoderWeights): LinearWeight[] {
+  return weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+}
+
 function requireBlocks4(model: ModelFile, weights: DecoderWeights): void {
-  const types = weights.layers
-    .flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down])
-    .map((linear) => storedType(model.weights, linear));
+  const types = layersOf(weights).map((linear) => storedType(model.weights, linear));
   if (types.some((type) => type === "Q4_0" || type === "Q4_1")) return;
   throw new BonsaiError(
     "unsupported_model",

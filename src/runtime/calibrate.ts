@@ -10,15 +10,16 @@ import type { WeightSource } from "../formats/model-file.ts";
 import type { LoraAdapter } from "../formats/peft-adapter.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import { writeModel } from "../onnx/write.ts";
+import type { AttentionPeaks } from "./attention-units.ts";
 import { adapterFeed } from "./adapter-feed.ts";
 import { causalMask } from "./attention-mask.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "./session.ts";
 
 export interface Calibration {
-  /** Of the base: largest magnitude of each input channel of each linear layer but the head, by the layer's name: [inputs]. */
+  /** Of the base: largest magnitude of each input channel of each linear layer, by the layer's name: [inputs]. */
   activations: ReadonlyMap<string, Float32Array>;
-  /** Of the base and then of each adapter: largest magnitude of each channel of keys, then values: [1 + adapters, 2, layers, kvHeads, headDim]. */
-  cached: Float32Array<ArrayBuffer>;
+  /** Of the base and then of each adapter. */
+  attention: AttentionPeaks[];
 }
 
 interface CalibrationModel {
@@ -32,9 +33,6 @@ interface CalibrationModel {
 
 /** Tokens of each text that are run. */
 const calibrationTokens = 192;
-
-/** Room above the largest cached value that was seen; what passes it is clipped. */
-const cacheHeadroom = 1.25;
 
 /**
  * Runs the texts. The model runs in 8-bit blocks, whose activations are those of fp32 for this purpose.
@@ -65,24 +63,14 @@ export async function calibrate(
   }
 }
 
-/** SmoothQuant factors for every linear layer but the head. */
-export function smoothingFrom({ activations }: Calibration, weights: DecoderWeights, source: WeightSource): Smoothing {
+/** SmoothQuant factors for linear layers. */
+export function smoothingFrom({ activations }: Calibration, layers: readonly LinearWeight[], source: WeightSource): Smoothing {
   const factors = new Map<string, Float32Array>();
-  for (const linear of linearLayers(weights)) {
+  for (const linear of layers) {
     const largest = activations.get(linear.name);
     if (largest !== undefined) factors.set(linear.name, smoothingFactors(largest, loadLinear(source, linear), linear.outputs));
   }
   return factors;
-}
-
-/** What 8-bit keys and values are multiplied by, in the order of `cached`. */
-export function cacheScalesFrom({ cached }: Calibration): Float32Array<ArrayBuffer> {
-  // A channel that was always zero still needs a scale that has a reciprocal.
-  return cached.map((largest) => Math.max((largest * cacheHeadroom) / 127, 1e-6));
-}
-
-function linearLayers(weights: DecoderWeights): LinearWeight[] {
-  return weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
 }
 
 async function measure(
@@ -92,8 +80,13 @@ async function measure(
 ): Promise<Calibration> {
   const { layers, kvHeads, headDim, contextLength } = config;
   const activations = new Map<string, Float32Array>();
-  const half = layers * kvHeads * headDim;
-  const cached = new Float32Array((1 + adapters.length) * 2 * half);
+  const size = kvHeads * headDim;
+  const zeros = (): Float32Array<ArrayBuffer> => new Float32Array(layers * size);
+  const attention = Array.from({ length: 1 + adapters.length }, (): AttentionPeaks => ({
+    keys: zeros(),
+    values: zeros(),
+    queries: zeros(),
+  }));
   const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
   for (const text of texts) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
@@ -101,17 +94,20 @@ async function measure(
     for (let adapter = -1; adapter < adapters.length; adapter++) {
       const chosen = adapterFeed([adapter], ids.length, adapters.length, false);
       const outputs = await session.run({ ...feeds(config, ids), ...chosen }, wanted);
-      const keys = cached.subarray((adapter + 1) * 2 * half);
+      const peaks = attention[adapter + 1] as AttentionPeaks;
       for (const [output, value] of Object.entries(outputs)) {
         const seen = value.data as Float32Array;
-        if (output === "key_rows") raiseChannels(keys, seen, { tokens: ids.length, channels: 1 });
-        else if (output === "value_rows") raiseChannels(keys.subarray(half), seen, { tokens: ids.length, channels: headDim });
+        const queryLayer = /^max_query_(\d+)$/.exec(output)?.[1];
+        if (output === "key_rows") raiseChannels(peaks.keys, seen, { tokens: ids.length, channels: 1 });
+        else if (output === "value_rows") raiseChannels(peaks.values, seen, { tokens: ids.length, channels: headDim });
+        else if (queryLayer !== undefined)
+          raiseChannels(peaks.queries.subarray(Number(queryLayer) * size), seen, { tokens: 1, channels: headDim });
         // Weights are smoothed for the base alone: they are the same whatever is served beside it.
         else if (adapter < 0) raise(activations, output.slice("max:".length), seen);
       }
     }
   }
-  return { activations, cached };
+  return { activations, attention };
 }
 
 /** @param rows [outer, tokens, channels]; `largest` is [outer, channels] */

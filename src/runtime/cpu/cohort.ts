@@ -99,10 +99,12 @@ export class Cohort {
   append(source: KvRows): void {
     // Only now, when a row that has outgrown its class has had the time to move on.
     if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
-    const count = this.#rows.length;
-    const width = this.#mask === undefined ? 0 : this.#mask.length / count;
+    const width = this.#mask === undefined ? 0 : this.#mask.length / this.#rows.length;
+    this.#answers.append(
+      source,
+      this.#rows.map(({ answerLength }) => answerLength),
+    );
     for (const row of this.#rows) {
-      this.#answers.write(source, count, row.slot, row.slot, row.answerLength, 1);
       if (this.#mask !== undefined) this.#mask[row.slot * width + this.#prompts.places + row.answerLength] = 0;
       row.answerLength++;
     }

@@ -112,6 +112,21 @@ export class KvSegment {
     });
   }
 
+  /** Writes one new place of every row. @param source of as many rows; @param places where each row's goes */
+  append(source: KvRows, places: readonly number[]): void {
+    this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
+      const stride = this.#places * inner;
+      let from = layer * places.length * outer * inner;
+      // Layer by layer, with nothing called in between: this is done for every token.
+      for (let row = 0; row < places.length; row++) {
+        let to = row * outer * stride + (places[row] as number) * inner;
+        for (let block = 0; block < outer; block++, to += stride) {
+          for (let at = 0; at < inner; at++) data[to + at] = flat[from++] as number;
+        }
+      }
+    });
+  }
+
   /** Reads places back, as `write` takes them for one source row. */
   read(row: number, place: number, count: number): KvRows {
     const { layers, kvHeads, headDim, type } = this.shape;
