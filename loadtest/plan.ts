@@ -1,6 +1,6 @@
 /**
- * @file How much is measured, by profile. The full one takes two cores some twelve minutes for the teddy models, six for SmolLM2's and three for other engines;
- * the quick one takes a minute and is no measurement.
+ * @file How much is measured, by profile: of the full one, the teddy models' part fits into twelve minutes on two cores and SmolLM2's is sized for six; the
+ * quick one fits into a minute and is no measurement.
  */
 
 import { candidateCounts } from "./variants.ts";

@@ -2,7 +2,7 @@
 
     python genai-answers.py FOLDER THREADS
 
-All answers to a question are one batch. They are sampled among the 50 most likely tokens, as genai's own configuration has it: among all tokens takes it twice as long.
+All answers to a question are one batch. They are sampled among the 50 most likely tokens, as genai's own configuration has it: sampling among all tokens takes it much longer.
 """
 
 import json
