@@ -4,29 +4,26 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArguments } from "../src/cli/command-arguments.ts";
-import { defaultModelsFolder, projectRoot } from "../src/cli/project-root.ts";
+import { projectRoot } from "../src/cli/project-root.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { readQuestion } from "../src/teddy/read-question.ts";
-import type { Message } from "../src/teddy/conversation.ts";
 import { isMet } from "../test/bench/report/bench-result.ts";
 import { readConditions, type Conditions } from "../test/bench/report/conditions.ts";
 import { docsFolder, writeTables } from "../test/bench/report/keep.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../test/fixtures/real-models.ts";
-import { findLlama } from "../test/bench/peers/llama.ts";
 import { KeptResults } from "./kept-results.ts";
-import { planIdentity, plans, type Plan } from "./plan.ts";
-import { heldOutPrompt, promptsOfFile } from "./prompts.ts";
+import { planIdentity, plans } from "./plan.ts";
 import { loadTests } from "./report/chapter.ts";
 import { writeReport } from "./report/write-report.ts";
 import { runScenarios } from "./run-scenarios.ts";
-import { scenariosOf, type Surroundings } from "./scenario-list.ts";
-import { presentModels } from "./variants.ts";
+import { scenariosOf } from "./scenario-list.ts";
+import { findSurroundings, parts, type Part } from "./surroundings.ts";
 
 const help = `Measure what Best-of-N costs and what it buys, beside tuned models, and write docs/LOADTEST.md.
 
 Usage: npm run loadtest -- [options]
 
   --quick          a smoke test of a minute or less: printed, not kept, and its numbers mean nothing
+  --only PART      of the run: teddy, smollm2 (SmolLM2 and its adapter), or peers (other engines); its chapters are
+                   written, the others stay
   --out DIR        write into DIR instead of docs/ (also a quick one)
   --fresh          forget what an interrupted run has measured
   --tables         write docs/LOADTEST.md again from what was kept in docs/loadtest, and measure nothing
@@ -35,7 +32,11 @@ Usage: npm run loadtest -- [options]
   --help, -h
 
 Control-C stops it: what was measured is kept, and the same command goes on from there.
-BONSAI_LLAMA_BIN, the folder of llama-server, sets it beside us where SmolLM2 has been pulled.`;
+Where SmolLM2 has been pulled, it is measured too, and other engines beside us that the environment names:
+  BONSAI_LLAMA_BIN         the folder of llama-server
+  BONSAI_SMOLLM2_ONNX      the folder that test/bench/peers/smollm2-onnx.py makes of SmolLM2, for the next two
+  BONSAI_GENAI_PYTHON      a Python with onnxruntime-genai
+  BONSAI_TRANSFORMERS_JS   a folder whose node_modules hold @huggingface/transformers`;
 
 const flags = {
   help: { type: "boolean", short: "h" },
@@ -43,6 +44,7 @@ const flags = {
   fresh: { type: "boolean", default: false },
   tables: { type: "boolean", default: false },
   out: { type: "string" },
+  only: { type: "string" },
   prompts: { type: "string" },
 } as const;
 
@@ -65,7 +67,7 @@ export async function runLoadTest(args: readonly string[]): Promise<number> {
       return 0;
     }
     const profile = values.quick ? "quick" : "full";
-    return await measure({ ...values, profile }, interrupt.signal);
+    return await measure({ ...values, profile, only: readPart(values.only) }, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) {
       say(`Interrupted.${args.includes("--quick") ? "" : " What was measured is kept: the same command goes on from there."}`);
@@ -82,21 +84,17 @@ export async function runLoadTest(args: readonly string[]): Promise<number> {
 interface Options {
   profile: Conditions["profile"];
   fresh: boolean;
+  only?: Part | undefined;
   out?: string | undefined;
   prompts?: string | undefined;
 }
 
-async function measure({ profile, fresh, out, prompts: file }: Options, signal: AbortSignal): Promise<number> {
+async function measure({ profile, fresh, only, out, prompts: file }: Options, signal: AbortSignal): Promise<number> {
   const plan = plans[profile];
-  const { present, ensembles, absent } = presentModels(defaultModelsFolder());
-  for (const line of absent) say(line);
-  if (present.length === 0) throw new BonsaiError("usage", "None of the models to measure is there: npm run recipe -- teddy makes them.");
-  const peer = plan.peerRounds === 0 ? undefined : findPeer();
-  const prompts = promptsFor(plan, file);
-  const isJudged = prompts.every((messages) => readQuestion(messages) !== undefined);
-  if (!isJudged) say(`${file} holds more than questions of the teddy world: quality is not judged.`);
-  const conditions = readConditions(profile, peer === undefined ? {} : { "llama.cpp": peer.llama.version });
-  const scenarios = scenariosOf(present, plan, { isJudged, ensembles, peer });
+  const surroundings = await findSurroundings(plan, only, file, say);
+  const { prompts, smolLM2, peers } = surroundings;
+  const conditions = readConditions(profile, Object.fromEntries((peers?.peers ?? []).map(({ name, version }) => [name, version])));
+  const scenarios = scenariosOf(surroundings, plan);
   const { processor, cores, versions } = conditions;
   const identity = {
     plan: planIdentity(plan),
@@ -104,18 +102,21 @@ async function measure({ profile, fresh, out, prompts: file }: Options, signal: 
     cores,
     versions,
     prompts,
+    smolLM2Prompts: smolLM2?.prompts,
     scenarios: scenarios.map(({ id, flags: server }) => [id, server]),
   };
   // A smoke test that only reads results would test nothing, and several may run at a time.
-  const folder = profile === "quick" ? mkdtempSync(join(tmpdir(), "bonsai-loadtest-")) : join(projectRoot(), ".cache", "loadtest");
+  const folder =
+    profile === "quick" ? mkdtempSync(join(tmpdir(), "bonsai-loadtest-")) : join(projectRoot(), ".cache", "loadtest", only ?? "all");
   const kept = new KeptResults(folder, identity);
   if (fresh) kept.remove();
   const results = await runScenarios(scenarios, { plan, prompts, signal, kept, say, fromSource: profile === "quick" }).finally(() => {
     if (profile === "quick") kept.remove();
   });
   const docs = out ?? (profile === "quick" ? undefined : docsFolder);
-  const command = ["npm run loadtest", ...(profile === "quick" ? ["-- --quick"] : [])].join(" ");
-  const written = await writeReport({ results, plan, models: present, ensembles, prompts, isJudged, conditions, command }, docs);
+  const words = [...(profile === "quick" ? ["--quick"] : []), ...(only === undefined ? [] : ["--only", only])];
+  const command = ["npm run loadtest", ...(words.length === 0 ? [] : ["--", ...words])].join(" ");
+  const written = await writeReport({ results, plan, surroundings, conditions, command }, docs);
   console.log(written.text);
   if (docs !== undefined) say(`Kept in ${docs}.`);
   kept.remove();
@@ -124,14 +125,10 @@ async function measure({ profile, fresh, out, prompts: file }: Options, signal: 
   return missed.length === 0 ? 0 : 1;
 }
 
-function findPeer(): Surroundings["peer"] {
-  const llama = findLlama(say);
-  const smolLM2 = smolLM2Path();
-  if (llama !== undefined && smolLM2 === undefined) say(`llama-server is left out: ${withoutSmolLM2}`);
-  return llama === undefined || smolLM2 === undefined ? undefined : { llama, smolLM2 };
-}
-
-function promptsFor(plan: Plan, file: string | undefined): Message[][] {
-  const count = Math.max(plan.qualityPrompts, plan.prunedPrompts);
-  return file === undefined ? Array.from({ length: count }, (_, index) => heldOutPrompt(index)) : promptsOfFile(file, count);
+/** @throws BonsaiError `usage` for anything but a part */
+function readPart(text: string | undefined): Part | undefined {
+  const part = parts.find((one) => one === text);
+  if (text !== undefined && part === undefined)
+    throw new BonsaiError("usage", `--only takes ${parts.join(", ")}, and not ${text}. See --help.`);
+  return part;
 }

@@ -1,8 +1,12 @@
-/** @file How much is measured, by profile: the full one fits into twelve minutes on two cores, the quick one into a minute and is no measurement. */
+/**
+ * @file How much is measured, by profile: of the full one, the teddy models' part fits into twelve minutes on two cores and SmolLM2's is sized for six; the
+ * quick one fits into a minute and is no measurement.
+ */
 
 import { candidateCounts } from "./variants.ts";
 
-export interface Plan {
+/** How much is measured of the ways that some models answer. */
+export interface WaysPlan {
   counts: readonly number[];
   /** By number of candidates: requests of one client, one after the other. */
   latencyRequests: (bestOf: number) => number;
@@ -12,6 +16,9 @@ export interface Plan {
   qualityPrompts: number;
   /** Answers of the baseline to each of them. */
   baselineAnswers: number;
+}
+
+export interface Plan extends WaysPlan {
   loadConnections: number;
   loadRequests: (bestOf: number) => number;
   mix: { clientsOfEach: number; bestOf: number; seconds: number } | undefined;
@@ -21,6 +28,8 @@ export interface Plan {
   /** Streams at a time while memory is read. */
   memoryStreams: readonly number[];
   memorySeconds: number;
+  /** Of SmolLM2 and its adapter; undefined measures nothing of them. */
+  smolLM2: WaysPlan | undefined;
   peerRounds: number;
 }
 
@@ -42,6 +51,13 @@ export const plans: Record<"full" | "quick", Plan> = {
     capacity: { bestOf: 4, shares: [0.25, 0.5, 0.75, 0.9, 1.1, 1.5, 2], seconds: 7 },
     memoryStreams: [1, 8, 32, 64],
     memorySeconds: 3,
+    smolLM2: {
+      counts: [1, 2, 4, 8, 16],
+      latencyRequests: (bestOf) => (bestOf < 8 ? 8 : 6),
+      prunedPrompts: 8,
+      qualityPrompts: 16,
+      baselineAnswers: 4,
+    },
     peerRounds: 3,
   },
   quick: {
@@ -57,11 +73,18 @@ export const plans: Record<"full" | "quick", Plan> = {
     capacity: { bestOf: 4, shares: [0.5, 3], seconds: 1 },
     memoryStreams: [4],
     memorySeconds: 0.5,
+    smolLM2: undefined,
     peerRounds: 0,
   },
 };
 
 /** The plan as plain data: results of another one are not this one's. */
 export function planIdentity(plan: Plan): unknown {
-  return { ...plan, latencyRequests: plan.counts.map(plan.latencyRequests), loadRequests: plan.counts.map(plan.loadRequests) };
+  const { smolLM2 } = plan;
+  return {
+    ...plan,
+    latencyRequests: plan.counts.map(plan.latencyRequests),
+    loadRequests: plan.counts.map(plan.loadRequests),
+    smolLM2: smolLM2 && { ...smolLM2, latencyRequests: smolLM2.counts.map(smolLM2.latencyRequests) },
+  };
 }

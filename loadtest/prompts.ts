@@ -35,3 +35,19 @@ export function promptsOfFile(path: string, limit: number): Message[][] {
   if (prompts.length === 0) throw new BonsaiError("invalid_dataset", `${path} holds no prompts.`, { param: "--prompts" });
   return prompts;
 }
+
+/**
+ * Conversations of one question, the first turns of a file of JSON Lines, {"turns": [questions]}, as FastChat's sets are.
+ * @param count so many, spread over the whole file, whose neighbours are often of one kind
+ * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming the line that holds no question
+ */
+export function questionsOfFile(path: string, count: number): Message[][] {
+  const questions: Message[][] = [];
+  for (const { line, row } of readJsonLines(path)) {
+    const [content] = Array.isArray(row["turns"]) ? (row["turns"] as unknown[]) : [];
+    if (typeof content !== "string") throw rowError({ path, line }, "turns", "must be a list of texts");
+    questions.push([{ role: "user", content }]);
+  }
+  const taken = Math.min(count, questions.length);
+  return Array.from({ length: taken }, (_, index) => questions[Math.floor((index * questions.length) / taken)]!);
+}

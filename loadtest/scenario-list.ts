@@ -1,6 +1,5 @@
 /** @file Every scenario of a run, in its order: those of one server follow each other. */
 
-import type { Llama } from "../test/bench/peers/llama.ts";
 import type { Plan } from "./plan.ts";
 import type { Scenario } from "./scenario.ts";
 import { memoryScenario, offeredScenario, peakScenario, sizedFlags, unboundedId } from "./scenarios/capacity.ts";
@@ -9,22 +8,21 @@ import { latencyScenario } from "./scenarios/latency.ts";
 import { peersScenario } from "./scenarios/peers.ts";
 import { loadScenario, mixScenario } from "./scenarios/load.ts";
 import { baselineScenario, qualityScenario } from "./scenarios/quality.ts";
+import { smolLM2Scenarios } from "./scenarios/smollm2.ts";
 import { transports, transportScenario } from "./scenarios/transport.ts";
-import { baselineModel, variantsOf, type Ensemble, type MeasuredModel } from "./variants.ts";
+import type { Surroundings, TeddyPart } from "./surroundings.ts";
+import { baselineModel, servingFlags, variantsOf } from "./variants.ts";
 
-export interface Surroundings {
-  /** Whether the prompts have a true score. */
-  isJudged: boolean;
-  /** That choose among the candidates whose quality is judged. */
-  ensembles: readonly Ensemble[];
-  /** What is measured beside us, and the model that both serve; undefined where one of them is absent. */
-  peer: { llama: Llama; smolLM2: string } | undefined;
+export function scenariosOf({ teddy, smolLM2, peers }: Surroundings, plan: Plan): Scenario[] {
+  return [
+    ...(teddy === undefined ? [] : teddyScenarios(teddy, plan)),
+    ...(smolLM2 === undefined ? [] : smolLM2Scenarios(smolLM2.models, smolLM2.ways, smolLM2.prompts)),
+    ...(peers === undefined ? [] : [peersScenario(peers.peers, peers.smolLM2)]),
+  ];
 }
 
-/** @param models those that are there, at least one */
-export function scenariosOf(models: readonly MeasuredModel[], plan: Plan, { isJudged, ensembles, peer }: Surroundings): Scenario[] {
-  const names = [...new Set(models.flatMap(({ id, rewardModel }) => [id, rewardModel]))];
-  const flags = names.flatMap((name) => ["--model", name]);
+function teddyScenarios({ models, ensembles, isJudged }: TeddyPart, plan: Plan): Scenario[] {
+  const flags = servingFlags(models);
   const variants = models.flatMap((model) => variantsOf(model, plan.counts));
   const first = models[0]!;
   const baseline = models.find(({ id }) => id === baselineModel) ?? first;
@@ -46,6 +44,5 @@ export function scenariosOf(models: readonly MeasuredModel[], plan: Plan, { isJu
     ...capacity.shares.map((share) => offeredScenario(first, capacity.bestOf, share, sizedFlags(flags, capacity.bestOf))),
     offeredScenario(first, capacity.bestOf, Math.max(...capacity.shares), flags, unboundedId),
     ...plan.memoryStreams.map((streams) => memoryScenario(first, streams, freshFlags)),
-    ...(peer === undefined ? [] : [peersScenario(peer.llama, peer.smolLM2)]),
   ];
 }

@@ -1,22 +1,35 @@
 /** @file The ways to answer that an operator can choose between, as data: models, numbers of candidates, pruned or not. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { PruneStage } from "../src/bestofn/schedule.ts";
 import type { Message } from "../src/teddy/conversation.ts";
 
-/** A policy, and the reward model that chooses among its answers. */
+/** A policy, and how it answers. */
 export interface MeasuredModel {
   id: string;
   /** As the figure names it. */
   title: string;
+  /** Chooses among its answers. */
   rewardModel: string;
+  /** Most tokens of an answer. */
+  maxTokens: number;
 }
 
+/** Answers end before it but for a few. */
+const teddy = { rewardModel: "teddy-rm", maxTokens: 160 };
+
 /** In the order of the tables. A line more is a model more; models that are not in models/ are passed over. */
-export const measuredModels: readonly MeasuredModel[] = [
-  { id: "teddy-sft", title: "SFT", rewardModel: "teddy-rm" },
-  { id: "teddy-dpo", title: "DPO", rewardModel: "teddy-rm" },
+export const teddyModels: readonly MeasuredModel[] = [
+  { id: "teddy-sft", title: "SFT", ...teddy },
+  { id: "teddy-dpo", title: "DPO", ...teddy },
+];
+
+/** So many that sixteen candidates take a few seconds, and that the reward model reads question and answer whole. */
+const smolLM2 = { rewardModel: "minilm-rm-polite", maxTokens: 64 };
+
+/** Of any text, the untuned one first: win rates are against it. */
+export const smolLM2Models: readonly MeasuredModel[] = [
+  { id: "smollm2-135m-instruct", title: "SmolLM2", ...smolLM2 },
+  { id: "smollm2-135m-dpo", title: "SmolLM2 DPO", ...smolLM2 },
 ];
 
 /** Reward models that judge together. */
@@ -44,14 +57,14 @@ export const baselineModel = "teddy-sft";
 
 export const candidateCounts = [1, 2, 4, 8, 16, 32] as const;
 
-/** Half of what still runs is dropped at 5% and again at 15% of `longestAnswerTokens`: after 8 and after 24 tokens. */
-export const stagedPruning: readonly PruneStage[] = [
-  { at: 0.05, keep: 0.5 },
-  { at: 0.15, keep: 0.5 },
-];
+/** Half of what still runs is dropped after so many tokens, and again. */
+export const halvingTokens = [8, 24] as const;
 
-/** Teddy answers end before it but for a few. */
-export const longestAnswerTokens = 160;
+/** As requests name it, of answers of at most so many tokens. */
+export function halving(maxTokens: number): PruneStage[] {
+  return halvingTokens.map((tokens) => ({ at: tokens / maxTokens, keep: 0.5 }));
+}
+
 const temperature = 1;
 
 export interface Variant {
@@ -77,30 +90,10 @@ export function variantTitle({ model, bestOf, pruned }: Pick<Variant, "model" | 
   return `${model.title}, ${bestOf === 1 ? "one answer" : `best of ${bestOf}`}${pruned ? ", pruned" : ""}`;
 }
 
-export interface Presence {
-  present: MeasuredModel[];
-  ensembles: Ensemble[];
-  /** A line for each model that is passed over. */
-  absent: string[];
-}
-
-/** Which of the models lie in a folder of models, with the reward model that they need. */
-export function presentModels(modelsFolder: string, models: readonly MeasuredModel[] = measuredModels): Presence {
-  const lies = (id: string): boolean =>
-    existsSync(join(modelsFolder, id, "config.json")) || existsSync(join(modelsFolder, id, "adapter_config.json"));
-  const missing = ({ id, rewardModel }: MeasuredModel): string[] => [id, rewardModel].filter((name) => !lies(name));
-  return {
-    present: models.filter((model) => missing(model).length === 0),
-    ensembles: measuredEnsembles.filter((ensemble) => ensemble.members.every(lies)),
-    absent: models
-      .filter((model) => missing(model).length > 0)
-      .map(
-        (model) =>
-          `${model.id} is left out: ${missing(model)
-            .map((name) => `models/${name}`)
-            .join(" and ")} is not there.`,
-      ),
-  };
+/** Flags of a server that has models with their reward models. */
+export function servingFlags(models: readonly MeasuredModel[]): string[] {
+  const names = [...new Set(models.flatMap(({ id, rewardModel }) => [id, rewardModel]))];
+  return names.flatMap((name) => ["--model", name]);
 }
 
 /** The body of POST /v1/chat/completions that answers a prompt in a variant's way. */
@@ -112,7 +105,7 @@ export function chatBody(
 ): Record<string, unknown> {
   const options = {
     reward_model: model.rewardModel,
-    ...(pruned ? { prune: stagedPruning } : {}),
+    ...(pruned ? { prune: halving(model.maxTokens) } : {}),
     ...(extra.returnCandidates === true ? { return_candidates: true } : {}),
     ...(extra.stream === true ? { stream: "winner" } : {}),
   };
@@ -121,7 +114,7 @@ export function chatBody(
     messages,
     seed,
     temperature,
-    max_tokens: longestAnswerTokens,
+    max_tokens: model.maxTokens,
     ...(bestOf === 1 ? {} : { best_of: bestOf, best_of_options: options }),
     ...(extra.stream === true ? { stream: true, stream_options: { include_usage: true } } : {}),
   };

@@ -1,6 +1,6 @@
 /** @file What the best of n candidates comes to, from a larger group of N of them: without sampling each n anew, and with less noise. */
 
-import type { JudgedCandidate } from "../scenarios/quality.ts";
+import type { Candidate } from "../scenarios/quality.ts";
 
 /**
  * Probabilities of each rank of N candidates, best first, to be the best of n that are drawn from them without replacement: C(N - r, n - 1) / C(N, n) for
@@ -19,18 +19,18 @@ export function rankWeights(groupSize: number, n: number): number[] {
 }
 
 /** Best first; a candidate without a reward comes last, equal ones in their own order. */
-export function ranked(group: readonly JudgedCandidate[]): JudgedCandidate[] {
-  const rewardOf = ({ reward }: JudgedCandidate): number => reward ?? -Infinity;
+export function ranked<C extends Candidate>(group: readonly C[]): C[] {
+  const rewardOf = ({ reward }: C): number => reward ?? -Infinity;
   return group.toSorted((one, other) => (rewardOf(one) === rewardOf(other) ? 0 : rewardOf(other) - rewardOf(one)));
 }
 
 /** What the server's choice among the first n of a group is. */
-export function chosenOfFirst(group: readonly JudgedCandidate[], n: number): JudgedCandidate {
+export function chosenOfFirst<C extends Candidate>(group: readonly C[], n: number): C {
   return ranked(group.slice(0, n))[0]!;
 }
 
 /** Expectation of `value` for the best of n. */
-export function expectedBest(group: readonly JudgedCandidate[], n: number, value: (candidate: JudgedCandidate) => number): number {
+export function expectedBest<C extends Candidate>(group: readonly C[], n: number, value: (candidate: C) => number): number {
   const weights = rankWeights(group.length, n);
   return ranked(group).reduce((sum, candidate, rank) => sum + weights[rank]! * value(candidate), 0);
 }
@@ -39,11 +39,11 @@ export function expectedBest(group: readonly JudgedCandidate[], n: number, value
  * Expectation of `value` for soft selection among n: a candidate is chosen with probability softmax(reward / temperature). The mean over the groups of n that
  * follow each other in the whole.
  */
-export function expectedSoft(
-  group: readonly JudgedCandidate[],
+export function expectedSoft<C extends Candidate>(
+  group: readonly C[],
   n: number,
   temperature: number,
-  value: (candidate: JudgedCandidate) => number,
+  value: (candidate: C) => number,
 ): number {
   const groups = Array.from({ length: Math.floor(group.length / n) }, (_, index) => group.slice(index * n, (index + 1) * n));
   const means = groups.map((candidates) => {
@@ -56,8 +56,8 @@ export function expectedSoft(
   return means.reduce((sum, mean) => sum + mean, 0) / means.length;
 }
 
-/** How often a gold score beats the baseline's answers to the same prompt; equal ones count a half. */
-export function winShare(gold: number, baseline: readonly number[]): number {
-  const wins = baseline.reduce((sum, other) => sum + (gold > other ? 1 : gold === other ? 0.5 : 0), 0);
+/** How often a score beats the baseline's answers to the same prompt; equal ones count a half. */
+export function winShare(score: number, baseline: readonly number[]): number {
+  const wins = baseline.reduce((sum, other) => sum + (score > other ? 1 : score === other ? 0.5 : 0), 0);
   return wins / baseline.length;
 }

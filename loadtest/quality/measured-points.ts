@@ -6,29 +6,65 @@ import { judge } from "../../src/teddy/judge.ts";
 import type { Message } from "../../src/teddy/conversation.ts";
 import type { Quantiles } from "../load-summary.ts";
 import type { LatencyResult } from "../scenarios/latency.ts";
-import type { QualityResult } from "../scenarios/quality.ts";
-import { stagedPruning, variantTitle, type Variant } from "../variants.ts";
+import type { Candidate, JudgedCandidate } from "../scenarios/quality.ts";
+import { halving, variantTitle, type Variant } from "../variants.ts";
 import { chosenOfFirst, expectedBest, winShare } from "./best-of-estimate.ts";
 
 /** What is known of one variant. */
-export interface Measured {
+export interface Measured<C extends Candidate> {
   variant: Variant;
   latency: LatencyResult;
-  /** Of the variant's model. */
-  quality: QualityResult;
-  /** Gold scores of the baseline's answers, by prompt. */
+  /** Candidates of the variant's model, by prompt. */
+  quality: readonly (readonly C[])[];
+  /** Scores of the baseline's answers, by prompt. */
   baseline: readonly (readonly number[])[];
-  prompts: readonly Message[][];
 }
 
-/** An operating point, and what its table shows beside it. */
-export interface MeasuredPoint extends OperatingPoint {
+/** What a variant costs, and how often it is better than the baseline. */
+export interface MeasuredWay extends Omit<OperatingPoint, "gold"> {
   firstTokenMs: Quantiles;
   tokensReturned: number;
 }
 
-export function measuredPoint(measured: Measured): MeasuredPoint {
-  const { variant, latency } = measured;
+/** An operating point, and what its table shows beside it. */
+export interface MeasuredPoint extends MeasuredWay, OperatingPoint {}
+
+/** Where nothing but a reward model judges. */
+export interface RewardedWay extends MeasuredWay {
+  /** Of the model that chose. */
+  reward: MeasuredMean;
+}
+
+type TimedAnswer = LatencyResult["answers"][number];
+
+/** How answers are scored: candidates, and those that were timed, by the number of their prompt. */
+interface Scores<C> {
+  ofCandidate: (candidate: C) => number;
+  ofTimed: (answer: TimedAnswer, prompt: number) => number;
+}
+
+/** By the true score. */
+export function measuredPoint(measured: Measured<JudgedCandidate>, prompts: readonly Message[][]): MeasuredPoint {
+  const scores: Scores<JudgedCandidate> = {
+    ofCandidate: ({ gold }) => gold,
+    ofTimed: ({ text }, prompt) => judge(prompts[prompt]!, text).score,
+  };
+  return { ...measuredWay(measured, scores), gold: clamped(qualityOf(measured, scores, (gold) => gold)) };
+}
+
+/** An answer of no words has no reward, and counts as one of the mean of the reference answers. */
+export function rewardOf({ reward }: Pick<Candidate, "reward">): number {
+  return reward ?? 0;
+}
+
+/** By the reward of the model that chose. */
+export function rewardedWay(measured: Measured<Candidate>): RewardedWay {
+  const scores: Scores<Candidate> = { ofCandidate: rewardOf, ofTimed: rewardOf };
+  return { ...measuredWay(measured, scores), reward: qualityOf(measured, scores, (reward) => reward) };
+}
+
+function measuredWay<C extends Candidate>(measured: Measured<C>, scores: Scores<C>): MeasuredWay {
+  const { variant, latency, baseline } = measured;
   const { model, bestOf, pruned } = variant;
   const { load } = latency;
   return {
@@ -38,42 +74,50 @@ export function measuredPoint(measured: Measured): MeasuredPoint {
     rewardModel: model.rewardModel,
     bestOf,
     pruned,
-    prune: pruned ? stagedPruning : null,
+    prune: pruned ? halving(model.maxTokens) : null,
     latencyMs: load.endToEndMs!,
     firstTokenMs: load.firstTokenMs!,
     tokensGenerated: load.tokensGenerated / load.answered,
     tokensReturned: load.tokensReturned / load.answered,
-    gold: qualityOf(measured, (gold) => gold),
-    winRate: qualityOf(measured, (gold, prompt) => winShare(gold, measured.baseline[prompt]!)),
+    winRate: clamped(qualityOf(measured, scores, (score, prompt) => winShare(score, baseline[prompt]!))),
   };
 }
 
 /**
- * Mean over prompts of a value of the chosen answer's gold score. Unpruned: its expectation over all choices of N among the candidates of each prompt.
+ * Mean over prompts of a value of the chosen answer's score. Unpruned: its expectation over all choices of N among the candidates of each prompt.
  * Pruned: that, plus the mean difference to the unpruned choice on the prompts that were answered with pruning, where both chose among the same
  * candidates. The two parts' variances add up to the interval.
  */
-function qualityOf({ variant, latency, quality, prompts }: Measured, value: (gold: number, prompt: number) => number): MeasuredMean {
-  const unpruned = estimate(quality.map((group, prompt) => expectedBest(group, variant.bestOf, ({ gold }) => value(gold, prompt))));
-  if (!variant.pruned) return interval(unpruned);
-  const differences = latency.answers.slice(0, quality.length).map(({ text }, prompt) => {
-    const kept = value(judge(prompts[prompt]!, text).score, prompt);
-    return kept - value(chosenOfFirst(quality[prompt]!, variant.bestOf).gold, prompt);
+function qualityOf<C extends Candidate>(
+  { variant, latency, quality }: Measured<C>,
+  { ofCandidate, ofTimed }: Scores<C>,
+  value: (score: number, prompt: number) => number,
+): MeasuredMean {
+  const { bestOf, pruned } = variant;
+  const unpruned = estimate(quality.map((group, prompt) => expectedBest(group, bestOf, (one) => value(ofCandidate(one), prompt))));
+  if (!pruned) return interval(unpruned);
+  const differences = latency.answers.slice(0, quality.length).map((answer, prompt) => {
+    const kept = value(ofTimed(answer, prompt), prompt);
+    return kept - value(ofCandidate(chosenOfFirst(quality[prompt]!, bestOf)), prompt);
   });
   const difference = estimate(differences);
   return interval({ mean: unpruned.mean + difference.mean, margin: Math.hypot(unpruned.margin, difference.margin) });
 }
 
-/** Gold scores and win rates lie in [0, 1], and so do their intervals. */
 function interval({ mean, margin }: { mean: number; margin: number }): MeasuredMean {
-  return { mean, low: Math.max(0, mean - margin), high: Math.min(1, mean + margin) };
+  return { mean, low: mean - margin, high: mean + margin };
+}
+
+/** Gold scores and win rates lie in [0, 1], and so do their intervals. */
+function clamped({ mean, low, high }: MeasuredMean): MeasuredMean {
+  return { mean, low: Math.max(0, low), high: Math.min(1, high) };
 }
 
 /**
  * How often the answer that was timed is the one that the choice among the first N candidates gives: 1 where what was judged is what the server answers.
  * NaN for pruned answers, which may differ.
  */
-export function agreementWithGroup({ variant, latency, quality }: Pick<Measured, "variant" | "latency" | "quality">): number {
+export function agreementWithGroup({ variant, latency, quality }: Omit<Measured<Candidate>, "baseline">): number {
   if (variant.pruned) return NaN;
   const compared = latency.answers.slice(0, quality.length);
   const equal = compared.filter(({ text }, prompt) => text === chosenOfFirst(quality[prompt]!, variant.bestOf).text);

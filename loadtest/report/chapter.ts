@@ -11,7 +11,7 @@ export type Chapter = Omit<BenchResult, "command" | "conditions" | "figures"> & 
 export const loadTests: MeasuredDocument = {
   file: "LOADTEST.md",
   folder: "loadtest",
-  order: ["choice", "quality", "load", "capacity", "peers"],
+  order: ["choice", "quality", "load", "capacity", "smollm2", "peers"],
   head: [
     "# Load tests",
     "",

@@ -1,10 +1,11 @@
 /** @file The chapter that decides: quality against latency and against tokens, and what to choose for a budget. */
 
-import { adviseFor, paretoFrontier, type MeasuredMean } from "../../src/bestofn/operating-points.ts";
-import type { Cell, Check, Table } from "../../test/bench/report/bench-result.ts";
+import { adviseFor } from "../../src/bestofn/operating-points.ts";
+import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";
 import type { Chapter } from "./chapter.ts";
 import { choiceFigure } from "./choice-figure.ts";
+import { agreementCheck, waysTable, withInterval, type Quality } from "./ways-table.ts";
 
 const budgetsMs = [125, 250, 500, 800, 1500];
 
@@ -17,17 +18,9 @@ export interface ChoiceFacts {
   agreement: number;
 }
 
+const gold: Quality<MeasuredPoint> = { column: "gold", axis: "gold score", of: (point) => point.gold };
+
 export async function choiceChapter({ points, prompts, prunedPrompts, agreement }: ChoiceFacts): Promise<Chapter> {
-  const frontier = new Set(paretoFrontier(points, ({ latencyMs }) => latencyMs.p50).map(({ id }) => id));
-  const checks: Check[] = [
-    {
-      claim: "timed answers that are, byte for byte, the choice whose quality is stated (unpruned)",
-      measured: agreement,
-      unit: "",
-      bound: "at least",
-      limit: 1,
-    },
-  ];
   return {
     name: "choice",
     title: "Which to choose",
@@ -36,53 +29,16 @@ export async function choiceChapter({ points, prompts, prunedPrompts, agreement 
       `The unpruned ones are expectations over all choices of N among 32 candidates of each prompt; pruned ones add the mean difference to them on the first ${prunedPrompts}.`,
       "Times are those of one client alone, from sending to the last byte. Tokens count all candidates.",
     ].join("\n"),
-    tables: [pointsTable(points, frontier), budgetTable(points)],
-    checks,
+    tables: [waysTable(points, gold), budgetTable(points)],
+    checks: [agreementCheck(agreement)],
     figures: [
       {
         file: "choice.svg",
         caption: "Gold score against latency and against tokens, by number of candidates",
-        svg: await choiceFigure(points),
+        svg: await choiceFigure(points, gold),
       },
     ],
     raw: { points },
-  };
-}
-
-export function withInterval({ mean, low, high }: MeasuredMean, digits = 3): string {
-  return `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
-}
-
-function pointsTable(points: readonly MeasuredPoint[], frontier: ReadonlySet<string>): Table {
-  return {
-    title: "Quality, latency and tokens",
-    note: "No other is both faster (p50) and better than those that say so.",
-    columns: [
-      { heading: "answer" },
-      { heading: "gold" },
-      { heading: "win rate" },
-      { heading: "p50 (ms)", digits: 0 },
-      { heading: "p90 (ms)", digits: 0 },
-      { heading: "p99 (ms)", digits: 0 },
-      { heading: "timed", digits: 0 },
-      { heading: "first token, p50 (ms)", digits: 0 },
-      { heading: "tokens generated", digits: 0 },
-      { heading: "per token returned", digits: 1 },
-      { heading: "unbeaten" },
-    ],
-    rows: points.map((point): Cell[] => [
-      point.title,
-      withInterval(point.gold),
-      withInterval(point.winRate),
-      point.latencyMs.p50,
-      point.latencyMs.p90,
-      point.latencyMs.p99,
-      point.latencyMs.measured,
-      point.firstTokenMs.p50,
-      point.tokensGenerated,
-      point.tokensGenerated / point.tokensReturned,
-      frontier.has(point.id) ? "yes" : "",
-    ]),
   };
 }
 

@@ -1,9 +1,10 @@
-/** @file The figure that decides: gold score against latency and against tokens, a line for each model, pruned ones dashed, a number at each point. */
+/** @file The figure that decides: quality against latency and against tokens, a line for each model, pruned ones dashed, a number at each point. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { paretoFrontier } from "../../src/bestofn/operating-points.ts";
+import { paretoFrontier, type MeasuredMean } from "../../src/bestofn/operating-points.ts";
 import { vegaSvg } from "../../src/train/vega-svg.ts";
-import type { MeasuredPoint } from "../quality/measured-points.ts";
+import type { MeasuredWay } from "../quality/measured-points.ts";
+import type { Quality } from "./ways-table.ts";
 
 const panelSize = { width: 430, height: 340 };
 /** A hue for each model, the lighter one for its pruned answers. */
@@ -18,16 +19,16 @@ interface Shown {
   series: string;
   n: number;
   cost: number;
-  gold: number;
+  mean: number;
   low: number;
   high: number;
 }
 
-export async function choiceFigure(points: readonly MeasuredPoint[]): Promise<string> {
+export async function choiceFigure<W extends MeasuredWay>(points: readonly W[], quality: Quality<W>): Promise<string> {
   const models = [...new Set(points.map(modelOf))];
   const names = models.flatMap((model) => [model, prunedName(model)]).filter((name) => points.some((point) => seriesOf(point) === name));
-  const domain = goldDomain(points);
-  const panel = (title: string, axis: string, cost: (point: MeasuredPoint) => number): object => {
+  const domain = qualityDomain(points.map(quality.of));
+  const panel = (title: string, axis: string, cost: (point: W) => number): object => {
     const color = {
       field: "series",
       type: "nominal",
@@ -42,15 +43,17 @@ export async function choiceFigure(points: readonly MeasuredPoint[]): Promise<st
       scale: { type: "log", nice: false, padding: 18 },
       axis: { grid: true, format: "~s", tickCount: 6 },
     };
-    const y = { type: "quantitative", title: "gold score", scale: { domain, zero: false } };
-    const at = { x, y: { ...y, field: "gold" } };
-    const values = points.map((point): Shown => shown(point, cost));
+    const y = { type: "quantitative", title: quality.axis, scale: { domain, zero: false } };
+    const at = { x, y: { ...y, field: "mean" } };
+    const values = points.map((point): Shown => shown(point, cost(point), quality.of(point)));
     // The line of a model's pruned answers begins at its one answer, too.
     const begins = points
       .filter(({ bestOf }) => bestOf === 1)
-      .map((point): Shown => ({ ...shown(point, cost), series: prunedName(modelOf(point)) }))
+      .map((point): Shown => ({ ...shown(point, cost(point), quality.of(point)), series: prunedName(modelOf(point)) }))
       .filter(({ series }) => names.includes(series));
-    const frontier = paretoFrontier(points, cost).map((point) => shown(point, cost));
+    const frontier = paretoFrontier(points, cost, (point) => quality.of(point).mean).map((point) =>
+      shown(point, cost(point), quality.of(point)),
+    );
     return {
       title,
       ...panelSize,
@@ -93,16 +96,16 @@ export async function choiceFigure(points: readonly MeasuredPoint[]): Promise<st
       panel("against tokens", "tokens generated for an answer", ({ tokensGenerated }) => tokensGenerated),
     ],
     config: {
-      legend: { orient: "top", labelFontSize: 13, symbolSize: 160, symbolOpacity: 1 },
+      legend: { orient: "top", labelFontSize: 13, labelLimit: 300, symbolSize: 160, symbolOpacity: 1 },
       axis: { labelFontSize: 12, titleFontSize: 12 },
       title: { fontSize: 13 },
     },
   } as TopLevelSpec);
 }
 
-const modelOf = ({ title }: MeasuredPoint): string => title.split(",")[0]!;
+const modelOf = ({ title }: MeasuredWay): string => title.split(",")[0]!;
 const prunedName = (model: string): string => `${model}, pruned`;
-const seriesOf = (point: MeasuredPoint): string => (point.pruned ? prunedName(modelOf(point)) : modelOf(point));
+const seriesOf = (point: MeasuredWay): string => (point.pruned ? prunedName(modelOf(point)) : modelOf(point));
 const dashOf = (series: string): number[] => (series.endsWith("pruned") ? [5, 4] : [1, 0]);
 
 function hueOf(series: string, models: readonly string[]): string {
@@ -110,14 +113,13 @@ function hueOf(series: string, models: readonly string[]): string {
   return hues[place % hues.length]![series === models[place] ? 0 : 1];
 }
 
-function shown(point: MeasuredPoint, cost: (point: MeasuredPoint) => number): Shown {
-  const { mean, low, high } = point.gold;
-  return { series: seriesOf(point), n: point.bestOf, cost: cost(point), gold: mean, low, high };
+function shown(point: MeasuredWay, cost: number, { mean, low, high }: MeasuredMean): Shown {
+  return { series: seriesOf(point), n: point.bestOf, cost, mean, low, high };
 }
 
-/** Around all intervals, by tenths. */
-function goldDomain(points: readonly MeasuredPoint[]): [number, number] {
-  const lowest = Math.min(...points.map(({ gold }) => gold.low));
-  const highest = Math.max(...points.map(({ gold }) => gold.high));
+/** Around all intervals, by twentieths. */
+function qualityDomain(qualities: readonly MeasuredMean[]): [number, number] {
+  const lowest = Math.min(...qualities.map(({ low }) => low));
+  const highest = Math.max(...qualities.map(({ high }) => high));
   return [Math.floor(lowest * 20) / 20, Math.ceil(highest * 20) / 20];
 }

@@ -1,41 +1,46 @@
-/** @file The chapter beside llama-server. */
+/** @file The chapter beside other engines. */
 
 import type { Cell } from "../../test/bench/report/bench-result.ts";
 import { median, spread } from "../../test/bench/report/statistics.ts";
-import { peerCandidates, peerTokens, type PeersResult } from "../scenarios/peers.ts";
+import { peerCandidates, peerTokens } from "../drivers/peers.ts";
+import type { MeasuredPeer, PeersResult } from "../scenarios/peers.ts";
+import { halvingTokens } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 
 export function peersChapter(result: PeersResult): Chapter {
-  const { single, bestOf, pruned, llamaSingle, llamaBestOf } = result;
-  const ratio = (ours: readonly number[], other: readonly number[]): number => median(ours.map((ms, round) => ms / other[round]!));
-  const row = (title: string, times: readonly number[], one: readonly number[]): Cell[] => [
+  const { single, bestOf, pruned, peers } = result;
+  const ratio = (times: readonly number[], of: readonly number[]): number => median(times.map((ms, round) => ms / of[round]!));
+  const oneRow = (who: string, times: readonly number[]): Cell[] => [`${who}, one answer`, spread(times), null, ratio(times, single)];
+  const bestRow = (title: string, times: readonly number[], one: readonly number[]): Cell[] => [
     title,
     spread(times),
     ratio(times, one),
-    ratio(llamaBestOf, times),
+    ratio(times, bestOf),
   ];
   return {
     name: "peers",
-    title: "Beside llama-server",
+    title: "Beside other engines",
     about: [
-      `SmolLM2-135M-Instruct (Q4_1 file, the same for both), ${peerTokens} tokens past any end of sequence, the best of ${peerCandidates} by teddy-rm. llama-server has a slot for each candidate, gets them as requests at`,
-      "one time, and the client ranks their texts by our /v1/rerank. The two take turns; ratios are medians of the rounds' own.",
+      `SmolLM2-135M-Instruct, ${peerTokens} tokens past any end of sequence, the best of ${peerCandidates} by teddy-rm: for others the client ranks the texts by our /v1/rerank.`,
+      ...[...new Set(peers.map(({ way }) => way))].map((way) => `${way}: ${namesOf(peers, way)}.`),
+      `All take turns; ratios are medians of the rounds' own. Pruned: half of the candidates that still run are dropped after ${halvingTokens[0]} tokens, and again after ${halvingTokens[1]}.`,
     ].join("\n"),
     tables: [
       {
         title: `One answer and the best of ${peerCandidates}`,
+        note: "The last column compares one answer with one of ours, and the best of many with ours without pruning: above 1 ours is faster.",
         columns: [
           { heading: "who" },
           { heading: "ms", digits: 0 },
-          { heading: "of one answer's", digits: 1 },
-          { heading: `llama-server's best of ${peerCandidates} takes, times`, digits: 2 },
+          { heading: "of its one answer's", digits: 1 },
+          { heading: "of bonsai's time", digits: 2 },
         ],
         rows: [
-          ["bonsai, one answer", spread(single), null, null],
-          row(`bonsai, best of ${peerCandidates}`, bestOf, single),
-          row(`bonsai, best of ${peerCandidates}, pruned`, pruned, single),
-          ["llama-server, one answer", spread(llamaSingle), null, null],
-          row(`llama-server, ${peerCandidates} answers and rerank`, llamaBestOf, llamaSingle),
+          oneRow("bonsai", single),
+          ...peers.map((peer) => oneRow(peer.name, peer.single)),
+          bestRow(`bonsai, best of ${peerCandidates}`, bestOf, single),
+          bestRow(`bonsai, best of ${peerCandidates}, pruned`, pruned, single),
+          ...peers.map((peer) => bestRow(`${peer.name}, ${peerCandidates} answers and rerank`, peer.bestOf, peer.single)),
         ],
       },
     ],
@@ -44,3 +49,9 @@ export function peersChapter(result: PeersResult): Chapter {
     raw: result,
   };
 }
+
+const namesOf = (peers: readonly MeasuredPeer[], way: string): string =>
+  peers
+    .filter((peer) => peer.way === way)
+    .map(({ name }) => name)
+    .join(", ");

@@ -1,4 +1,4 @@
-/** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers. */
+/** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers; with the true score where there is one. */
 
 import { judge } from "../../src/teddy/judge.ts";
 import { postJson } from "../drivers/post.ts";
@@ -7,18 +7,24 @@ import { chatBody, variant, type MeasuredModel } from "../variants.ts";
 import { baselineSeedOf, seedOf } from "./seeds.ts";
 
 /** One answer among which is chosen. */
-export interface JudgedCandidate {
+export interface Candidate {
   text: string;
   tokens: number;
-  /** Of the reward model that chooses, and of others by their names; null where it could not be scored. */
+  /** Of the reward model that chooses; null where it could not be scored. */
   reward: number | null;
+}
+
+export interface JudgedCandidate extends Candidate {
   /** The true score. */
   gold: number;
 }
 
 /** By prompt, in the order of the candidates. */
+export type CandidatesResult = Candidate[][];
 export type QualityResult = JudgedCandidate[][];
 
+export const candidatesId = ({ id }: Pick<MeasuredModel, "id">): string => `candidates ${id}`;
+export const baselineCandidatesId = "candidates baseline";
 export const qualityId = ({ id }: Pick<MeasuredModel, "id">): string => `quality ${id}`;
 export const baselineId = "quality baseline";
 
@@ -30,19 +36,32 @@ interface Answer {
   best_of?: { rewards: { index: number; reward: number | null; tokens: number; text: string }[] };
 }
 
+/** Of answers that nobody but the reward model judges. */
+export function candidatesScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
+  return {
+    id: candidatesId(model),
+    flags,
+    run: async (context): Promise<CandidatesResult> => candidatesOf(context, model, Math.max(...context.plan.counts), seedOf),
+  };
+}
+
+/** The baseline's answers likewise, with their rewards. */
+export function baselineCandidatesScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
+  return {
+    id: baselineCandidatesId,
+    flags,
+    run: async (context): Promise<CandidatesResult> => candidatesOf(context, model, context.plan.baselineAnswers, baselineSeedOf),
+  };
+}
+
 export function qualityScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
   return {
     id: qualityId(model),
     flags,
     run: async (context): Promise<QualityResult> => {
-      const largest = Math.max(...context.plan.counts);
-      const answers = await askAll(context, (index) =>
-        chatBody(variant(model, largest), context.prompts[index]!, seedOf(index), { returnCandidates: true }),
-      );
-      return answers.map(({ best_of: bestOf }, index) =>
-        bestOf!.rewards
-          .toSorted((one, other) => one.index - other.index)
-          .map(({ text, tokens, reward }) => ({ text, tokens, reward, gold: judge(context.prompts[index]!, text).score })),
+      const groups = await candidatesOf(context, model, Math.max(...context.plan.counts), seedOf);
+      return groups.map((group, index) =>
+        group.map((candidate) => ({ ...candidate, gold: judge(context.prompts[index]!, candidate.text).score })),
       );
     },
   };
@@ -61,6 +80,22 @@ export function baselineScenario(model: MeasuredModel, flags: readonly string[])
       return answers.map(({ choices }, index) => choices.map(({ message }) => judge(context.prompts[index]!, message.content).score));
     },
   };
+}
+
+async function candidatesOf(
+  context: ScenarioContext,
+  model: MeasuredModel,
+  count: number,
+  seed: (prompt: number) => number,
+): Promise<CandidatesResult> {
+  const answers = await askAll(context, (index) =>
+    chatBody(variant(model, count), context.prompts[index]!, seed(index), { returnCandidates: true }),
+  );
+  return answers.map(({ best_of: bestOf }) =>
+    bestOf!.rewards
+      .toSorted((one, other) => one.index - other.index)
+      .map(({ text, tokens, reward }): Candidate => ({ text, tokens, reward })),
+  );
 }
 
 /** @throws Error for an answer that is none: quality is of all prompts or of none. */

@@ -69,10 +69,11 @@ export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, p
 }
 
 /** The points that no other beats in both quality and cost, cheapest first. */
-export function paretoFrontier<P extends Pick<OperatingPoint, "gold">>(points: readonly P[], cost: (point: P) => number): P[] {
+export function paretoFrontier<P>(points: readonly P[], cost: (point: P) => number, quality: (point: P) => number): P[] {
   const frontier: P[] = [];
-  for (const point of points.toSorted((one, other) => cost(one) - cost(other) || other.gold.mean - one.gold.mean)) {
-    if (point.gold.mean > (frontier.at(-1)?.gold.mean ?? -Infinity)) frontier.push(point);
+  for (const point of points.toSorted((one, other) => cost(one) - cost(other) || quality(other) - quality(one))) {
+    const best = frontier.at(-1);
+    if (best === undefined || quality(point) > quality(best)) frontier.push(point);
   }
   return frontier;
 }

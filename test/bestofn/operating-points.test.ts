@@ -66,7 +66,7 @@ describe("the frontier", () => {
               cost(other) <= cost(one) && other.gold.mean >= one.gold.mean && (cost(other) < cost(one) || other.gold.mean > one.gold.mean),
           );
         const key = (one: OperatingPoint): string => `${cost(one)} ${one.gold.mean}`;
-        const frontier = paretoFrontier(all, cost);
+        const frontier = paretoFrontier(all, cost, ({ gold }) => gold.mean);
         assert.deepEqual(new Set(frontier.map(key)), new Set(all.filter((one) => !isBeaten(one)).map(key)));
       }),
     );

@@ -78,6 +78,8 @@ describe("wrong usage", () => {
   for (const [words, message] of [
     [["loadtest/run.ts", "--fast"], /Unknown option '--fast'/],
     [["loadtest/run.ts", "teddy-sft"], /flags alone, and not teddy-sft/],
+    [["loadtest/run.ts", "--only", "gpus"], /--only takes teddy, smollm2, peers, and not gpus/],
+    [["loadtest/run.ts", "--quick", "--only", "peers"], /Nothing of peers can be measured here by the quick profile/],
     [["loadtest/run.ts", "--prompts", "nowhere.jsonl"], /nowhere\.jsonl/],
     [["scripts/advise.ts"], /--budget-ms 800/],
     [["scripts/advise.ts", "--budget-ms", "soon"], /--budget-ms is "soon"/],

@@ -1,0 +1,45 @@
+/** @file Which of the models to measure are there, and what to do about the others. */
+
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { readJsonObject } from "../src/formats/json-file.ts";
+import type { MeasuredModel } from "./variants.ts";
+
+const largestConfigBytes = 2 ** 20;
+
+/**
+ * What of a model is not in a folder of models: the model itself, or the base of an adapter.
+ * @returns names; none where all of it is there
+ */
+export function missingParts(id: string, modelsFolder: string): string[] {
+  const folder = join(modelsFolder, id);
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (names.includes("adapter_config.json")) {
+    const base = readJsonObject(join(folder, "adapter_config.json"), largestConfigBytes)["base_model_name_or_path"];
+    return typeof base === "string" ? missingParts(base, modelsFolder) : [];
+  }
+  return names.some((name) => name === "config.json" || name.endsWith(".gguf")) ? [] : [id];
+}
+
+export interface Presence {
+  present: MeasuredModel[];
+  /** A line for each model that is passed over. */
+  absent: string[];
+}
+
+/**
+ * Which of the models lie in a folder of models, with the reward model that they need.
+ * @param catalog names of the models that `pull` brings
+ */
+export function presentModels(models: readonly MeasuredModel[], modelsFolder: string, catalog: readonly string[]): Presence {
+  const missing = ({ id, rewardModel }: MeasuredModel): string[] => [
+    ...new Set([id, rewardModel].flatMap((name) => missingParts(name, modelsFolder))),
+  ];
+  const told = (name: string): string => `models/${name} is not there${catalog.includes(name) ? ` (npm run pull -- ${name})` : ""}`;
+  return {
+    present: models.filter((model) => missing(model).length === 0),
+    absent: models
+      .filter((model) => missing(model).length > 0)
+      .map((model) => `${model.id} is left out: ${missing(model).map(told).join(", and ")}.`),
+  };
+}
