@@ -251,7 +251,7 @@ function boundTable(samples: Samples): Table[] {
     {
       title: "One stream, and what bounds it",
       note: [
-        "The products alone are the 121 matrix products of one token over the same weights, with nothing between them: no attention, no norms, no sampling. A token must read all weights,",
+        "The products alone are the matrix products of one token over the same weights, with nothing between them: no attention, no norms, no sampling. A token must read all weights,",
         "here with a byte each, where llama.cpp's Q4_1 file has 5 bits. The nodes alone are as many nodes as the step's graph has, each of which multiplies one row with a number: what it",
         "takes ONNX Runtime to go from one to the next. A step takes at least both. Medians of many runs of each, with everything in the caches of the processor.",
       ].join("\n"),

@@ -4,10 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { loadLinear, locateDecoderWeights, type LinearWeight } from "../../../src/architectures/decoder-weights.ts";
-import { blocks8, blockSize8 } from "../../../src/architectures/linear.ts";
+import { loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { emitBlockProduct } from "../../../src/architectures/block-products.ts";
 import { emitByteProduct, storedBytes } from "../../../src/architectures/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
 import { Graph } from "../../../src/onnx/graph.ts";
@@ -17,7 +15,7 @@ import { loadSession, tensor } from "../../../src/runtime/session.ts";
 import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
 import { medianRunMs } from "./run-time.ts";
 
-/** Milliseconds of the median of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns, the head in 8-bit blocks. */
+/** Milliseconds of the median of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns. */
 export async function productsAloneMs(modelPath: string, threads: number, runs: number): Promise<number> {
   const byteType = (await exactByteType()) ?? "int8";
   const folder = mkdtempSync(join(tmpdir(), "bonsai-products-"));
@@ -27,7 +25,7 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
     const config = readDecoderConfig(file.config, modelPath);
     const weights = locateDecoderWeights(config, file.weights, modelPath);
     const graph = new Graph();
-    const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+    const linears = [...weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]), weights.head];
     const widths = new Set(linears.map(({ inputs }) => inputs));
     const rows = new Map([...widths].map((width) => [width, graph.input(`rows_${width}`, "uint8", [1, width])]));
     const weight = (
@@ -44,38 +42,15 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
       const product = emitByteProduct(graph, rows.get(inputs)!, right, byteType, channelScales);
       graph.output(`y:${name}`, product, "float32", [1, outputs]);
     }
-    emitHeadProduct(graph, weights.head);
     writeFileSync(join(folder, "products.onnx"), writeModel(graph, data.fileName));
     const session = await loadSession(join(folder, "products.onnx"), { threads, spinning: true });
     const feeds = Object.fromEntries(
       [...widths].map((width) => [`rows_${width}`, tensor("uint8", new Uint8Array(width).fill(130), [1, width])]),
     );
-    feeds["hidden"] = tensor("float32", new Float32Array(config.hiddenSize).fill(0.5), [1, config.hiddenSize]);
     // All products are computed; only the smallest is copied out.
     const ms = await medianRunMs(session, feeds, `y:${weights.layers[0]?.output.name ?? ""}`, runs);
     await session.dispose();
     return ms;
-
-    function emitHeadProduct(into: Graph, head: LinearWeight): void {
-      const hidden = into.input("hidden", "float32", [1, head.inputs]);
-      const blockSize = blockSize8(file.weights, head);
-      const blocks = head.inputs / blockSize;
-      const quantized = blocks8(file.weights, head);
-      const product = emitBlockProduct(
-        into,
-        hidden,
-        {
-          data: weight("head.blocks8", "uint8", [head.outputs, blocks, blockSize], () => quantized.data),
-          scales: weight("head.scales", "float32", [head.outputs * blocks], () => quantized.scales),
-          inputs: head.inputs,
-          outputs: head.outputs,
-          bits: 8,
-          blockSize,
-        },
-        false,
-      );
-      into.output("y:head", product, "float32", [1, head.outputs]);
-    }
   } finally {
     data.close();
     file.weights.close();

@@ -39,6 +39,7 @@ function source(rows: number, count: number): { flat: KvRows; values: Twin } {
 type Command =
   | { kind: "resize"; rows: number; places: number }
   | { kind: "write"; row: number; place: number; count: number; sourceRows: number; sourceRow: number }
+  | { kind: "append"; places: number[] }
   | { kind: "copyWithin"; from: number; to: number; count: number }
   | { kind: "copyFrom"; to: number; count: number };
 
@@ -53,6 +54,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     sourceRows: fc.integer({ min: 1, max: 3 }),
     sourceRow: small,
   }),
+  fc.record({ kind: fc.constant("append"), places: fc.array(small, { minLength: 4, maxLength: 4 }) }),
   fc.record({ kind: fc.constant("copyWithin"), from: small, to: small, count: small }),
   fc.record({ kind: fc.constant("copyFrom"), to: small, count: small }),
 );
@@ -101,6 +103,13 @@ describe("a segment of keys and values", () => {
               );
               const written = twin.map((ofArray) => [ofArray[row]!.map((head) => head.slice(place, place + count))]);
               assert.deepEqual(segment.read(row, place, count), kvRows(written as number[][][][][]));
+            } else if (step.kind === "append") {
+              const { flat, values } = source(rows, 1);
+              const wheres = step.places.slice(0, rows).map((place) => place % places);
+              segment.append(flat, wheres);
+              for (const [row, place] of wheres.entries()) {
+                twin.forEach((ofArray, array) => ofArray[row]!.forEach((head, h) => head.splice(place, 1, ...values[array]![row]![h]!)));
+              }
             } else if (step.kind === "copyWithin") {
               const [from, to] = [step.from % rows, step.to % rows];
               segment.copyRow(segment, from, to, count);
