@@ -192,7 +192,7 @@ describe("a sequence whose numbers are none", () => {
     ignoreEos: true,
     sampling: { ...plainSampling, temperature: 1, logitBias: [[50, 3]] },
     prompt: { kind: "tokens", ids: [60, 61, 62] },
-    seed: 4,
+    seed: 5,
   });
 
   test("ends alone where the request wants it so, and the others are as they would have been", async () => {
