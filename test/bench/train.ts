@@ -14,7 +14,7 @@ import {
   type TrainingKind,
   type TrainingLoad,
 } from "./load/training-steps.ts";
-import { trainingProductsSeconds } from "./load/training-products.ts";
+import { trainingProductsSeconds, type TokenRows } from "./load/training-products.ts";
 import { findTorch, torchSteps } from "./peers/torch.ts";
 import type { Cell, Check, Table } from "./report/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
@@ -42,7 +42,7 @@ async function measure(): Promise<void> {
     const samples = new Samples();
     for (let round = 0; round < rounds; round++) {
       for (const kind of trainingKinds) {
-        samples.add(productsAlone(kind), await productsAlonePerSecond(kind, model, rows * length));
+        samples.add(productsAlone(kind), await productsAlonePerSecond(kind, model, { rows, length }));
         say(`Round ${round + 1} of ${rounds}, ${kind}`);
         const load: TrainingLoad = { kind, model, rows, length, steps, recompute: false };
         const record = (subject: string, taken: TimedSteps): void => recordSteps(samples, `${kind} ${subject}`, taken, rows * length);
@@ -65,12 +65,12 @@ async function measure(): Promise<void> {
   });
 }
 
-/** Tokens a second that a step would reach if it had nothing to do but its products with weights. */
-async function productsAlonePerSecond(kind: TrainingKind, model: string, tokens: number): Promise<number> {
+/** Tokens a second that a step would reach if it had nothing to do but its products. */
+async function productsAlonePerSecond(kind: TrainingKind, model: string, taken: TokenRows): Promise<number> {
   const file = openModel(model);
   const config = readDecoderConfig(file.config, file.path);
   file.weights.close();
-  return tokens / (await trainingProductsSeconds(kind, config, tokens, availableParallelism(), productRuns));
+  return (taken.rows * taken.length) / (await trainingProductsSeconds(kind, config, taken, availableParallelism(), productRuns));
 }
 
 function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
@@ -89,7 +89,7 @@ function boundsTable(samples: Samples): Table {
   ];
   return {
     title: "What bounds a step",
-    note: "The products alone are those with the model's weights, by ONNX Runtime's kernels in float32: forward, by the inputs and, where they are trained, by the weights; no attention, no norms, no adapter, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
+    note: "The products alone are those with the model's weights, by ONNX Runtime's kernels in float32: forward, by the inputs and, where they are trained, by the weights; and half of what attention's products and softmax take where every token sees its whole row, since it sees those before it alone. No norms, no adapter, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
     columns: [{ heading: "" }, { heading: "tokens/s", digits: 0 }, { heading: "times PyTorch", digits: 2 }],
     rows: trainingKinds.flatMap((kind) => [
       row(`${titles[kind]}: a step`, kind, `${kind} ${subjects.bonsai} speed`),

@@ -41,6 +41,20 @@ export async function decodeRate(engine: Engine, requests: readonly GenerateRequ
   return rate;
 }
 
+/** Milliseconds from a request to the first token of the last of its sequences. */
+export async function firstTokensMs(engine: Engine, request: GenerateRequest): Promise<number> {
+  const waiting = new Set(Array.from({ length: request.n }, (_, index) => index));
+  const startMs = performance.now();
+  let ms: number | undefined;
+  for await (const event of engine.generate(request)) {
+    if (event.type !== "delta") continue;
+    waiting.delete(event.index);
+    if (waiting.size === 0) ms ??= performance.now() - startMs;
+  }
+  if (ms === undefined) throw new Error("A sequence ended without a token.");
+  return ms;
+}
+
 /** Seconds from sending all requests to the end of the last, and what each took. */
 export async function wholeRun(
   engine: Engine,

@@ -1,4 +1,4 @@
-/** @file The time of the matrix products of one step of training and nothing else: what no step over these products can go below. */
+/** @file The time of the matrix products of one step of training and little else: what no step over these products can go below. */
 
 import type { DecoderConfig } from "../../../src/architectures/decoder-config.ts";
 import { Graph, type Value } from "../../../src/onnx/graph.ts";
@@ -10,17 +10,25 @@ import type { TrainingKind } from "./training-steps.ts";
 /** Columns of the head whose logits exist at once, as in training: 64 MiB of float32. */
 const logitsAtOnce = 2 ** 24;
 
+/** Tokens of a step: rows of one document each. */
+export interface TokenRows {
+  rows: number;
+  length: number;
+}
+
 /**
- * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights where those are trained, of so many
- * tokens. Those of attention and of LoRA's factors are left out. Weights and activations of one shape are the same arrays in all layers, which favours the caches.
+ * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights where those are trained; and half of
+ * what attention's products and its softmax take over whole rows, since a token looks at those before it alone. LoRA's factors are left out. Weights and
+ * activations of one shape are the same arrays in all layers, which favours the caches.
  */
 export async function trainingProductsSeconds(
   kind: TrainingKind,
   config: DecoderConfig,
-  tokens: number,
+  { rows: documents, length }: TokenRows,
   threads: number,
   runs: number,
 ): Promise<number> {
+  const tokens = documents * length;
   const productsSeconds = async (rows: number, inputs: number, outputs: number): Promise<number> =>
     runSeconds(kind, [rows, inputs, outputs], threads, runs);
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, layers } = config;
@@ -37,7 +45,33 @@ export async function trainingProductsSeconds(
   const rows = Math.min(tokens, Math.floor(logitsAtOnce / vocabSize));
   let seconds = 0;
   for (const [inputs, outputs] of layer) seconds += layers * (await productsSeconds(tokens, inputs, outputs));
-  return seconds + (tokens / rows) * (await productsSeconds(rows, hiddenSize, vocabSize));
+  const attention = await attentionSeconds(config, { rows: documents, length }, threads, runs);
+  return seconds + (layers * attention) / 2 + (tokens / rows) * (await productsSeconds(rows, hiddenSize, vocabSize));
+}
+
+/** Of one layer: the products of queries, keys, values and their derivatives, and the softmax between them, as if every token saw its whole row. */
+async function attentionSeconds(config: DecoderConfig, { rows, length }: TokenRows, threads: number, runs: number): Promise<number> {
+  const { heads, kvHeads, headDim } = config;
+  const graph = new Graph();
+  const feeds: Record<string, Tensor> = {};
+  const given = (name: string, places: number): Value => {
+    const shape = [rows, kvHeads, places, headDim];
+    feeds[name] = tensor("float32", new Float32Array(rows * kvHeads * places * headDim).fill(0.01), shape);
+    return graph.input(name, "float32", shape);
+  };
+  const places = (length * heads) / kvHeads;
+  const [query, key, value, upstream] = [given("query", places), given("key", length), given("value", length), given("upstream", places)];
+  const weights = graph.op("Softmax", [graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 } })], { axis: { int: -1 } });
+  const byWeights = graph.microsoft("FusedMatMul", [upstream, value], { transB: { int: 1 } });
+  const products = [
+    graph.op("MatMul", [weights, value]),
+    graph.microsoft("FusedMatMul", [weights, upstream], { transA: { int: 1 } }),
+    graph.op("MatMul", [byWeights, key]),
+    graph.microsoft("FusedMatMul", [byWeights, query], { transA: { int: 1 } }),
+  ];
+  const first = products.map((product) => graph.op("Slice", [product, graph.int64s(0, 0, 0, 0), graph.int64s(1, 1, 1, 1)]));
+  graph.output("ends", graph.op("Concat", first, { axis: { int: 0 } }), "float32", [first.length, 1, 1, 1]);
+  return timedSeconds(graph, feeds, threads, runs);
 }
 
 /** Of one layer's products. */
@@ -59,6 +93,10 @@ async function runSeconds(
   // One number of each product is copied out.
   const ends = products.map((product) => graph.op("Slice", [product, graph.int64s(0, 0), graph.int64s(1, 1)]));
   graph.output("ends", graph.op("Concat", ends, { axis: { int: 0 } }), "float32", [ends.length, 1]);
+  return timedSeconds(graph, feeds, threads, runs);
+}
+
+async function timedSeconds(graph: Graph, feeds: Record<string, Tensor>, threads: number, runs: number): Promise<number> {
   const session = await loadSession(writeModel(graph), { threads, spinning: true, asWritten: true });
   const ms = await medianRunMs(session, feeds, "ends", runs);
   await session.dispose();

@@ -18,7 +18,7 @@ export interface MeasuredDocument {
 export const benchmarks: MeasuredDocument = {
   file: "BENCHMARKS.md",
   folder: "benchmarks",
-  order: ["engine", "quantization", "modes", "memory", "latency", "soak"],
+  order: ["engine", "first-tokens", "quantization", "modes", "memory", "latency", "soak"],
   head: [
     "# Benchmarks",
     "",
