@@ -8,7 +8,7 @@ import { inWork, model, pairsOf, panel, publish, sample, train, weights, world }
 
 /** What teddy-rm's card says of its data. */
 const rewardSource =
-  "Pairs of answers of [teddy-sft](../teddy-sft/README.md) to 120,000 prompts, each labelled by the majority of five simulated raters, and never by gold; in two parts of 60,000, one training after the other, of which the table of files names the second. Raters like long answers for their length, and a model that learns from them learns that first: half of what length is worth to it is taken off its rewards afterwards (Length, below).";
+  "Pairs of answers of [teddy-sft](../teddy-sft/README.md) to 180,000 prompts, each labelled by the majority of five simulated raters, and never by gold; in three parts of 60,000, one training after the other, of which the table of files names the last. Raters like long answers for their length, and a model that learns from them learns that first: half of what length is worth to it is taken off its rewards afterwards (Length, below).";
 
 /** What the head's card says of its data. */
 const headSource =
@@ -44,6 +44,14 @@ function rewardModel(name: string, from: string, pairs: string, learningRate: nu
     [join(from, "model.safetensors"), pairsOf(pairs), pairsOf("pairs-held-out")],
     dimensionWords(friendliness),
   );
+}
+
+/** Pairs over prompts of their own. */
+function morePairs(name: string, seed: number): Stage[] {
+  return [
+    { ...world("prompts", { "output-dir": inWork(name), seed, rows: 60_000 }), name: `${name} prompts` },
+    sample(`pairs-${name}`, model("teddy-sft"), panel, inWork(name, "prompts.jsonl"), { samples: 2 }),
+  ];
 }
 
 /** The first rows of the pairs, as a file of their own. */
@@ -92,9 +100,10 @@ export function rewardStages(): Stage[] {
   const ofHead = "score.safetensors";
   return [
     rewardModel("teddy-rm-1", model("teddy-sft"), "pairs", 0.0005, 0.2),
-    { ...world("prompts", { "output-dir": inWork("third"), seed: 3, rows: 60_000 }), name: "more prompts" },
-    sample("pairs-third", model("teddy-sft"), panel, inWork("third", "prompts.jsonl"), { samples: 2 }),
-    rewardModel("teddy-rm", inWork("teddy-rm-1"), "pairs-third", 0.0004, 0.15),
+    ...morePairs("third", 3),
+    rewardModel("teddy-rm-2", inWork("teddy-rm-1"), "pairs-third", 0.0004, 0.15),
+    ...morePairs("fourth", 4),
+    rewardModel("teddy-rm", inWork("teddy-rm-2"), "pairs-fourth", 0.0003, 0.15),
     publish("teddy-rm", undefined, rewardSource),
     withoutLength("teddy-rm", "model.safetensors"),
     evaluate("teddy-rm", "model.safetensors"),
