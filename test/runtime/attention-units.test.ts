@@ -1,3 +1,5 @@
+/** @file Units leave room above what was seen, and what one head lacks is made up for by half. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { attentionUnits, type AttentionPeaks } from "../../src/runtime/attention-units.ts";
