@@ -2,9 +2,8 @@
  * @file The units of caches of bytes. Each channel of keys and of values has one, measured beforehand, and is stored as a whole number of them.
  *
  * Values come out of their projection in units, and so do sums of them: nothing is multiplied on the way into the cache and out of it. Keys are
- * rotated between projection and cache, which would need one unit for the two channels that are rotated together (it cost 0.003 nats of quality);
- * they are divided by theirs before they are stored, and queries are multiplied by them. A query is a whole number of a unit, too, that all
- * queries of its layer have.
+ * rotated between projection and cache, which would need one unit for the two channels that are rotated together; they are divided by theirs
+ * before they are stored, and queries are multiplied by them.
  *
  * Units were measured apart for the base and for each of its adapters, whose keys and values may be larger. A row takes those of its own adapter,
  * so none changes what another's answers are rounded to.
@@ -15,31 +14,24 @@ import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
 import { external } from "./linear.ts";
 
-/** Each of the base and then of each adapter. */
+/** Of the base and then of each adapter: [1 + adapters, layers, kvHeads, headDim]. */
 export interface MeasuredUnits {
-  /** [1 + adapters, layers, kvHeads, headDim]. */
   keys: Float32Array<ArrayBuffer>;
   values: Float32Array<ArrayBuffer>;
-  /** One for all of a layer's queries, in units of keys / √headDim: [1 + adapters, layers]. */
-  queries: Float32Array<ArrayBuffer>;
 }
 
 export interface CacheUnits {
   /** Of the base, for each layer: one unit of each channel of values, [kvHeads, headDim]. */
   values: Float32Array<ArrayBuffer>[];
-  /** What brings queries into units, for each layer. Broadcasts against [N, kvHeads, R, headDim]. */
+  /** What queries are multiplied by, for each layer: units of keys / √headDim. Broadcasts against [N, kvHeads, R, headDim]. */
   query: Value[];
-  /** What a unit of the base's queries, times a unit of keys, is in scores: one for each layer. */
-  scores: readonly number[];
   /** 1 / units of keys, broadcasts against [layers, N, kvHeads, S, headDim]. */
   keyReciprocals: Value;
-  /** Where rows may have adapters: a row's own units in those of the base. Of a row without an adapter they are exactly 1. */
+  /** Where rows may have adapters: a row's own units of values in those of the base. Of a row without an adapter they are exactly 1. */
   own: OwnUnits | undefined;
 }
 
 interface OwnUnits {
-  /** Of scores, for each layer: [N, 1, 1, 1]. */
-  scores: Value[];
   /** For each layer, broadcasts against [N, kvHeads, R, headDim]. */
   values: Value[];
   /** Broadcasts against [layers, N, kvHeads, S, headDim]. */
@@ -47,32 +39,24 @@ interface OwnUnits {
 }
 
 /** @param rows [N, 1 + adapters] float32, 1 for the base or the adapter that a row has, else 0; undefined where there is no adapter */
-export function emitCacheUnits(context: DecoderContext, units: MeasuredUnits, rows: Value | undefined): CacheUnits {
+export function emitCacheUnits(context: DecoderContext, { keys, values }: MeasuredUnits, rows: Value | undefined): CacheUnits {
   const { layers, kvHeads, headDim } = context.config;
   const size = kvHeads * headDim;
-  const { keys, values, queries } = units;
-  const toQueries = keys.map((unit, at) => unit / Math.sqrt(headDim) / (queries[Math.floor(at / size)] as number));
+  const toQueries = keys.map((unit) => unit / Math.sqrt(headDim));
   return {
     values: Array.from({ length: layers }, (_, layer) => values.slice(layer * size, (layer + 1) * size)),
     query: emitByLayer(context, "query", toQueries, rows),
-    scores: [...queries.subarray(0, layers)],
     keyReciprocals: emitTogether(context, "per_key", reciprocals(keys), rows),
-    own: rows && emitOwnUnits(context, units, rows),
+    own: rows && emitOwnUnits(context, values, rows),
   };
 }
 
-function emitOwnUnits(context: DecoderContext, { values, queries }: MeasuredUnits, rows: Value): OwnUnits {
-  const { graph, config } = context;
-  const { layers } = config;
-  const relative = (units: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> => {
-    const ofBase = (units.length / queries.length) * layers;
-    return units.map((unit, at) => unit / (units[at % ofBase] as number));
-  };
-  const scores = graph.op("Reshape", [emitChosen(context, "own_scores", relative(queries), layers, rows), graph.int64s(-1, layers, 1, 1)]);
+function emitOwnUnits(context: DecoderContext, values: Float32Array<ArrayBuffer>, rows: Value): OwnUnits {
+  const { layers, kvHeads, headDim } = context.config;
+  const relative = values.map((unit, at) => unit / (values[at % (layers * kvHeads * headDim)] as number));
   return {
-    scores: graph.ops("Split", [scores, graph.int64s(...Array.from({ length: layers }, () => 1))], layers, { axis: { int: 1 } }),
-    values: emitByLayer(context, "own_values", relative(values), rows),
-    valueReciprocals: emitTogether(context, "per_own_value", reciprocals(relative(values)), rows),
+    values: emitByLayer(context, "own_values", relative, rows),
+    valueReciprocals: emitTogether(context, "per_own_value", reciprocals(relative), rows),
   };
 }
 
@@ -109,10 +93,7 @@ function emitByLayer(context: DecoderContext, name: string, sets: Float32Array<A
       external(context, `cache.${name}_${layer}`, "float32", [kvHeads, 1, headDim], () => sets.slice(layer * size, (layer + 1) * size)),
     );
   }
-  const all = graph.op("Reshape", [
-    emitChosen(context, name, sets, layers * kvHeads * headDim, rows),
-    graph.int64s(-1, layers * kvHeads, 1, headDim),
-  ]);
+  const all = graph.op("Reshape", [emitChosen(context, name, sets, rows), graph.int64s(-1, layers * kvHeads, 1, headDim)]);
   return graph.ops("Split", [all, graph.int64s(...Array.from({ length: layers }, () => kvHeads))], layers, { axis: { int: 1 } });
 }
 
@@ -120,14 +101,13 @@ function emitTogether(context: DecoderContext, name: string, sets: Float32Array<
   const { graph, config } = context;
   const { layers, kvHeads, headDim } = config;
   if (rows === undefined) return external(context, `cache.${name}`, "float32", [layers, 1, kvHeads, 1, headDim], () => sets);
-  const byRow = graph.op("Reshape", [
-    emitChosen(context, name, sets, layers * kvHeads * headDim, rows),
-    graph.int64s(-1, layers, kvHeads, 1, headDim),
-  ]);
+  const byRow = graph.op("Reshape", [emitChosen(context, name, sets, rows), graph.int64s(-1, layers, kvHeads, 1, headDim)]);
   return graph.op("Transpose", [byRow], { perm: { ints: [1, 0, 2, 3, 4] } });
 }
 
-/** Each row's set: [N, length]. */
-function emitChosen(context: DecoderContext, name: string, sets: Float32Array<ArrayBuffer>, length: number, rows: Value): Value {
+/** Each row's set: [N, layers * kvHeads * headDim]. */
+function emitChosen(context: DecoderContext, name: string, sets: Float32Array<ArrayBuffer>, rows: Value): Value {
+  const { layers, kvHeads, headDim } = context.config;
+  const length = layers * kvHeads * headDim;
   return context.graph.op("MatMul", [rows, external(context, `cache.${name}`, "float32", [sets.length / length, length], () => sets)]);
 }

@@ -9,6 +9,7 @@ import type { Graph, Value } from "../onnx/graph.ts";
 import type { CacheUnits } from "./cache-units.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
 import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } from "./byte-products.ts";
+import { emitQuantizedRows } from "./quantized-rows.ts";
 
 /**
  * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a unit that each
@@ -71,7 +72,7 @@ interface CacheValues {
 
 /** Products with both caches. */
 interface CachedProducts {
-  /** Over the places of the prompt and over those of the answer: [N, kvHeads, R, T]. */
+  /** Over the places of the prompt and then of the answer, in one value or in two: [N, kvHeads, R, T]. */
   scores: Value[];
   /** What adds up to Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: each [N, kvHeads, R, headDim]. */
   sums: (weights: Value, lengths: Value) => Value[];
@@ -103,7 +104,7 @@ const lowDigits = 254;
 const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;
 
 /**
- * Queries have 8 bits a number; attention weights, which lie between 0 and 1 and of which small ones count, have two digits of 8 bits. The digits are rows of one product, so the values are read once for both.
+ * Queries have 8 bits a number with a scale a row; attention weights, which lie between 0 and 1 and of which small ones count, have two digits of 8 bits. The digits are rows of one product, so the values are read once for both.
  */
 function integerProducts(
   context: DecoderContext,
@@ -113,12 +114,12 @@ function integerProducts(
   type: ByteType,
   units: CacheUnits | undefined,
 ): CachedProducts {
-  const { graph } = context;
+  const { graph, config } = context;
   if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
   const product = (rows: Value, cache: Value, scale: number): Value => emitByteProduct(graph, rows, cache, type, graph.float(scale));
-  const queries = graph.op("QuantizeLinear", [graph.op("Mul", [query, units.query[index]]), graph.float(1), zeroPoint128(graph)]);
-  const ofBase = [caches.promptKey, caches.answerKey].map((keys) => product(queries, keys, units.scores[index] as number));
-  const scores = ofBase.map((score) => (units.own === undefined ? score : graph.op("Mul", [score, units.own.scores[index]])));
+  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, units.query[index]]), [0, 0, 0, config.headDim]);
+  const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys, 1));
+  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
   const sums = (weights: Value, lengths: Value): Value[] => {
     const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
     const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];

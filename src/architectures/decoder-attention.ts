@@ -17,14 +17,14 @@ export interface StepInputs {
   observe: (name: string, x: Value, channels: number) => void;
 }
 
-/** x [N * S, H] -> output [N * S, H]; the tokens' queries [N, kvHeads, R, headDim]; their keys and values, each [N, kvHeads, S, headDim]. */
+/** x [N * S, H] -> output [N * S, H]; the tokens' keys and values, each [N, kvHeads, S, headDim]. */
 export function emitAttention(
   context: DecoderContext,
   layer: LayerWeights,
   index: number,
   x: Value,
   step: StepInputs,
-): { output: Value; query: Value; key: Value; value: Value } {
+): { output: Value; key: Value; value: Value } {
   const { graph, config, smoothing } = context;
   const { heads, kvHeads, headDim } = config;
   step.observe(layer.queryKeyValue.name, x, config.hiddenSize);
@@ -50,7 +50,7 @@ export function emitAttention(
   });
   const attended = graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]);
   step.observe(layer.output.name, attended, heads * headDim);
-  return { output: emitOutput(context, layer, attended, units), query, key, value };
+  return { output: emitOutput(context, layer, attended, units), key, value };
 }
 
 /** The output projection of what attention gives, which comes in the units of values where there are some. */

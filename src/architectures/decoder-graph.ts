@@ -19,10 +19,7 @@ export interface DecoderGraphOptions {
   adapters?: readonly LoraAdapter[] | undefined;
   /** Leaves the output projection out, for models that score texts and write none. */
   withoutHead?: boolean | undefined;
-  /**
-   * Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs], and of those
-   * of queries, as "max_query_i" [kvHeads, headDim].
-   */
+  /** Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
   observed?: boolean;
 }
 
@@ -76,10 +73,6 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
     state = emitNorm(context, layer.inputNorm, state.residual, update, base.smoothing?.get(layer.queryKeyValue.name));
     const attention = emitAttention(context, layer, index, state.normed, step);
     keys.push(attention.key);
-    if (options.observed === true) {
-      const largest = graph.op("ReduceMax", [graph.op("Abs", [attention.query]), graph.int64s(0, 2)], { keepdims: { int: 0 } });
-      graph.output(`max_query_${index}`, largest, "float32", [config.kvHeads, config.headDim]);
-    }
     values.push(attention.value);
     state = emitNorm(context, layer.mlpNorm, state.residual, attention.output, base.smoothing?.get(layer.up.name));
     step.observe(layer.up.name, state.normed, config.hiddenSize);

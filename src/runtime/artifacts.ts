@@ -21,7 +21,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 15;
+export const formatVersion = 16;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -98,7 +98,7 @@ async function make(
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
     const linears = [...layersOf(weights), ...(withoutHead === true ? [] : [weights.head])];
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, linears, model.weights) : undefined;
-    const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention, config) : undefined;
+    const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention) : undefined;
     const context = { ...base, data, scheme, byteType, neverAlone, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),

@@ -85,23 +85,20 @@ async function measure(
   const attention = Array.from({ length: 1 + adapters.length }, (): AttentionPeaks => ({
     keys: zeros(),
     values: zeros(),
-    queries: zeros(),
   }));
   const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
-  for (const text of texts) {
+  for (const [index, text] of texts.entries()) {
     const ids = text.slice(0, Math.min(calibrationTokens, contextLength));
     if (ids.length === 0) continue;
+    const start = firstPosition(config, ids.length, index / Math.max(1, texts.length - 1));
     for (let adapter = -1; adapter < adapters.length; adapter++) {
       const chosen = adapterFeed([adapter], ids.length, adapters.length, false);
-      const outputs = await session.run({ ...feeds(config, ids), ...chosen }, wanted);
+      const outputs = await session.run({ ...feeds(config, ids, start), ...chosen }, wanted);
       const peaks = attention[adapter + 1] as AttentionPeaks;
       for (const [output, value] of Object.entries(outputs)) {
         const seen = value.data as Float32Array;
-        const queryLayer = /^max_query_(\d+)$/.exec(output)?.[1];
         if (output === "key_rows") raiseChannels(peaks.keys, seen, { tokens: ids.length, channels: 1 });
         else if (output === "value_rows") raiseChannels(peaks.values, seen, { tokens: ids.length, channels: headDim });
-        else if (queryLayer !== undefined)
-          raiseChannels(peaks.queries.subarray(Number(queryLayer) * size), seen, { tokens: 1, channels: headDim });
         // Weights are smoothed for the base alone: they are the same whatever is served beside it.
         else if (adapter < 0) raise(activations, output.slice("max:".length), seen);
       }
@@ -124,13 +121,26 @@ function raise(largest: Map<string, Float32Array>, name: string, seen: Float32Ar
   largest.set(name, before === undefined ? Float32Array.from(seen) : before.map((old, channel) => Math.max(old, seen[channel] as number)));
 }
 
-/** One text as one row, with empty caches. */
-function feeds(config: DecoderConfig, ids: readonly number[]): Record<string, Tensor> {
+/**
+ * Rotation turns a key's channels into one another the further on it stands: texts are spread over all positions, so that keys are seen as they are
+ * anywhere. What a rotated model computes of a text is the same wherever it stands; learned positions have to be those of a text's beginning.
+ *
+ * @param share of the way, from 0 to 1
+ */
+function firstPosition({ position, contextLength }: DecoderConfig, count: number, share: number): number {
+  return position.kind === "rotary" ? Math.floor((contextLength - count) * share) : 0;
+}
+
+/** One text as one row, with empty caches. @param start position of its first token */
+function feeds(config: DecoderConfig, ids: readonly number[], start: number): Record<string, Tensor> {
   const count = ids.length;
   const group = config.heads / config.kvHeads;
   const inputs: Record<string, Tensor> = {
     ids: int64Tensor(ids, [1, count]),
-    positions: int64Tensor([...ids.keys()], [1, count]),
+    positions: int64Tensor(
+      ids.map((_, index) => start + index),
+      [1, count],
+    ),
     mask: tensor("float32", causalMask(count, group, 0, 0), [1, 1, count * group, count]),
     lengths: int64Tensor([0, 0, count], [3]),
   };
