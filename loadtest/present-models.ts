@@ -32,14 +32,15 @@ export interface Presence {
  * @param catalog names of the models that `pull` brings
  */
 export function presentModels(models: readonly MeasuredModel[], modelsFolder: string, catalog: readonly string[]): Presence {
-  const missing = ({ id, rewardModel }: MeasuredModel): string[] => [
-    ...new Set([id, rewardModel].flatMap((name) => missingParts(name, modelsFolder))),
-  ];
   const told = (name: string): string => `models/${name} is not there${catalog.includes(name) ? ` (npm run pull -- ${name})` : ""}`;
+  const found = models.map((model) => ({
+    model,
+    missing: [...new Set([model.id, model.rewardModel].flatMap((name) => missingParts(name, modelsFolder)))],
+  }));
   return {
-    present: models.filter((model) => missing(model).length === 0),
-    absent: models
-      .filter((model) => missing(model).length > 0)
-      .map((model) => `${model.id} is left out: ${missing(model).map(told).join(", and ")}.`),
+    present: found.filter(({ missing }) => missing.length === 0).map(({ model }) => model),
+    absent: found
+      .filter(({ missing }) => missing.length > 0)
+      .map(({ model, missing }) => `${model.id} is left out: ${missing.map(told).join(", and ")}.`),
   };
 }

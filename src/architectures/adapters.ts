@@ -8,7 +8,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { loraScale, type LoraAdapter, type LoraPair } from "../formats/peft-adapter.ts";
 import type { ExternalDataWriter } from "../onnx/external-data.ts";
 import type { Graph, Value } from "../onnx/graph.ts";
-import type { DecoderWeights, LinearWeight } from "./decoder-weights.ts";
+import { linearsOf, type DecoderWeights, type LinearWeight } from "./decoder-weights.ts";
 import { scaledKey, type LinearScaling } from "./scaling.ts";
 
 export interface Adapters {
@@ -34,7 +34,7 @@ interface Part {
 export function checkAdapter(adapter: LoraAdapter, weights: DecoderWeights, path: string): void {
   const known = new Map<string, [outputs: number, inputs: number]>();
   for (const layer of weights.layers) {
-    for (const linear of [layer.queryKeyValue, layer.output, layer.up, layer.down]) {
+    for (const linear of linearsOf(layer)) {
       linear.weights.forEach((name, part) => known.set(layerName(name), [linear.partOutputs[part] as number, linear.inputs]));
     }
   }

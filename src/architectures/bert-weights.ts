@@ -2,7 +2,7 @@
 
 import type { WeightSource } from "../formats/model-file.ts";
 import type { BertConfig } from "./bert-config.ts";
-import { requireShapes, type LinearWeight, type NormWeight } from "./decoder-weights.ts";
+import { linearsOf, requireShapes, type LinearWeight, type NormWeight } from "./decoder-weights.ts";
 
 export interface BertLayerWeights {
   /** Query, key and value in one product: outputs 3 hiddenSize. */
@@ -89,7 +89,7 @@ export function bertWeightShapes(config: BertConfig, parts: BertParts): Map<stri
   ]);
   const norms = [weights.embeddingNorm, ...weights.layers.flatMap((layer) => [layer.attentionNorm, layer.outputNorm])];
   for (const { weight, bias } of norms) shapes.set(weight, [hiddenSize]).set(bias as string, [hiddenSize]);
-  const linears = weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+  const linears = weights.layers.flatMap(linearsOf);
   if (parts !== "encoder") linears.push(weights.pooler);
   if (parts === "classifier") linears.push(weights.classifier);
   for (const linear of linears) {

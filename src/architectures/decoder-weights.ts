@@ -34,6 +34,16 @@ export interface LayerWeights {
   down: LinearWeight;
 }
 
+/** The linear layers of a block, in the order in which they are computed. */
+export function linearsOf({
+  queryKeyValue,
+  output,
+  up,
+  down,
+}: Pick<LayerWeights, "queryKeyValue" | "output" | "up" | "down">): LinearWeight[] {
+  return [queryKeyValue, output, up, down];
+}
+
 export interface DecoderWeights {
   embedding: string;
   /** [contextLength, hiddenSize], learned positions. */
@@ -86,7 +96,7 @@ export function decoderWeightShapes(config: DecoderConfig): Map<string, readonly
   for (const layer of weights.layers) {
     addNorm(layer.inputNorm);
     addNorm(layer.mlpNorm);
-    for (const linear of [layer.queryKeyValue, layer.output, layer.up, layer.down]) addLinear(linear);
+    for (const linear of linearsOf(layer)) addLinear(linear);
     if (layer.queryNorm !== undefined) shapes.set(layer.queryNorm, [headDim]);
     if (layer.keyNorm !== undefined) shapes.set(layer.keyNorm, [headDim]);
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { buildDecoderGraph } from "../architectures/decoder-graph.ts";
 import { checkAdapter } from "../architectures/adapters.ts";
-import { locateDecoderWeights, type DecoderWeights, type LinearWeight } from "../architectures/decoder-weights.ts";
+import { linearsOf, locateDecoderWeights, type DecoderWeights } from "../architectures/decoder-weights.ts";
 import { isByteCache } from "../architectures/cached-attention.ts";
 import { storedType } from "../architectures/linear.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -96,7 +96,7 @@ async function make(
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
-    const linears = [...layersOf(weights), ...(withoutHead === true ? [] : [weights.head])];
+    const linears = [...weights.layers.flatMap(linearsOf), ...(withoutHead === true ? [] : [weights.head])];
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, linears, model.weights) : undefined;
     const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention) : undefined;
     const context = { ...base, data, scheme, byteType, neverAlone, smoothing };
@@ -127,13 +127,8 @@ async function calibrationFor(
   }
 }
 
-/** Linear layers of all blocks. */
-function layersOf(weights: DecoderWeights): LinearWeight[] {
-  return weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
-}
-
 function requireBlocks4(model: ModelFile, weights: DecoderWeights): void {
-  const types = layersOf(weights).map((linear) => storedType(model.weights, linear));
+  const types = weights.layers.flatMap(linearsOf).map((linear) => storedType(model.weights, linear));
   if (types.some((type) => type === "Q4_0" || type === "Q4_1")) return;
   throw new BonsaiError(
     "unsupported_model",

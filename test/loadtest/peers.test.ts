@@ -12,7 +12,7 @@ import { peersChapter } from "../../loadtest/report/peers-chapter.ts";
 import { runScenarios } from "../../loadtest/run-scenarios.ts";
 import { peersId, peersScenario, type PeersResult } from "../../loadtest/scenarios/peers.ts";
 import { defaultModelsFolder } from "../../src/cli/project-root.ts";
-import { startAnswerProcess } from "../bench/peers/answer-process.ts";
+import { startAnswerProcess, type AnswerProcess } from "../bench/peers/answer-process.ts";
 import { findGenai, startGenai } from "../bench/peers/genai.ts";
 import { findTransformersJs, startTransformersJs } from "../bench/peers/transformers-js.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
@@ -152,31 +152,22 @@ describe("an engine in a process of its own", () => {
   });
 
   const wanted = { question: "What is the capital of France?", count: 2, tokens: 6, seed: 1 };
+  const givesSampledTexts = async (peer: AnswerProcess): Promise<void> => {
+    const texts = await peer.answers(wanted);
+    await peer.stop();
+    assert.equal(new Set(texts).size, wanted.count);
+  };
   const genai = findGenai(() => {});
   it(
     "gives texts that were sampled for themselves: onnxruntime-genai",
-    {
-      skip: genai === undefined && "needs BONSAI_GENAI_PYTHON and BONSAI_SMOLLM2_ONNX",
-    },
-    async () => {
-      const peer = await startGenai(genai!);
-      const texts = await peer.answers(wanted);
-      await peer.stop();
-      assert.equal(new Set(texts).size, wanted.count);
-    },
+    { skip: genai === undefined && "needs BONSAI_GENAI_PYTHON and BONSAI_SMOLLM2_ONNX" },
+    async () => givesSampledTexts(await startGenai(genai!)),
   );
 
   const transformersJs = findTransformersJs(() => {});
   it(
     "gives texts that were sampled for themselves: transformers.js",
-    {
-      skip: transformersJs === undefined && "needs BONSAI_TRANSFORMERS_JS and BONSAI_SMOLLM2_ONNX",
-    },
-    async () => {
-      const peer = await startTransformersJs(transformersJs!);
-      const texts = await peer.answers(wanted);
-      await peer.stop();
-      assert.equal(new Set(texts).size, wanted.count);
-    },
+    { skip: transformersJs === undefined && "needs BONSAI_TRANSFORMERS_JS and BONSAI_SMOLLM2_ONNX" },
+    async () => givesSampledTexts(await startTransformersJs(transformersJs!)),
   );
 });

@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { peftTensorName } from "../../formats/peft-adapter.ts";
-import type { LayerWeights, LinearWeight } from "../decoder-weights.ts";
+import { linearsOf, type LayerWeights, type LinearWeight } from "../decoder-weights.ts";
 
 /** LoRA (Hu et al. 2021, section 4.1): W + (alpha / rank) B A, W frozen. Names and defaults are PEFT's. */
 export interface LoraOptions {
@@ -62,7 +62,7 @@ interface ModelLayers {
 
 /** Full names, without `.weight`, of all linear layers but the head: what PEFT calls "all-linear". */
 export function linearModules({ layers, pooler }: ModelLayers): string[] {
-  const linears = layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]);
+  const linears = layers.flatMap(linearsOf);
   return [...linears, ...(pooler === undefined ? [] : [pooler])].flatMap((linear) => modulesOf(linear).map(({ name }) => name));
 }
 

@@ -116,14 +116,9 @@ export class KvSegment {
   append(source: KvRows, places: readonly number[]): void {
     this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
       const stride = this.#places * inner;
-      let from = layer * places.length * outer * inner;
-      // Layer by layer, with nothing called in between: this is done for every token.
-      for (let row = 0; row < places.length; row++) {
-        let to = row * outer * stride + (places[row] as number) * inner;
-        for (let block = 0; block < outer; block++, to += stride) {
-          for (let at = 0; at < inner; at++) data[to + at] = flat[from++] as number;
-        }
-      }
+      const first = layer * places.length;
+      for (const [row, place] of places.entries())
+        copyBlocks(flat, (first + row) * outer * inner, inner, data, row * outer * stride + place * inner, stride, outer, inner);
     });
   }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
+import { linearsOf, loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { emitByteProduct, storedBytes } from "../../../src/architectures/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
@@ -25,7 +25,7 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
     const config = readDecoderConfig(file.config, modelPath);
     const weights = locateDecoderWeights(config, file.weights, modelPath);
     const graph = new Graph();
-    const linears = [...weights.layers.flatMap((layer) => [layer.queryKeyValue, layer.output, layer.up, layer.down]), weights.head];
+    const linears = [...weights.layers.flatMap(linearsOf), weights.head];
     const widths = new Set(linears.map(({ inputs }) => inputs));
     const rows = new Map([...widths].map((width) => [width, graph.input(`rows_${width}`, "uint8", [1, width])]));
     const weight = (

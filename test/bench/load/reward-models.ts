@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
+import { linearsOf, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
 import type { RewardDescription, RewardForm } from "../../../src/engine/reward-description.ts";
 import type { EngineOptions } from "../../../src/engine/start-engine.ts";
 import { writeHuggingFaceFolder, type WeightToWrite } from "../../../src/formats/hugging-face-writer.ts";
@@ -58,7 +58,7 @@ export function adapterOver(policy: string, folder: string): ServedModels {
   const config = readDecoderConfig(file.config, policy);
   const pairs = new Map<string, LoraPair>();
   for (const layer of locateDecoderWeights(config, file.weights, policy).layers) {
-    for (const { weights, partOutputs, inputs } of [layer.queryKeyValue, layer.output, layer.up, layer.down]) {
+    for (const { weights, partOutputs, inputs } of linearsOf(layer)) {
       weights.forEach((name, part) => {
         const outputs = partOutputs[part] as number;
         const [a, b] = [randomNormal(1, rank * inputs, 0, 0.02), randomNormal(2, outputs * rank, 0, 0.02)];
