@@ -3,11 +3,11 @@
 import { EventQueue } from "../engine/event-queue.ts";
 import type { GenerateEvent, GenerateRequest, Generating } from "../engine/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { askForRewards, type AskedRewards } from "./asking-rewards.ts";
 import type { Candidate } from "./candidate.ts";
 import { choose } from "./choose.ts";
 import { Contest, type ScoreSource } from "./contest.ts";
 import type { BestOfEvent } from "./events.ts";
+import { Judging, type Judged } from "./judging.ts";
 import type { BestOfOptions, Strategy } from "./options.ts";
 import type { Standing } from "./ranking.ts";
 import { reportOf, type BestOfReport, type BestOfTimings } from "./report.ts";
@@ -18,8 +18,7 @@ import { progressOf, tellChosen, tellRest } from "./telling.ts";
 type Message =
   | { type: "event"; event: GenerateEvent }
   | { type: "failed"; error: unknown }
-  | { type: "rewards"; texts: readonly string[]; asked: AskedRewards }
-  | { type: "unrewarded"; error: unknown }
+  | Judged
   /** All events of one step have been heard. */
   | { type: "heard" }
   | { type: "tick" | "cut" | "deadline" };
@@ -56,6 +55,7 @@ class Run {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #deadline = new AbortController();
   readonly #sampling: Generating;
+  readonly #judging: Judging | undefined;
   #strategy: Strategy;
   #contest: Contest | undefined;
   #start: Extract<GenerateEvent, { type: "start" }> | undefined;
@@ -63,11 +63,9 @@ class Run {
   #end: Extract<GenerateEvent, { type: "end" }> | undefined;
   /** Tokens of the candidates that have told of their end, where candidates are streamed. */
   readonly #finished = new Map<number, number>();
-  #isAsking = false;
   #isHearing = false;
   #tickWaits = false;
   #shown = "";
-  #rewardMs = 0;
   #rewardError: unknown;
   #fallback: BestOfReport["fallback"];
   #deadlineHit = false;
@@ -80,6 +78,8 @@ class Run {
     const sumLogprobs = options.strategy === "logprob" || options.rewardFallback === "logprob";
     this.#request = { ...request, sumLogprobs, failAlone: true };
     this.#sampling = resources.generate(this.#request, this.#cancellation.signal);
+    const { reward } = resources;
+    this.#judging = reward && new Judging(reward, this.#cancellation.signal, (judged) => this.#inbox.push(judged));
   }
 
   async *events(): AsyncGenerator<BestOfEvent, void, undefined> {
@@ -148,14 +148,16 @@ class Run {
         break;
       case "rewards": {
         const { rewards, error } = message.asked;
-        message.texts.forEach((text, at) => this.#contest?.scored(text, rewards[at]));
+        message.texts.forEach((text, at) => this.#contest?.scored(message.of, text, rewards[at]));
         this.#rewardError ??= error;
-        this.#isAsking = false;
+        this.#judging?.heard();
         break;
       }
       case "unrewarded":
-        this.#isAsking = false;
-        this.#fallBack(message.error);
+        this.#judging?.heard();
+        // Without a judge of beginnings the answers are as good; they only cost more.
+        if (message.of === "beginnings" && !this.#signal.aborted) this.#contest?.keepAll();
+        else this.#fallBack(message.error);
         break;
       case "heard":
         this.#isHearing = false;
@@ -180,7 +182,8 @@ class Run {
       this.#startMs = performance.now();
       const { seed, n } = this.#request;
       const stages = this.#resources.stagesOf(event.promptTokens);
-      this.#contest = new Contest({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#scoredBy() });
+      const judgesBeginningsApart = this.#resources.reward?.beginnings !== undefined;
+      this.#contest = new Contest({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#scoredBy(), judgesBeginningsApart });
       if (this.#options.stream === "progress") yield* this.#progress();
     } else if (event.type === "delta") {
       const { text, tokenIds, logprobs, logprobSum } = event;
@@ -206,25 +209,7 @@ class Run {
     contest.decide();
     const dropped = contest.takeDropped();
     if (dropped.length > 0) this.#sampling.drop(dropped);
-    const { reward } = this.#resources;
-    // One batch at a time: what needs scores meanwhile makes the next one.
-    if (this.#isAsking || reward === undefined) return;
-    const texts = contest.takeUnscored();
-    if (texts.length > 0) this.#ask(texts, reward);
-  }
-
-  #ask(texts: readonly string[], reward: NonNullable<BestOfResources["reward"]>): void {
-    this.#isAsking = true;
-    const askedMs = performance.now();
-    askForRewards(texts, reward.answers, this.#cancellation.signal)
-      .then(
-        (asked) => {
-          reward.pace.note(performance.now() - askedMs, texts.length);
-          this.#inbox.push({ type: "rewards", texts, asked });
-        },
-        (error: unknown) => this.#inbox.push({ type: "unrewarded", error }),
-      )
-      .finally(() => (this.#rewardMs += performance.now() - askedMs));
+    if (this.#judging !== undefined && !this.#judging.isWaiting) this.#judging.ask(contest.takeUnscored());
   }
 
   #scoredBy(): ScoreSource {
@@ -321,7 +306,7 @@ class Run {
   #timings(): BestOfTimings {
     const nowMs = performance.now();
     const seen = { queueMs: (this.#startMs ?? nowMs) - this.#startedMs, prefillMs: 0, decodeMs: nowMs - (this.#startMs ?? nowMs) };
-    return { ...(this.#end?.timings ?? seen), rewardMs: this.#rewardMs };
+    return { ...(this.#end?.timings ?? seen), rewardMs: this.#judging?.waitedMs ?? 0 };
   }
 
   *#progress(): Generator<BestOfEvent, void, undefined> {

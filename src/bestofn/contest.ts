@@ -1,7 +1,7 @@
 /**
  * @file The N candidates of one request from first token to last score: which texts need scores, which candidates are dropped, and when all is known.
  *
- * It is told what happens and says what follows; nothing is done here. What it decides (but for a deadline) is a function of the candidates' tokens and
+ * Whole answers and beginnings are judged apart: they may have different judges. It is told what happens and says what follows; nothing is done here. What it decides (but for a deadline) is a function of the candidates' tokens and
  * scores alone, never of when a score arrived: decisions are taken in the order of the lengths at which they are due, and what a candidate did
  * while a decision was pending does not count. So the same request and seed has the same winner at any load.
  */
@@ -16,21 +16,46 @@ import { isEnough, type StoppingRules } from "./stopping.ts";
 /** reward: a reward model's; logprob: the mean log-probability of the tokens; none: candidates are not scored one by one. */
 export type ScoreSource = "reward" | "logprob" | "none";
 
+/** Texts whose rewards are needed. */
+export interface UnscoredTexts {
+  wholes: string[];
+  beginnings: string[];
+}
+
 export interface ContestRules extends StoppingRules {
   /** N. */
   candidates: number;
   seed: number;
   stages: readonly TokenStage[];
   scoredBy: ScoreSource;
+  /** Whether beginnings have another judge than whole answers; a text is scored once by each. */
+  judgesBeginningsApart: boolean;
+}
+
+/** What one judge has said. */
+class Verdicts {
+  /** By text: equal texts are scored once. Undefined for a text that has no finite reward. */
+  readonly rewards = new Map<string, number | undefined>();
+  readonly #asked = new Set<string>();
+
+  /** Of the texts, those that were not asked for before, each once. */
+  take(texts: Iterable<string>): string[] {
+    const taken = [...new Set(texts)].filter((text) => !this.#asked.has(text));
+    for (const text of taken) this.#asked.add(text);
+    return taken;
+  }
+
+  said(text: string, reward: number | undefined): void {
+    this.rewards.set(text, reward !== undefined && Number.isFinite(reward) ? reward : undefined);
+  }
 }
 
 export class Contest {
   readonly candidates: readonly Candidate[];
   readonly #rules: ContestRules;
   #scoredBy: ScoreSource;
-  /** By text: equal texts are scored once. Undefined for a text that has no finite reward. */
-  readonly #rewards = new Map<string, number | undefined>();
-  readonly #asked = new Set<string>();
+  readonly #ofWholes = new Verdicts();
+  readonly #ofBeginnings: Verdicts;
   readonly #toDrop: number[] = [];
   /** The next stage that is not decided. */
   #stage = 0;
@@ -43,6 +68,7 @@ export class Contest {
   constructor(rules: ContestRules) {
     this.#rules = rules;
     this.#scoredBy = rules.scoredBy;
+    this.#ofBeginnings = rules.judgesBeginningsApart ? new Verdicts() : this.#ofWholes;
     this.candidates = Array.from({ length: rules.candidates }, (_, index) => new Candidate(index, candidateSeed(rules.seed, index)));
   }
 
@@ -52,7 +78,7 @@ export class Contest {
 
   /** Whether all candidates that may be chosen have ended and have the scores that they will have. */
   get isSettled(): boolean {
-    return !this.isSampling && (this.#decided || this.#nextDecision() === undefined) && this.#missing().length === 0;
+    return !this.isSampling && (this.#decided || this.#nextDecision() === undefined) && this.#isAllKnown();
   }
 
   /** A candidate went on. */
@@ -71,14 +97,19 @@ export class Contest {
   }
 
   /** @param reward undefined or not finite: the text has none */
-  scored(text: string, reward: number | undefined): void {
-    this.#rewards.set(text, reward !== undefined && Number.isFinite(reward) ? reward : undefined);
+  scored(what: keyof UnscoredTexts, text: string, reward: number | undefined): void {
+    (what === "wholes" ? this.#ofWholes : this.#ofBeginnings).said(text, reward);
   }
 
   /** Time is up: what runs ends where it is and competes as it is, and nothing else is dropped. */
   cut(): void {
     this.#decided = true;
     for (const candidate of this.candidates) if (candidate.isRunning) this.#drop(candidate, "deadline");
+  }
+
+  /** Beginnings can no longer be judged: none is dropped for what it was. */
+  keepAll(): void {
+    this.#stage = this.#rules.stages.length;
   }
 
   /** What has no score yet gets none. */
@@ -103,12 +134,12 @@ export class Contest {
       // Any that runs at this length may still end at it.
       if (this.candidates.some((candidate) => candidate.isRunning && candidate.tokens <= tokens)) return;
       if (stage === undefined) {
-        if (group.some((candidate) => !this.#isKnown(candidate.whole.text))) return;
+        if (group.some((candidate) => !this.#isKnown(candidate.whole.text, this.#ofWholes))) return;
         for (const candidate of group) this.#seen.add(candidate);
         if (this.#isEnough()) this.#stop();
       } else {
         const running = this.#runningAt(tokens);
-        if (running.some((candidate) => !this.#isKnown(candidate.excerpts.get(tokens)!.text))) return;
+        if (running.some((candidate) => !this.#isKnown(candidate.excerpts.get(tokens)!.text, this.#ofBeginnings))) return;
         this.#prune(stage, running);
         this.#stage++;
       }
@@ -116,10 +147,9 @@ export class Contest {
   }
 
   /** Texts whose scores are needed now and were not asked for before, each once. */
-  takeUnscored(): string[] {
-    const texts = this.#missing().filter((text) => !this.#asked.has(text));
-    for (const text of texts) this.#asked.add(text);
-    return texts;
+  takeUnscored(): UnscoredTexts {
+    const missing = this.#missing();
+    return { wholes: this.#ofWholes.take(missing.wholes), beginnings: this.#ofBeginnings.take(missing.beginnings) };
   }
 
   /** Candidates that are to be dropped and were not told of before. */
@@ -129,17 +159,17 @@ export class Contest {
 
   /** Of a candidate as it is; undefined where there is none, or none yet. Blank answers have none. */
   scoreOf(candidate: Candidate): number | undefined {
-    return this.#scoreOfExcerpt(candidate.whole);
+    return this.#scoreOfExcerpt(candidate.whole, this.#ofWholes);
   }
 
-  #scoreOfExcerpt({ text, meanLogprob }: Excerpt): number | undefined {
+  #scoreOfExcerpt({ text, meanLogprob }: Excerpt, { rewards }: Verdicts): number | undefined {
     if (isBlank(text)) return undefined;
     if (this.#scoredBy === "logprob") return meanLogprob;
-    return this.#scoredBy === "reward" ? this.#rewards.get(text) : undefined;
+    return this.#scoredBy === "reward" ? rewards.get(text) : undefined;
   }
 
-  #isKnown(text: string): boolean {
-    return this.#scoredBy !== "reward" || isBlank(text) || this.#rewards.has(text);
+  #isKnown(text: string, { rewards }: Verdicts): boolean {
+    return this.#scoredBy !== "reward" || isBlank(text) || rewards.has(text);
   }
 
   /** The decision at the smallest length that is not taken yet: the candidates that ended at it, or else a stage. */
@@ -174,11 +204,16 @@ export class Contest {
     }
   }
 
+  /** Where no beginning has a score there is nothing to choose by, and nobody is dropped. */
   #prune({ tokens, keep }: TokenStage, running: readonly Candidate[]): void {
     const finished = this.candidates.filter((candidate) => hasFinished(candidate) && candidate.tokens <= tokens).length;
     const kept = keptOfRunning(keep, running.length, finished, this.#rules.returned);
-    const order = rankByScore(running.map(({ index, excerpts }) => ({ index, score: this.#scoreOfExcerpt(excerpts.get(tokens)!) })));
-    for (const { index } of order.slice(kept)) this.#drop(this.candidates[index]!, "pruned");
+    const scored = running.map(({ index, excerpts }) => ({
+      index,
+      score: this.#scoreOfExcerpt(excerpts.get(tokens)!, this.#ofBeginnings),
+    }));
+    if (scored.every(({ score }) => score === undefined)) return;
+    for (const { index } of rankByScore(scored).slice(kept)) this.#drop(this.candidates[index]!, "pruned");
   }
 
   #drop(candidate: Candidate, end: "pruned" | "early_stop" | "deadline"): void {
@@ -186,18 +221,24 @@ export class Contest {
     candidate.end = end;
   }
 
+  #isAllKnown(): boolean {
+    const { wholes, beginnings } = this.#missing();
+    return wholes.length + beginnings.length === 0;
+  }
+
   /** Texts without the scores that are needed now. A candidate that a stage may yet drop is not scored as a whole before. */
-  #missing(): string[] {
-    if (this.#scoredBy !== "reward" || this.#scoringClosed) return [];
+  #missing(): UnscoredTexts {
+    const [wholes, beginnings]: [string[], string[]] = [[], []];
+    if (this.#scoredBy !== "reward" || this.#scoringClosed) return { wholes, beginnings };
     const stage = this.#decided ? undefined : this.#rules.stages[this.#stage];
-    const texts = new Set<string>();
     for (const candidate of this.candidates) {
       const excerpt = stage && candidate.isEligible ? candidate.excerpts.get(stage.tokens) : undefined;
-      if (excerpt !== undefined) texts.add(excerpt.text);
+      if (excerpt !== undefined && !this.#isKnown(excerpt.text, this.#ofBeginnings)) beginnings.push(excerpt.text);
+      const { text } = candidate.whole;
       const isThrough = stage === undefined || candidate.tokens <= stage.tokens;
-      if (!candidate.isRunning && candidate.isEligible && isThrough) texts.add(candidate.whole.text);
+      if (!candidate.isRunning && candidate.isEligible && isThrough && !this.#isKnown(text, this.#ofWholes)) wholes.push(text);
     }
-    return [...texts].filter((text) => !this.#isKnown(text));
+    return { wholes, beginnings };
   }
 }
 

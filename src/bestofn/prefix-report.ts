@@ -3,14 +3,12 @@
 import type { PrefixMeasurement } from "../engine/reward-description.ts";
 import { sampledShare } from "./automatic-schedule.ts";
 import { AutomaticSchedules } from "./automatic-schedules.ts";
-import { replay, type RecordedAnswer } from "./replay.ts";
+import { replay, type RecordedAnswer, type RecordedRewards } from "./replay.ts";
 import type { TokenStage } from "./schedule.ts";
 
 /** The candidates of one prompt. */
-export interface RecordedGroup {
+export interface RecordedGroup extends RecordedRewards {
   answers: readonly RecordedAnswer[];
-  /** Rewards of all texts that a contest over them may ask for. */
-  rewards: ReadonlyMap<string, number | undefined>;
   /** What a judge that knows says of each whole answer; undefined where there is none. */
   truth: readonly number[] | undefined;
 }
@@ -36,17 +34,17 @@ export function prunedRow(groups: readonly RecordedGroup[], candidates: number, 
   const gain = { reward: [0, 0], truth: [0, 0] };
   const tokens = [0, 0];
   let hasTruth = true;
-  for (const { answers, rewards, truth } of groups) {
+  for (const recorded of groups) {
+    const { answers, rewards, truth } = recorded;
     const group = answers.slice(0, candidates);
-    const rewardOf = (text: string): number | undefined => rewards.get(text);
-    const finals = group.map(({ pieces }) => rewardOf(pieces.join("")));
+    const finals = group.map(({ pieces }) => rewards.get(pieces.join("")));
     const known = finals.filter((reward) => reward !== undefined);
     if (known.length === 0) continue;
     const meanReward = known.reduce((sum, reward) => sum + reward, 0) / known.length;
     hasTruth &&= truth !== undefined;
     const meanTruth = truth === undefined ? 0 : truth.slice(0, candidates).reduce((sum, value) => sum + value, 0) / group.length;
     for (const [at, plan] of [[], stages].entries()) {
-      const played = replay(group, plan, rewardOf);
+      const played = replay(group, plan, recorded);
       tokens[at]! += played.tokens;
       if (played.winner === undefined) continue;
       gain.reward[at]! += finals[played.winner]! - meanReward;
@@ -65,7 +63,7 @@ export function prunedRow(groups: readonly RecordedGroup[], candidates: number, 
 /** Lines of Markdown. */
 export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedRow[]): string[] {
   return [
-    `How well the reward of an answer's beginning tells that of the whole, among answers to one prompt (Pearson's correlation, over answers that go on): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
+    `How well ${measured.valueModel === undefined ? "the reward" : `the value by ${measured.valueModel}`} of an answer's beginning tells the reward of the whole, among answers to one prompt (Pearson's correlation, over answers that go on): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
     "",
     ...correlationTable(measured),
     "",

@@ -1,6 +1,6 @@
 /** @file Best-of-N over answers that were recorded whole: what a schedule would have made of them, and at what price. */
 
-import { Contest } from "./contest.ts";
+import { Contest, type UnscoredTexts } from "./contest.ts";
 import { rankByScore } from "./ranking.ts";
 import type { TokenStage } from "./schedule.ts";
 
@@ -17,12 +17,15 @@ export interface Replayed {
   tokens: number;
 }
 
-/** Plays all candidates a token at a time through the contest that serves requests. @param rewardOf of any text that the contest asks for */
-export function replay(
-  answers: readonly RecordedAnswer[],
-  stages: readonly TokenStage[],
-  rewardOf: (text: string) => number | undefined,
-): Replayed {
+/** Recorded rewards of all texts that a contest may ask for. */
+export interface RecordedRewards {
+  rewards: ReadonlyMap<string, number | undefined>;
+  /** Of beginnings, where another model judged those. */
+  values?: ReadonlyMap<string, number | undefined> | undefined;
+}
+
+/** Plays all candidates a token at a time through the contest that serves requests. */
+export function replay(answers: readonly RecordedAnswer[], stages: readonly TokenStage[], { rewards, values }: RecordedRewards): Replayed {
   const contest = new Contest({
     candidates: answers.length,
     seed: 0,
@@ -31,6 +34,7 @@ export function replay(
     returned: 1,
     targetReward: undefined,
     sampleCost: undefined,
+    judgesBeginningsApart: values !== undefined,
   });
   const longest = Math.max(0, ...answers.map(({ pieces }) => pieces.length));
   // An answer without tokens ends before the first.
@@ -40,8 +44,9 @@ export function replay(
       if (token < pieces.length) contest.grew(index, { text: pieces[token]!, tokenIds: [0], logprobs: undefined }, undefined);
       if (token + 1 >= pieces.length) contest.ended(index, "stop");
     }
-    for (let texts = decided(contest); texts.length > 0; texts = decided(contest)) {
-      for (const text of texts) contest.scored(text, rewardOf(text));
+    for (let texts = decided(contest); texts.wholes.length + texts.beginnings.length > 0; texts = decided(contest)) {
+      for (const text of texts.wholes) contest.scored("wholes", text, rewards.get(text));
+      for (const text of texts.beginnings) contest.scored("beginnings", text, (values ?? rewards).get(text));
     }
   }
   const standings = rankByScore(
@@ -57,7 +62,7 @@ export function replay(
 }
 
 /** Takes the decisions that are due. @returns the texts whose scores are needed next */
-function decided(contest: Contest): string[] {
+function decided(contest: Contest): UnscoredTexts {
   contest.decide();
   contest.takeDropped();
   return contest.takeUnscored();

@@ -8,6 +8,7 @@ import { perfectReport, prefixReport, prunedRows, type RecordedGroup } from "../
 import type { RecordedAnswer } from "../bestofn/replay.ts";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine, Prompt } from "../engine/request.ts";
+import type { PrefixMeasurement } from "../engine/reward-description.ts";
 import { startEngine } from "../engine/start-engine.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { writeWholeFile } from "../formats/written-file.ts";
@@ -33,6 +34,7 @@ Usage: npm run evaluate -- prefixes --model NAME|DIR --reward-model NAME|DIR --p
 
   --model NAME|DIR         policy that writes the answers
   --reward-model NAME|DIR  reward model that is measured
+  --value-model NAME|DIR   value model that judges the beginnings in its place (train:reward --form value)
   --prompts FILE           JSON Lines of {"prompt": [messages]}; gold is asked too where all are questions of the teddy world
   --limit N                prompts that are taken from the file's beginning (default 200)
   --samples N              answers of each prompt (default 16)
@@ -52,6 +54,7 @@ const textsOfRequest = 64;
 interface PrefixOptions {
   model: string;
   rewardModel: string;
+  valueModel: string | undefined;
   prompts: string;
   limit: number;
   samples: number;
@@ -68,7 +71,8 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
   const options = readOptions(args);
   if (options === undefined) return console.log(help);
   const prompts = readPrompts(options.prompts, options.limit).rows.map(({ prompt }) => conversationOf(prompt));
-  const served = await resolveModels([options.model, options.rewardModel], console.error);
+  const named = [options.model, options.rewardModel, ...(options.valueModel === undefined ? [] : [options.valueModel])];
+  const served = await resolveModels(named, console.error);
   const rewardModelId = servedId(options.rewardModel);
   const folder = allServed(served).find(({ id }) => id === rewardModelId)!.path;
   const config = existsSync(join(folder, rewardConfigFile)) ? readRewardConfig(folder) : undefined;
@@ -93,7 +97,10 @@ export async function runEvaluatePrefixes(args: readonly string[]): Promise<void
   }
   const reference = `${prompts.length} prompts, ${options.samples} answers of ${servedId(options.model)} to each at temperature ${options.temperature}`;
   const answers = groups.map((group) => measuredAnswers(group, options.lengths));
-  const measured = measurePrefixes(answers, options.lengths, reference);
+  const measured: PrefixMeasurement = {
+    ...measurePrefixes(answers, options.lengths, reference),
+    ...(options.valueModel === undefined ? {} : { valueModel: servedId(options.valueModel) }),
+  };
   const sizes = [4, 8, 16, 32].filter((size) => size <= options.samples);
   const report = [
     ...prefixReport(measured, prunedRows(groups, measured, sizes)),
@@ -122,10 +129,13 @@ interface SampledGroup extends RecordedGroup {
 
 /** Samples the candidates of all prompts and scores them, their beginnings and what else was made of those. */
 async function record(engine: Engine, prompts: readonly (readonly Message[])[], options: PrefixOptions): Promise<SampledGroup[]> {
-  const reward = servedRewardModel(
-    engine,
-    engine.models.find(({ id }) => id === servedId(options.rewardModel))!,
-  );
+  const modelOf = (name: string): RewardModel =>
+    servedRewardModel(
+      engine,
+      engine.models.find(({ id }) => id === servedId(name))!,
+    );
+  const reward = modelOf(options.rewardModel);
+  const value = options.valueModel === undefined ? undefined : modelOf(options.valueModel);
   const isTeddy = prompts.every((prompt) => readQuestion(prompt) !== undefined);
   const progress = createProgress(process.stderr, console.error, promptScale);
   const groups: SampledGroup[] = [];
@@ -135,9 +145,11 @@ async function record(engine: Engine, prompts: readonly (readonly Message[])[], 
       const prompt = prompts[index]!;
       const answers = await sample(engine, prompt, index, options);
       if (options.continuations > 0) await continueBeginnings(engine, prompt, index, answers, options);
-      const rewards = await rewardsOf(reward, prompt, textsOf(answers, options.lengths));
+      const [wholes, beginnings] = [wholeTexts(answers), beginningTexts(answers, options.lengths)];
+      const rewards = await rewardsOf(reward, prompt, value === undefined ? distinct([...wholes, ...beginnings]) : wholes);
+      const values = value && (await rewardsOf(value, prompt, beginnings));
       const truth = isTeddy ? answers.map(({ pieces }) => judge(prompt, pieces.join("")).score) : undefined;
-      groups[index] = { answers, rewards, truth };
+      groups[index] = { answers, rewards, values, truth };
       progress.update(reward.name, ++done, prompts.length);
     }
   };
@@ -191,15 +203,18 @@ async function continueBeginnings(
     answer.continued = await Promise.all(options.lengths.map((length) => continueFrom(answer, at, length)));
 }
 
-/** Whole answers, their beginnings of those lengths and what else was made of those, each once. */
-function textsOf(answers: readonly SampledAnswer[], lengths: readonly number[]): string[] {
-  const texts = answers.flatMap(({ pieces, continued }) => [
-    pieces.join(""),
-    ...continued.flat(),
-    ...lengths.filter((length) => length < pieces.length).map((length) => pieces.slice(0, length).join("")),
-  ]);
-  return [...new Set(texts)].filter((text) => text.trim() !== "");
-}
+/** Whole answers, and what else was made of their beginnings. */
+const wholeTexts = (answers: readonly SampledAnswer[]): string[] =>
+  distinct(answers.flatMap(({ pieces, continued }) => [pieces.join(""), ...continued.flat()]));
+
+/** Beginnings of those lengths. */
+const beginningTexts = (answers: readonly SampledAnswer[], lengths: readonly number[]): string[] =>
+  distinct(
+    answers.flatMap(({ pieces }) => lengths.filter((length) => length < pieces.length).map((length) => pieces.slice(0, length).join(""))),
+  );
+
+/** Each once, without blank ones. */
+const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].filter((text) => text.trim() !== "");
 
 async function rewardsOf(model: RewardModel, prompt: readonly Message[], texts: readonly string[]): Promise<Map<string, number>> {
   const rewards = new Map<string, number>();
@@ -212,11 +227,11 @@ async function rewardsOf(model: RewardModel, prompt: readonly Message[], texts: 
   return rewards;
 }
 
-function measuredAnswers({ answers, rewards }: SampledGroup, lengths: readonly number[]): MeasuredAnswer[] {
+function measuredAnswers({ answers, rewards, values = rewards }: SampledGroup, lengths: readonly number[]): MeasuredAnswer[] {
   return answers.map(({ pieces, continued }) => ({
     tokens: pieces.length,
     reward: rewards.get(pieces.join("")),
-    prefixRewards: lengths.map((length) => (length < pieces.length ? rewards.get(pieces.slice(0, length).join("")) : undefined)),
+    prefixRewards: lengths.map((length) => (length < pieces.length ? values.get(pieces.slice(0, length).join("")) : undefined)),
     continuedRewards: continued.map((texts) => {
       const known = texts.map((text) => rewards.get(text)).filter((reward) => reward !== undefined);
       return known.length === 0 ? undefined : known.reduce((sum, reward) => sum + reward, 0) / known.length;
@@ -239,6 +254,7 @@ function readOptions(args: readonly string[]): PrefixOptions | undefined {
   return {
     model: required("model"),
     rewardModel: required("reward-model"),
+    valueModel: values["value-model"],
     prompts: required("prompts"),
     limit: numberOf("limit", values.limit, { least: 1, whole: true }),
     samples: numberOf("samples", values.samples, { least: 2, most: defaultConfig().maxSequences, whole: true }),
@@ -255,6 +271,7 @@ const flags = {
   help: { type: "boolean", short: "h" },
   model: { type: "string" },
   "reward-model": { type: "string" },
+  "value-model": { type: "string" },
   prompts: { type: "string" },
   limit: { type: "string", default: "200" },
   samples: { type: "string", default: "16" },

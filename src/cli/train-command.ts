@@ -13,6 +13,7 @@ import { trainLanguageModel } from "../train/language-model.ts";
 import { trainPolicy } from "../train/policy-model.ts";
 import { trainRewardModel } from "../train/reward-model.ts";
 import type { RunOutcome, TrainingEvent } from "../train/training-run.ts";
+import { trainValueModel } from "../train/value-model.ts";
 import { isAdapter } from "./adapter-base.ts";
 import { quotedWord } from "./command-arguments.ts";
 import { checkRounds, trainInRounds } from "./dpo-rounds.ts";
@@ -59,8 +60,10 @@ const sft: TrainCommand<typeof SftSchema> = {
 const reward: TrainCommand<typeof RewardSchema> = {
   name: "train:reward",
   schema: RewardSchema,
-  about: ["Train a reward model on preferences: pairs or ranked lists of answers, in one dimension or several."],
-  train: trainRewardModel,
+  about: [
+    "Train a reward model on preferences: pairs or ranked lists of answers, in one dimension or several; or a value model on scored answers.",
+  ],
+  train: async (training) => (training.options.form === "value" ? trainValueModel(training) : trainRewardModel(training)),
 };
 
 const dpo: TrainCommand<typeof DpoSchema> = {

@@ -8,11 +8,11 @@ const annotate = annotations<"Model and data" | "Reward model">();
 
 const rewardModel = {
   form: oneOf(
-    ["auto", "decoder", "encoder", "policy-head"] as const,
+    ["auto", "decoder", "encoder", "policy-head", "value"] as const,
     annotate({
       group: "Reward model",
       description:
-        "decoder: a language model with a score in place of its head; encoder: BERT with a classifier; policy-head: a score over a policy's hidden states, which stay",
+        "decoder: a language model with a score in place of its head; encoder: BERT with a classifier; policy-head: a score over a policy's hidden states, which stay; value: a decoder that learns from scored answers to tell from every beginning what the whole will be worth",
       default: "auto",
       defaultText: "by the model's architecture, decoder or encoder",
     }),
@@ -74,7 +74,8 @@ const {
   ...shared
 } = trainingProperties({
   modelDescription: "Model to begin with: a name of the catalog, a GGUF file or a Hugging Face folder",
-  datasetDescription: 'JSON Lines of {"prompt", "chosen", "rejected"} or {"prompt", "completions", "ranks"}. May be repeated',
+  datasetDescription:
+    'JSON Lines of {"prompt", "chosen", "rejected"} or {"prompt", "completions", "ranks"}; of --form value {"prompt", "completion", "score"}. May be repeated',
   epochs: 1,
   learningRate: 1e-4,
   schedule: "linear",

@@ -46,7 +46,9 @@ export class DecoderScorer implements Scorer {
     // What could not fit if every token were the longest one is refused before it is tokenised.
     if (!truncate && characters > most * tokenizer.maxTokenBytes) throw tooLong(param, `${characters} characters`, most);
     const { ids, promptTokens, fedTokens } = encodeFinished(tokenizer, template, messages, (id) => eosTokenIds.has(id));
-    const length = score.reward.form === "policy-head" ? fedTokens : ids.length;
+    // A policy is not fed with what ends its answer, and a beginning has no end.
+    const readsEnd = score.reward.form === "decoder";
+    const length = readsEnd ? ids.length : fedTokens;
     if (length > most && !truncate) throw tooLong(param, `${length} tokens`, most);
     // The end of the answer is where the reward is read: what is cut is the beginning.
     const cutTokens = Math.max(0, length - most);

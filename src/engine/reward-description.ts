@@ -4,9 +4,10 @@
  * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
  * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
  * over the hidden states of the policy that writes the answers. implicit: beta times the log-probability that a policy gives an answer above that of its
- * reference; no weights of its own.
+ * reference; no weights of its own. value: as a decoder, but it reads answers without the end of their turn and says at any token of one what the whole is
+ * expected to be worth to another reward model.
  */
-export const rewardForms = ["decoder", "encoder", "policy-head", "implicit"] as const;
+export const rewardForms = ["decoder", "encoder", "policy-head", "implicit", "value"] as const;
 export type RewardForm = (typeof rewardForms)[number];
 
 /** Where the rewards of a reference set lie: its mean becomes 0 and its deviation 1. */
@@ -47,7 +48,7 @@ export interface RewardDescription {
   lengthPenalty?: LengthPenalty | undefined;
   /** Most tokens that the model reads. */
   maxLength: number;
-  /** What its rewards of beginnings are worth, where that was measured. */
+  /** What the rewards of beginnings are worth, its own or a value model's, where that was measured. */
   prefixes?: PrefixMeasurement | undefined;
 }
 
@@ -55,6 +56,8 @@ export interface RewardDescription {
 export interface PrefixMeasurement {
   /** Whose answers they were, and how many, as a sentence. */
   reference: string;
+  /** Id of the value model that judged the beginnings; undefined where the reward model did. */
+  valueModel?: string | undefined;
   /** Of whole answers. */
   meanTokens: number;
   /** By ascending length of the beginning. */

@@ -51,7 +51,13 @@ const PolicyReferenceFile = Type.Object(
 /** The file, with the keys that it has on disk. */
 const RewardFile = Type.Object(
   {
-    form: Type.Union([Type.Literal("decoder"), Type.Literal("encoder"), Type.Literal("policy-head"), Type.Literal("implicit")]),
+    form: Type.Union([
+      Type.Literal("decoder"),
+      Type.Literal("encoder"),
+      Type.Literal("policy-head"),
+      Type.Literal("implicit"),
+      Type.Literal("value"),
+    ]),
     // Names become keys of the wire's answers and of id2label.
     dimensions: Type.Array(Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$" }), { minItems: 1, maxItems: mostDimensions }),
     weights: Numbers,
@@ -78,6 +84,7 @@ const RewardFile = Type.Object(
       Type.Object(
         {
           reference: Type.String({ maxLength: 1000 }),
+          value_model: Type.Optional(Type.String({ minLength: 1, maxLength: 1000 })),
           mean_tokens: Type.Number({ exclusiveMinimum: 0, maximum: 2 ** 20 }),
           correlations: Type.Array(
             Type.Object(
@@ -213,12 +220,19 @@ function toPenalty({ perHundred, reference }: LengthPenalty): NonNullable<Reward
   return { per_100_characters: perHundred, reference };
 }
 
-function fromPrefixes({ reference, mean_tokens: meanTokens, correlations }: NonNullable<RewardFile["prefixes"]>): PrefixMeasurement {
-  return { reference, meanTokens, correlations };
+type PrefixesFile = NonNullable<RewardFile["prefixes"]>;
+
+function fromPrefixes({ reference, value_model: valueModel, mean_tokens: meanTokens, correlations }: PrefixesFile): PrefixMeasurement {
+  return { reference, ...(valueModel === undefined ? {} : { valueModel }), meanTokens, correlations };
 }
 
-function toPrefixes({ reference, meanTokens, correlations }: PrefixMeasurement): NonNullable<RewardFile["prefixes"]> {
-  return { reference, mean_tokens: meanTokens, correlations: correlations.map(({ tokens, correlation }) => ({ tokens, correlation })) };
+function toPrefixes({ reference, valueModel, meanTokens, correlations }: PrefixMeasurement): PrefixesFile {
+  return {
+    reference,
+    ...(valueModel === undefined ? {} : { value_model: valueModel }),
+    mean_tokens: meanTokens,
+    correlations: correlations.map(({ tokens, correlation }) => ({ tokens, correlation })),
+  };
 }
 
 function toFile({

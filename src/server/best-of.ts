@@ -1,5 +1,6 @@
 /** @file Best-of-N for the routes: which reward model and strategy a request gets, and what its candidates are sampled, scored and compared with. */
 
+import type { RewardAnswers } from "../bestofn/asking-rewards.ts";
 import { AutomaticSchedules } from "../bestofn/automatic-schedules.ts";
 import { bestOfN } from "../bestofn/best-of-n.ts";
 import type { BestOfEvent } from "../bestofn/events.ts";
@@ -91,7 +92,7 @@ export class BestOfServing {
 
   /** The reward model over the policy's own states, else the one that the policy names, else the server's default, else the only one. */
   #usualRewardModel(engine: Engine, policy: ModelInfo): string | undefined {
-    const served = engine.models.filter(({ kind }) => kind === "reward");
+    const served = engine.models.filter(({ kind, reward }) => kind === "reward" && reward?.form !== "value");
     const own =
       served.find(({ base, reward }) => base === policy.id && reward?.form === "policy-head") ??
       served.find(({ id }) => id === policy.rewardModel);
@@ -102,7 +103,13 @@ export class BestOfServing {
   #resources(engine: Engine, model: ModelInfo, options: BestOfOptions, request: GenerateRequest): BestOfResources {
     const conversation = conversationOf(request, options);
     const read = readingAlong(engine, model, options, request);
-    const reward = options.rewardModel === undefined ? undefined : this.#reward(engine, options.rewardModel, conversation, read.rewards);
+    const reward =
+      options.rewardModel === undefined
+        ? undefined
+        : {
+            ...this.#reward(engine, options.rewardModel, conversation, read.rewards),
+            beginnings: valuesOf(engine, options.rewardModel, conversation),
+          };
     return {
       generate: (candidates, signal) => this.#observed(read.generate(candidates, signal), model.id),
       reward,
@@ -121,17 +128,15 @@ export class BestOfServing {
     conversation: readonly ChatMessage[],
     known: ReadonlyMap<string, number>,
   ): NonNullable<BestOfResources["reward"]> {
-    const rewardModel = findRewardModel(engine, id);
+    const score = scoringOf(engine, id, conversation);
     let pace = this.#paces.get(id);
     if (pace === undefined) this.#paces.set(id, (pace = new ScoringPace()));
     return {
       pace,
       answers: async (answers, signal) => {
         const unknown = answers.filter((answer) => !known.has(answer));
-        const inputs = unknown.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
-        // The end of a long answer counts more than the beginning of its prompt.
-        const asked = inputs.length === 0 ? [] : await rewardModel.score(inputs, { truncate: true, signal });
-        const found = new Map(unknown.map((answer, at) => [answer, asked[at]!.reward]));
+        const asked = unknown.length === 0 ? [] : await score(unknown, signal);
+        const found = new Map(unknown.map((answer, at) => [answer, asked[at]]));
         return answers.map((answer) => known.get(answer) ?? found.get(answer));
       },
     };
@@ -169,7 +174,8 @@ export class BestOfServing {
   #stages(engine: Engine, { prune, rewardModel, returned }: BestOfOptions, candidates: number, maxTokens: number): readonly TokenStage[] {
     if (typeof prune !== "string") return tokenStages(prune, maxTokens);
     const measured = prune === "auto" ? engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes : undefined;
-    return measured === undefined ? [] : this.#automatic.of(measured, candidates, returned);
+    const isOfUse = measured !== undefined && (measured.valueModel === undefined || valueModelOf(engine, rewardModel) !== undefined);
+    return isOfUse ? this.#automatic.of(measured, candidates, returned) : [];
   }
 
   /** The engine's events, with the times between tokens measured. */
@@ -187,6 +193,28 @@ export class BestOfServing {
       yield event;
     }
   }
+}
+
+/** The value model that a reward model names for its beginnings, where it is served. */
+function valueModelOf(engine: Engine, rewardModel: string | undefined): string | undefined {
+  const named = engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes?.valueModel;
+  return engine.models.find(({ id, reward }) => id === named && reward?.form === "value")?.id;
+}
+
+function valuesOf(engine: Engine, rewardModel: string, conversation: readonly ChatMessage[]): RewardAnswers | undefined {
+  const id = valueModelOf(engine, rewardModel);
+  return id === undefined ? undefined : scoringOf(engine, id, conversation);
+}
+
+/** Rewards by one model of answers to one conversation. */
+function scoringOf(engine: Engine, id: string, conversation: readonly ChatMessage[]): RewardAnswers {
+  const rewardModel = findRewardModel(engine, id);
+  return async (answers, signal) => {
+    const inputs = answers.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
+    // The end of a long answer counts more than the beginning of its prompt.
+    const scores = await rewardModel.score(inputs, { truncate: true, signal });
+    return scores.map(({ reward }) => reward);
+  };
 }
 
 async function* tagged(events: AsyncIterable<GenerateEvent>): AsyncGenerator<{ prompt: number; event: GenerateEvent }, void, undefined> {

@@ -34,14 +34,23 @@ export class DecoderAnswerEncoder implements AnswerEncoder {
   }
 
   encode(answer: PromptAndAnswer, maxLength: number): EncodedAnswer & { cutTokens: number } {
-    const ids = answer.form === "text" ? this.#text(answer.prompt + answer.answer) : this.#conversation(answer);
-    const cutTokens = Math.max(0, ids.length - maxLength);
-    return { ids: Int32Array.from(cutTokens === 0 ? ids : ids.slice(cutTokens)), cutTokens };
+    const { ids } = answer.form === "text" ? { ids: this.#text(answer.prompt + answer.answer) } : this.#conversation(answer);
+    return cutAtBeginning(ids, maxLength);
   }
 
-  #conversation({ prompt, answer }: PromptAndAnswer & { form: "messages" }): number[] {
+  /** The same with the place of the answer's first token, 0 where that was cut. */
+  encodeOpened(answer: PromptAndAnswer, maxLength: number): EncodedAnswer & { cutTokens: number; answerStart: number } {
+    const { ids, promptTokens } =
+      answer.form === "text"
+        ? { ids: this.#text(answer.prompt + answer.answer), promptTokens: this.#tokenizer.encode(answer.prompt).length }
+        : this.#conversation(answer);
+    const cut = cutAtBeginning(ids, maxLength);
+    return { ...cut, answerStart: Math.max(0, promptTokens - cut.cutTokens) };
+  }
+
+  #conversation({ prompt, answer }: PromptAndAnswer & { form: "messages" }): { ids: number[]; promptTokens: number } {
     const encoded = encodeFinished(this.#tokenizer, this.#template, [...prompt, ...answer], (id) => this.#endIds.includes(id));
-    return this.#readsEnd ? encoded.ids : encoded.ids.slice(0, encoded.fedTokens);
+    return { ids: this.#readsEnd ? encoded.ids : encoded.ids.slice(0, encoded.fedTokens), promptTokens: encoded.promptTokens };
   }
 
   #text(text: string): number[] {
@@ -51,6 +60,11 @@ export class DecoderAnswerEncoder implements AnswerEncoder {
     if (this.#readsEnd) return isClosed || endId === undefined ? ids : [...ids, endId];
     return isClosed ? ids.slice(0, -1) : ids;
   }
+}
+
+function cutAtBeginning(ids: readonly number[], maxLength: number): EncodedAnswer & { cutTokens: number } {
+  const cutTokens = Math.max(0, ids.length - maxLength);
+  return { ids: Int32Array.from(cutTokens === 0 ? ids : ids.slice(cutTokens)), cutTokens };
 }
 
 /** An encoder's tokens: [CLS] what is answered [SEP] the answer [SEP], of which the longer text is cut first. */

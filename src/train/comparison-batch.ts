@@ -131,7 +131,7 @@ export interface RowSizes {
  * @throws BonsaiError `internal` for answers that do not fit.
  */
 export function tokenArrays(
-  { answers, rows }: ComparisonBatch,
+  { answers, rows }: Pick<ComparisonBatch, "answers" | "rows">,
   { rows: R, length: T }: RowSizes,
   N: number,
 ): Record<"ids" | "segments" | "positions" | "types" | "starts" | "ends", Int32Array<ArrayBuffer>> {

@@ -34,13 +34,13 @@ export interface Comparisons {
 }
 
 /** How a reward model reads an answer. */
-export interface AnswerEncoder {
+export interface AnswerEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
   /**
    * @param maxLength tokens that are kept at most.
    * @returns the answer, and how many of its tokens were cut.
    * @throws BonsaiError `invalid_request` for a conversation that the model's template refuses.
    */
-  encode(answer: PromptAndAnswer, maxLength: number): EncodedAnswer & { cutTokens: number };
+  encode(answer: PromptAndAnswer, maxLength: number): Encoded & { cutTokens: number };
 }
 
 /**
@@ -106,19 +106,19 @@ function rankingsOf({ ranking, dimensions: known }: PreferenceRow, dimensions: r
 }
 
 /** Encodes answers, counts what is cut of them, and says where one stands that cannot be encoded. */
-export class CountingEncoder {
-  readonly #encoder: AnswerEncoder;
+export class CountingEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
+  readonly #encoder: AnswerEncoder<Encoded>;
   readonly #maxLength: number;
   truncatedAnswers = 0;
   truncatedTokens = 0;
 
-  constructor(encoder: AnswerEncoder, maxLength: number) {
+  constructor(encoder: AnswerEncoder<Encoded>, maxLength: number) {
     this.#encoder = encoder;
     this.#maxLength = maxLength;
   }
 
   /** @throws BonsaiError `invalid_dataset`, `invalid_tokenizer`. */
-  encode(answer: PromptAndAnswer, place: RowPlace): EncodedAnswer {
+  encode(answer: PromptAndAnswer, place: RowPlace): Omit<Encoded & { cutTokens: number }, "cutTokens"> {
     try {
       const { cutTokens, ...encoded } = this.#encoder.encode(answer, this.#maxLength);
       this.truncatedAnswers += Number(cutTokens > 0);

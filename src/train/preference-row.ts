@@ -46,16 +46,21 @@ export function readPreferenceRow(row: JsonObject, place: RowPlace): PreferenceR
   };
 }
 
-type Prompt = string | readonly ConversationMessage[] | undefined;
+export type Prompt = string | readonly ConversationMessage[] | undefined;
 
-function readPrompt(value: unknown, place: RowPlace): Prompt {
+/** @throws BonsaiError `invalid_dataset` for what is neither text nor messages. */
+export function readPrompt(value: unknown, place: RowPlace): Prompt {
   if (value === undefined || value === null) return undefined;
   if (Array.isArray(value)) return requireMessages(value, "prompt", place);
   if (typeof value === "string") return value;
   throw rowError(place, "prompt", `must be a text or a list of messages, not ${shown(value)}`);
 }
 
-function readAnswer(value: unknown, prompt: Prompt, field: string, place: RowPlace): PromptAndAnswer {
+/**
+ * An answer to a prompt, in the form that goes with it; texts answer conversations too.
+ * @throws BonsaiError `invalid_dataset` naming the field, also where a conversation does not end with the assistant.
+ */
+export function readAnswer(value: unknown, prompt: Prompt, field: string, place: RowPlace): PromptAndAnswer {
   if (typeof prompt === "string" || (prompt === undefined && typeof value === "string"))
     return { form: "text", prompt: prompt ?? "", answer: requireText(value, field, place) };
   if (typeof value === "string") return { form: "messages", prompt: prompt ?? [], answer: [{ role: "assistant", content: value }] };

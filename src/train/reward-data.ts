@@ -34,15 +34,23 @@ export interface RewardData extends RowSizes {
 /** Longest answer where neither the option nor the model's context says otherwise; TRL's default. */
 const usualMaxLength = 1024;
 
-/** @throws BonsaiError as `readComparisons` and `readReference`; `usage` for a length that the model does not have. */
-export function readRewardData(options: RewardTrainingOptions, form: OpenedForm, log: (line: string) => void): RewardData {
-  const { contextLength, encoder } = form;
-  if (options.maxLength > contextLength) {
-    throw new BonsaiError("usage", `--max-length ${options.maxLength} is more than the model's context of ${contextLength} tokens.`, {
+/** Most tokens of an answer with its prompt. @throws BonsaiError `usage` for a length that the model does not have. */
+export function lengthOfOptions(
+  { maxLength }: Pick<RewardTrainingOptions, "maxLength">,
+  { contextLength }: Pick<OpenedForm, "contextLength">,
+): number {
+  if (maxLength > contextLength) {
+    throw new BonsaiError("usage", `--max-length ${maxLength} is more than the model's context of ${contextLength} tokens.`, {
       param: "--max-length",
     });
   }
-  const maxLength = options.maxLength === 0 ? Math.min(usualMaxLength, contextLength) : options.maxLength;
+  return maxLength === 0 ? Math.min(usualMaxLength, contextLength) : maxLength;
+}
+
+/** @throws BonsaiError as `readComparisons` and `readReference`; `usage` for a length that the model does not have. */
+export function readRewardData(options: RewardTrainingOptions, form: OpenedForm, log: (line: string) => void): RewardData {
+  const { encoder } = form;
+  const maxLength = lengthOfOptions(options, form);
   const read = (paths: readonly string[]): Comparisons => {
     const found = readComparisons(paths, encoder, options.dimensions, maxLength);
     tellOf(found, paths, log);

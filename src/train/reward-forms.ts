@@ -25,11 +25,12 @@ import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
 import { hiddenStatesOf } from "./hidden-states.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { weightsTraining } from "./model-graphs.ts";
-import { createRewardDecoder } from "./reward-decoder.ts";
+import { createRewardDecoder, type ScoredDecoderOptions } from "./reward-decoder.ts";
 import { createRewardEncoder } from "./reward-encoder.ts";
 import { createRewardHead } from "./reward-head.ts";
 import { paddingToken, writeRewardAdapter, writeRewardDecoder, writeRewardEncoder, writeRewardHead } from "./reward-output.ts";
 import type { TrainableRewardModel } from "./reward-trainable.ts";
+import { createValueModel, type TrainableValueModel } from "./value-trainable.ts";
 
 /** What a model under training is made for. */
 export interface RewardLayout extends RowSizes {
@@ -63,7 +64,7 @@ export interface OpenedForm {
   /** Undefined where `stop` came before it was made. */
   create: (layout: RewardLayout, making: RewardMaking) => Promise<TrainableRewardModel | undefined>;
   /** Writes all but reward.json to the folder. */
-  write: (folder: string, model: TrainableRewardModel, answers: readonly EncodedAnswer[]) => void;
+  write: (folder: string, model: Pick<TrainableRewardModel, "trainedWeights">, answers: readonly EncodedAnswer[]) => void;
 }
 
 /**
@@ -73,16 +74,18 @@ export interface OpenedForm {
 export function openForm(options: RewardTrainingOptions, model: ModelFile): OpenedForm {
   const isBert = model.config["model_type"] === "bert";
   const form = options.form === "auto" ? (isBert ? "encoder" : "decoder") : options.form;
-  if (isBert !== (form === "encoder")) {
-    throw new BonsaiError(
-      "usage",
-      `--form ${form} is not for ${options.model}, whose architecture is ${JSON.stringify(model.config["model_type"])}: leave it out, or name another model.`,
-      { param: "--form" },
-    );
-  }
+  if (isBert !== (form === "encoder")) throw notForModel(options, model);
   if (form === "encoder") return encoderForm(options, model);
   const config = readDecoderConfig(model.config, model.path);
   return form === "decoder" ? decoderForm(options, model, config) : policyHeadForm(options, model, config);
+}
+
+function notForModel({ form, model: name }: RewardTrainingOptions, { config }: ModelFile): BonsaiError {
+  return new BonsaiError(
+    "usage",
+    `--form ${form} is not for ${name}, whose architecture is ${JSON.stringify(config["model_type"])}: leave it out, or name another model.`,
+    { param: "--form" },
+  );
 }
 
 /** transformers' own, where a config has none. */
@@ -91,27 +94,25 @@ function initializerRange({ config }: ModelFile): number {
   return typeof range === "number" && range > 0 && Number.isFinite(range) ? range : 0.02;
 }
 
-function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
+type Making = RowSizes & RewardMaking;
+
+/** A decoder with a score: how its weights are trained, and what is left of them. */
+interface OpenedDecoder extends Pick<OpenedForm, "trains" | "contextLength" | "adapter" | "write"> {
+  /** What it is made with, and for. */
+  making: (how: Making) => ScoredDecoderOptions;
+  /** Gives it what its adapter has learnt already. */
+  begun: <M extends Parameters<typeof beginFromAdapter>[0]>(decoder: M) => M;
+}
+
+function openDecoder(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedDecoder {
   const adapter = chooseAdapter(options, config, model);
   const { dimensions, saveDtype: type } = options;
   return {
-    form: "decoder",
     trains: adapter === undefined ? "all weights" : "a LoRA adapter",
     contextLength: config.contextLength,
-    packs: true,
-    encoder: new DecoderAnswerEncoder(model, true),
     adapter,
-    create: async ({ rows, length, sizes, objective }, making) => {
-      const decoder = await createRewardDecoder({
-        ...making,
-        config,
-        rows,
-        length,
-        sizes,
-        objective,
-        ...weightsTraining(options, model, adapter),
-        scoreDeviation: initializerRange(model),
-      });
+    making: (how) => ({ ...how, config, ...weightsTraining(options, model, adapter), scoreDeviation: initializerRange(model) }),
+    begun: (decoder) => {
       if (adapter?.begin !== undefined) beginFromAdapter(decoder, adapter.begin);
       return decoder;
     },
@@ -124,6 +125,37 @@ function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: D
       }
     },
   };
+}
+
+function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
+  const { making, begun, ...decoder } = openDecoder(options, model, config);
+  return {
+    ...decoder,
+    form: "decoder",
+    packs: true,
+    encoder: new DecoderAnswerEncoder(model, true),
+    create: async ({ rows, length, sizes, objective }, how) =>
+      begun(await createRewardDecoder({ ...making({ ...how, rows, length }), sizes, objective })),
+  };
+}
+
+/** A value model as its trainer sees it. */
+export interface OpenedValueForm extends Pick<OpenedForm, "trains" | "contextLength" | "adapter" | "write"> {
+  encoder: DecoderAnswerEncoder;
+  create: (how: Making) => Promise<TrainableValueModel>;
+}
+
+/**
+ * The form "value" over an opened model.
+ * @throws BonsaiError as `openForm`
+ */
+export function openValueForm(options: RewardTrainingOptions, model: ModelFile): OpenedValueForm {
+  if (model.config["model_type"] === "bert") throw notForModel(options, model);
+  const { making, begun, ...decoder } = openDecoder(options, model, readDecoderConfig(model.config, model.path));
+  // Where a beginning ends, the policy goes on: the end of a turn is never read.
+  const encoder = new DecoderAnswerEncoder(model, false);
+  // A regression that begins with zeros has no noise of its own to unlearn.
+  return { ...decoder, encoder, create: async (how) => begun(await createValueModel({ ...making(how), scoreDeviation: 0 })) };
 }
 
 function policyHeadForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {

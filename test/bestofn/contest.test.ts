@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Contest, type ContestRules } from "../../src/bestofn/contest.ts";
+import { Contest, type ContestRules, type UnscoredTexts } from "../../src/bestofn/contest.ts";
 import { rankByScore } from "../../src/bestofn/ranking.ts";
 import { keptOfRunning } from "../../src/bestofn/schedule.ts";
 import { isEnough } from "../../src/bestofn/stopping.ts";
@@ -17,6 +17,7 @@ const plain: ContestRules = {
   scoredBy: "reward",
   targetReward: undefined,
   sampleCost: undefined,
+  judgesBeginningsApart: false,
 };
 
 const piece = (text: string) => ({ text, tokenIds: [1], logprobs: undefined });
@@ -35,6 +36,10 @@ function rewardOf({ rewardSeed }: Script, text: string): number | undefined {
   const draw = uniform(rewardSeed + text.codePointAt(0)!, text.length);
   return draw < 0.1 ? undefined : Math.round((draw - 0.5) * 60) / 10;
 }
+
+/** What the judge of beginnings says, who is another one where they are judged apart. */
+const beginningReward = (script: Script, text: string, { judgesBeginningsApart }: ContestRules): number | undefined =>
+  rewardOf(judgesBeginningsApart ? { ...script, rewardSeed: script.rewardSeed + 1000 } : script, text);
 
 /** How each candidate ends, by one who sees all answers and rewards from the start. */
 function endsAtOnce(script: Script, rules: ContestRules): string[] {
@@ -59,8 +64,9 @@ function endsAtOnce(script: Script, rules: ContestRules): string[] {
     const running = [...alive].filter((index) => lengths[index]! > tokens);
     if (stage === undefined || running.length === 0) continue;
     const kept = keptOfRunning(stage.keep, running.length, alive.size - running.length, rules.returned);
-    const order = rankByScore(running.map((index) => ({ index, score: rewardOf(script, textOf(kinds[index]!, tokens)) })));
-    for (const { index } of order.slice(kept)) {
+    const scored = running.map((index) => ({ index, score: beginningReward(script, textOf(kinds[index]!, tokens), rules) }));
+    if (scored.every(({ score }) => score === undefined)) continue;
+    for (const { index } of rankByScore(scored).slice(kept)) {
       ends[index] = "pruned";
       alive.delete(index);
     }
@@ -74,7 +80,7 @@ function play(script: Script, rules: ContestRules, delaySeed: number): { contest
   const asked: string[] = [];
   let draws = 0;
   const late = (): number => Math.floor(uniform(delaySeed, draws++) * 9);
-  const scores: { text: string; due: number }[] = [];
+  const scores: { of: keyof UnscoredTexts; text: string; due: number }[] = [];
   const drops: { index: number; due: number }[] = [];
   const rows = new Set(script.lengths.keys());
   let step = 0;
@@ -93,12 +99,16 @@ function play(script: Script, rules: ContestRules, delaySeed: number): { contest
       // Decisions may be taken in the middle of a step.
       contest.decide();
     }
-    for (const { text } of scores.filter(({ due }) => due <= step)) contest.scored(text, rewardOf(script, text));
+    for (const { of, text } of scores.filter(({ due }) => due <= step))
+      contest.scored(of, text, of === "wholes" ? rewardOf(script, text) : beginningReward(script, text, rules));
     contest.decide();
     drops.push(...contest.takeDropped().map((index) => ({ index, due: step + late() })));
-    for (const text of contest.takeUnscored()) {
-      asked.push(text);
-      scores.push({ text, due: step + late() });
+    const unscored = contest.takeUnscored();
+    for (const of of ["wholes", "beginnings"] as const) {
+      for (const text of unscored[of]) {
+        asked.push(rules.judgesBeginningsApart ? `${of} ${text}` : text);
+        scores.push({ of, text, due: step + late() });
+      }
     }
   }
   return { contest, asked, steps: step };
@@ -118,6 +128,7 @@ const rulesets = fc.record({
     .map((lengths) => lengths.toSorted((one, other) => one - other).map((tokens, at) => ({ tokens, keep: [0.5, 0.3, 0.7][at]! }))),
   targetReward: fc.option(fc.integer({ min: -1, max: 3 }), { nil: undefined }),
   sampleCost: fc.option(fc.double({ min: 0.01, max: 1, noNaN: true }), { nil: undefined }),
+  judgesBeginningsApart: fc.boolean(),
 });
 
 describe("a contest", () => {
@@ -151,15 +162,15 @@ describe("a contest", () => {
     for (const text of ["x", "y", "z"]) for (const index of [1, 2]) contest.grew(index, piece(text + index), undefined);
     contest.ended(1, "stop");
     contest.decide();
-    assert.deepEqual(contest.takeUnscored(), ["x1y1", "x2y2"]);
-    contest.scored("x1y1", 1);
-    contest.scored("x2y2", 2);
+    assert.deepEqual(contest.takeUnscored(), { wholes: [], beginnings: ["x1y1", "x2y2"] });
+    contest.scored("beginnings", "x1y1", 1);
+    contest.scored("beginnings", "x2y2", 2);
     contest.decide();
     // It ended before its beginning was judged, and is out all the same.
     assert.deepEqual([contest.candidates[1]!.end, contest.candidates[2]!.end, contest.takeDropped()], ["pruned", undefined, []]);
     contest.ended(2, "length");
-    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [["x2y2z2"], false]);
-    contest.scored("x2y2z2", Number.NaN);
+    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [{ wholes: ["x2y2z2"], beginnings: [] }, false]);
+    contest.scored("wholes", "x2y2z2", Number.NaN);
     assert.deepEqual([contest.isSettled, contest.scoreOf(contest.candidates[2]!)], [true, undefined]);
   });
 
@@ -178,8 +189,8 @@ describe("a contest", () => {
         ["a1", 1, 1, "deadline"],
       ],
     );
-    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [["a0", "a1"], false]);
-    contest.scored("a1", 3);
+    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [{ wholes: ["a0", "a1"], beginnings: [] }, false]);
+    contest.scored("wholes", "a1", 3);
     contest.closeScoring();
     assert.deepEqual(
       [contest.isSettled, contest.scoreOf(contest.candidates[0]!), contest.scoreOf(contest.candidates[1]!)],
@@ -196,7 +207,10 @@ describe("a contest", () => {
     contest.decide();
     assert.deepEqual(contest.takeDropped(), [1]);
     contest.ended(0, "stop");
-    assert.deepEqual([contest.takeUnscored(), contest.isSettled, contest.scoreOf(contest.candidates[0]!)], [[], true, -2.5]);
+    assert.deepEqual(
+      [contest.takeUnscored(), contest.isSettled, contest.scoreOf(contest.candidates[0]!)],
+      [{ wholes: [], beginnings: [] }, true, -2.5],
+    );
   });
 
   test("goes on without rewards when there are none to be had, and drops nobody any more", () => {
@@ -212,12 +226,24 @@ describe("a contest", () => {
     );
   });
 
+  test("keeps everyone from the stage on where beginnings can no longer be judged, and still scores whole answers", () => {
+    const contest = new Contest({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }], judgesBeginningsApart: true });
+    for (const text of ["a", "b"]) for (const index of [0, 1]) contest.grew(index, piece(text + index), undefined);
+    contest.decide();
+    assert.deepEqual(contest.takeUnscored(), { wholes: [], beginnings: ["a0", "a1"] });
+    contest.keepAll();
+    contest.decide();
+    for (const index of [0, 1]) contest.ended(index, "stop");
+    assert.deepEqual(contest.takeDropped(), []);
+    assert.deepEqual(contest.takeUnscored(), { wholes: ["a0b0", "a1b1"], beginnings: [] });
+  });
+
   test("leaves out a candidate that failed, and names seeds that give each candidate alone", () => {
     const contest = new Contest({ ...plain, candidates: 2 });
     contest.ended(0, "failed");
     contest.grew(1, piece("a"), undefined);
     contest.ended(1, "stop");
-    assert.deepEqual(contest.takeUnscored(), ["a"]);
+    assert.deepEqual(contest.takeUnscored(), { wholes: ["a"], beginnings: [] });
     assert.equal(contest.candidates[0]!.isEligible, false);
     assert.deepEqual(
       contest.candidates.map(({ seed }) => seed),

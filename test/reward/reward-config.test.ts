@@ -69,8 +69,10 @@ test("what beginnings of answers are worth is read back as it was written, and m
       { tokens: 16, correlation: -0.5 },
     ],
   };
-  writeRewardConfig(folder, { ...config, prefixes });
-  assert.deepEqual(readRewardConfig(folder), { ...config, prefixes });
+  for (const measured of [prefixes, { ...prefixes, valueModel: "teddy-value" }]) {
+    writeRewardConfig(folder, { ...config, prefixes: measured });
+    assert.deepEqual(readRewardConfig(folder), { ...config, prefixes: measured });
+  }
   assertRefused(
     () => writeRewardConfig(folder, { ...config, prefixes: { ...prefixes, correlations: prefixes.correlations.toReversed() } }),
     "invalid_model_file",
@@ -100,7 +102,7 @@ test("what is not a reward model's config is refused with the key at fault", () 
     [`{"form": "decoder", ${JSON.stringify(file).slice(1)}`, /form is there twice/],
     [withoutWeights, /weights is missing/],
     [{ ...file, normalisation: {} }, /normalisation is no key of it\. Did you mean normalization\?/],
-    [{ ...file, form: "bert" }, /form must be one of "decoder", "encoder", "policy-head", "implicit"\./],
+    [{ ...file, form: "bert" }, /form must be one of "decoder", "encoder", "policy-head", "implicit", "value"\./],
     [{ ...file, dimensions: [] }, /dimensions/],
     [{ ...file, dimensions: ["a", "b", "a"] }, /dimensions names "a" twice/],
     [{ ...file, dimensions: ["a", "b", "__proto__"] }, /dimensions\.2/],

@@ -7,6 +7,8 @@ import type { BestOf, BestOfDone, BestOfProgress } from "../../src/protocol/best
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
 import type { Completion } from "../../src/protocol/completions/response.ts";
 import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ScoreRequest } from "../../src/engine/score-request.ts";
+import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { bestOfFields } from "../../src/protocol/best-of-request.ts";
 import { dataOf, hello, listen, startFixture, type Fixture } from "./fixture.ts";
 
@@ -212,6 +214,45 @@ describe("an answer to best_of", () => {
     assert.ok(block.pruned >= 4, `${block.pruned} pruned`);
     assert.ok(block.tokens_generated < 4 * 64 + 8 * 16);
     assert.equal((await pruned({ prefixes: { ...prefixes, correlations: [{ tokens: 8, correlation: 0.01 }] } })).pruned, 0);
+  });
+
+  test("prunes by the value model that the reward model names, which judges beginnings and nothing else", async (t) => {
+    const prefixes = { reference: "made up", valueModel: "value", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
+    const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: "auto" } };
+    const fixture = await startFixture(t, {}, { prefixes, hasValueModel: true });
+    const block = (await chat(fixture, fields)).json<ChatCompletion>().best_of!;
+    assert.ok(block.pruned >= 4, `${block.pruned} pruned`);
+    assert.equal(block.reward_model, "reward");
+    const asked = (model: string): number =>
+      fixture.engine.scoreRequests.filter((request) => request.model === model).reduce((sum, { inputs }) => sum + inputs.length, 0);
+    // Equal beginnings are asked about once.
+    assert.ok(asked("value") > 1 && asked("value") <= 8, `${asked("value")} beginnings`);
+    assert.equal(asked("reward"), block.finished);
+    const without = await startFixture(t, {}, { prefixes });
+    assert.equal(
+      (await chat(without, fields)).json<ChatCompletion>().best_of!.pruned,
+      0,
+      "the measurement is of a model that is not there",
+    );
+  });
+
+  test("goes on without pruning where the value model fails", async (t) => {
+    const prefixes = { reference: "made up", valueModel: "value", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
+    // One is said of an answer, the other of the model.
+    for (const code of ["internal", "engine_failed"] as const) {
+      const beforeScore = (_: AbortSignal | undefined, { model }: ScoreRequest): void => {
+        if (model === "value") throw new BonsaiError(code, "The value model is out.");
+      };
+      const fixture = await startFixture(t, {}, { prefixes, hasValueModel: true, beforeScore });
+      const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: "auto" } };
+      const block = (await chat(fixture, fields)).json<ChatCompletion>().best_of!;
+      assert.deepEqual([block.pruned, block.finished], [0, 8], code);
+    }
+  });
+
+  test("takes no value model for a reward model where none is named", async (t) => {
+    const fixture = await startFixture(t, {}, { hasValueModel: true });
+    assert.equal((await chat(fixture, { best_of: 2 })).json<ChatCompletion>().best_of!.reward_model, "reward");
   });
 
   test("by knockout asks the judge, a policy", async (t) => {

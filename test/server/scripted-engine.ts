@@ -43,9 +43,11 @@ export interface ScriptedEngineOptions {
   /** Awaited before every token: a test can hold the engine there. */
   beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
   /** Awaited before every score. */
-  beforeScore?: (signal: AbortSignal | undefined) => Promise<void> | void;
+  beforeScore?: (signal: AbortSignal | undefined, request: ScoreRequest) => Promise<void> | void;
   /** What was measured of the reward model's judgement of beginnings. */
   prefixes?: PrefixMeasurement;
+  /** Whether "value" is there, a value model, which says of a beginning what the reward models say. */
+  hasValueModel?: boolean;
   /** Thrown instead of the token of that position. */
   failure?: { position: number; error: Error };
 }
@@ -101,6 +103,10 @@ export class ScriptedEngine implements Engine {
     ];
     if (options.namedReward !== undefined)
       this.models = [{ ...this.models[0]!, rewardModel: options.namedReward }, ...this.models.slice(1)];
+    if (options.hasValueModel === true) {
+      const value = scriptedModel("value", this.#options.contextLength, "reward");
+      this.models = [...this.models, { ...value, reward: { ...scriptedReward, form: "value" } }];
+    }
     if (options.hasHead !== true) return;
     const head = { id: "own", base: this.models[0]!.id, reward: { ...scriptedReward, form: "policy-head" as const } };
     this.models = [...this.models, { ...scriptedModel("own", this.#options.contextLength, "reward"), ...head }];
@@ -129,7 +135,7 @@ export class ScriptedEngine implements Engine {
       const raw = rawOutputs(answer);
       return { raw, tokens: Math.min(tokens, most), cachedTokens: 1, cutTokens: Math.max(0, tokens - most) };
     });
-    await this.#options.beforeScore?.(signal);
+    await this.#options.beforeScore?.(signal, request);
     if (signal?.aborted) throw signal.reason;
     this.#counters.scoredInputs += scores.length;
     for (const { tokens } of scores) this.#counters.scoredTokens += tokens;
