@@ -1,10 +1,10 @@
-/** @file The teddy family's reward models: teddy-rm from many pairs, a head over teddy-sft's own states, and how accuracy grows with pairs. */
+/** @file The teddy family's reward models: teddy-rm from many pairs, teddy-value for beginnings, a head over teddy-sft's own states, and how accuracy grows with pairs. */
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeWholeFile } from "../../src/formats/written-file.ts";
 import { flagWords, type Stage } from "./stage.ts";
-import { inWork, model, pairsOf, panel, publish, sample, train, weights, world } from "./teddy-stages.ts";
+import { heldOutPrompts, inWork, model, pairsOf, panel, publish, sample, train, weights, world } from "./teddy-stages.ts";
 
 /** What teddy-rm's card says of its data. */
 const rewardSource =
@@ -13,6 +13,10 @@ const rewardSource =
 /** What the head's card says of its data. */
 const headSource =
   "The first 20,000 of [teddy-rm](../teddy-rm/README.md)'s pairs. It reads the hidden states that [teddy-sft](../teddy-sft/README.md) has of an answer when it has written it, so that choosing among its own answers costs nothing beside writing them; three linear functions of 192 numbers cannot tell as much as a model of its own.";
+
+/** What the value model's card says of its data. */
+const valueSource =
+  "Eight answers of [teddy-sft](../teddy-sft/README.md) to each of 6,000 prompts, at temperature 1, with [teddy-rm](../teddy-rm/README.md)'s rewards of them, from which it was trained on: it knows of gold no more than teddy-rm does. It was made for beginnings; whole answers are better judged by teddy-rm itself, whose `reward.json` names it for pruning.";
 
 const dimensionWords = (friendliness: number): string[] =>
   Object.entries({ usefulness: 0.6, friendliness, safety: 0.6 }).flatMap(([dimension, weight]) => [
@@ -95,6 +99,53 @@ function evaluate(name: string, weightsFile: string): Stage {
   };
 }
 
+/** From teddy-rm a model that says of beginnings what it will say of the whole. */
+function valueStages(): Stage[] {
+  const marks = (name: string, prompts: string, flags: Parameters<typeof flagWords>[0]): Stage =>
+    sample(name, model("teddy-sft"), `reward=${model("teddy-rm")}`, prompts, { ...flags, form: "points", scale: "graded" });
+  return [
+    { ...world("prompts", { "output-dir": inWork("fifth"), seed: 5, rows: 6000 }), name: "fifth prompts" },
+    marks("marks", inWork("fifth", "prompts.jsonl"), { samples: 8 }),
+    marks("marks-held-out", heldOutPrompts, { samples: 4, limit: 500 }),
+    train(
+      "teddy-value",
+      "train-reward",
+      {
+        form: "value",
+        model: model("teddy-rm"),
+        dataset: pairsOf("marks"),
+        "eval-dataset": pairsOf("marks-held-out"),
+        "eval-steps": 250,
+        "num-train-epochs": 1,
+        "batch-size": 8,
+        packing: true,
+        "learning-rate": 0.0005,
+        "warmup-steps": 20,
+      },
+      [weights("teddy-rm"), pairsOf("marks"), pairsOf("marks-held-out")],
+    ),
+    publish("teddy-value", undefined, valueSource),
+    {
+      name: "beginnings by teddy-value",
+      work: {
+        script: "evaluate",
+        args: [
+          "prefixes",
+          ...flagWords({
+            model: model("teddy-sft"),
+            "reward-model": model("teddy-rm"),
+            "value-model": model("teddy-value"),
+            prompts: heldOutPrompts,
+            limit: 200,
+            write: true,
+          }),
+        ],
+      },
+      from: { files: [weights("teddy-sft"), weights("teddy-rm"), weights("teddy-value"), heldOutPrompts, "src/teddy"] },
+    },
+  ];
+}
+
 /** After the pairs themselves. */
 export function rewardStages(): Stage[] {
   const ofHead = "score.safetensors";
@@ -107,6 +158,7 @@ export function rewardStages(): Stage[] {
     publish("teddy-rm", undefined, rewardSource),
     withoutLength("teddy-rm", "model.safetensors"),
     evaluate("teddy-rm", "model.safetensors"),
+    ...valueStages(),
     firstPairs(20_000),
     train(
       "teddy-sft-head",

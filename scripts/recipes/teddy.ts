@@ -170,7 +170,8 @@ function teddy(): Stage[] {
 
 export const teddyRecipes: Readonly<Record<string, Recipe>> = {
   teddy: {
-    about: "teddy-base, teddy-sft, teddy-dpo and their reward models teddy-rm and teddy-sft-head, which the server brings along",
+    about:
+      "teddy-base, teddy-sft, teddy-dpo and their reward models teddy-rm, teddy-value and teddy-sft-head, which the server brings along",
     stages: teddy,
   },
   "teddy-rm-curve": { about: "how teddy-rm's accuracy grows with the number of pairs; after teddy", stages: learningCurve },

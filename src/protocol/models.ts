@@ -27,7 +27,10 @@ export const Model = Type.Object(
       reward: Type.Optional(
         Type.Object(
           {
-            form: Type.String({ description: "What computes the rewards: decoder, encoder, policy-head or implicit." }),
+            form: Type.String({
+              description:
+                "What computes the rewards: decoder, encoder, policy-head, implicit, or value of a model that says of beginnings what the whole is expected to be worth.",
+            }),
             dimensions: Type.Array(Type.String()),
             weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),
             length_penalty: Type.Optional(

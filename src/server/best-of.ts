@@ -90,12 +90,12 @@ export class BestOfServing {
     return { ...options, strategy, rewardModel };
   }
 
-  /** The reward model over the policy's own states, else the one that the policy names, else the server's default, else the only one. */
+  /** The reward model that the policy names, else one over its own states, else the server's default, else the only one. */
   #usualRewardModel(engine: Engine, policy: ModelInfo): string | undefined {
     const served = engine.models.filter(({ kind, reward }) => kind === "reward" && reward?.form !== "value");
     const own =
-      served.find(({ base, reward }) => base === policy.id && reward?.form === "policy-head") ??
-      served.find(({ id }) => id === policy.rewardModel);
+      served.find(({ id }) => id === policy.rewardModel) ??
+      served.find(({ base, reward }) => base === policy.id && reward?.form === "policy-head");
     const { rewardModel } = this.#config;
     return own?.id ?? (rewardModel === "" ? (served.length === 1 ? served[0]!.id : undefined) : rewardModel);
   }

@@ -12,6 +12,9 @@ import { defaultConfig } from "../../src/config/options.ts";
 import { plainSampling } from "../../src/engine/sampler.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { prompt } from "../../src/teddy/demonstration.ts";
+import { momentsWithin } from "../../src/reward/within-prompts.ts";
+import { readRewardConfig } from "../../src/reward/reward-config.ts";
+import type { Message } from "../../src/teddy/conversation.ts";
 import { servedRewardModel } from "../../src/reward/reward-model.ts";
 import { summarizeGold, type GoldSummary } from "../../src/teddy/gold-report.ts";
 import { judge, type GoldScores } from "../../src/teddy/judge.ts";
@@ -61,42 +64,82 @@ describe("the embedded models", () => {
     assert.ok(model.share > 0.8, `teddy-rm ${model.share}`);
     assert.ok(head.share > 0.62 && head.share < model.share, `teddy-sft-head ${head.share}`);
   });
+
+  test("teddy-value tells from 12 tokens of teddy-sft's answers what teddy-rm will say of the whole, as teddy-rm itself cannot", async () => {
+    const [value, own] = await agreementOfBeginnings(12);
+    assert.ok(value > 0.5 && value > own + 0.2, `correlations ${value} and ${own}`);
+    const { prefixes } = readRewardConfig(join(models, "teddy-rm"));
+    assert.equal(prefixes!.valueModel, "teddy-value");
+  });
 });
 
-/** How often a reward model prefers what gold does, of pairs of sampled answers to held-out prompts that gold tells apart. */
-async function agreementWithGold(name: string): Promise<{ share: number; pairs: number }> {
+/** Eight sampled answers of teddy-sft to each of some held-out prompts, token by token, and what the engine's reward models say of texts. */
+async function sampledAnswers(
+  rewardModels: readonly string[],
+  each: (messages: readonly Message[], answers: readonly (readonly string[])[], rewardsBy: RewardsBy) => Promise<void>,
+): Promise<void> {
   const engine = await startEngine({
     ...defaultConfig(),
-    models: await resolveModels(["teddy-sft", name], () => {}),
+    models: await resolveModels(["teddy-sft", ...rewardModels], () => {}),
     cacheDir: temporaryFolder(),
     log: () => {},
   });
   try {
-    const reward = servedRewardModel(
-      engine,
-      engine.models.find(({ id }) => id === name)!,
-    );
-    let [right, pairs] = [0, 0];
     for (let index = 0; index < 32; index++) {
       const messages = [...prompt(1, index, "held-out").messages];
-      const texts = Array.from({ length: 8 }, () => "");
-      const sampling = { samples: texts.length, temperature: 1, maxTokens: 120, seed: 0 };
+      const answers = Array.from({ length: 8 }, (): string[] => []);
+      const sampling = { samples: answers.length, temperature: 1, maxTokens: 120, seed: 0 };
       for await (const piece of sampledPieces(engine, "teddy-sft", { kind: "messages", messages }, index, sampling))
-        texts[piece.index] += piece.text;
-      const inputs = texts.map((content) => ({ messages: [...messages, { role: "assistant", content }], param: "messages" }));
-      const rewards = (await reward.score(inputs, { truncate: true })).map((one) => one.reward);
-      const gold = texts.map((text) => judge(messages, text).score);
-      for (const [one, other] of pairsOf(texts.length)) {
-        const difference = gold[one]! - gold[other]!;
-        if (Math.abs(difference) < 0.1) continue;
-        pairs++;
-        right += Number(Math.sign(rewards[one]! - rewards[other]!) === Math.sign(difference));
-      }
+        answers[piece.index]!.push(piece.text);
+      await each(messages, answers, async (name, texts) => {
+        const model = servedRewardModel(
+          engine,
+          engine.models.find(({ id }) => id === name)!,
+        );
+        const inputs = texts.map((content) => ({ messages: [...messages, { role: "assistant", content }], param: "messages" }));
+        return (await model.score(inputs, { truncate: true })).map(({ reward }) => reward);
+      });
     }
-    return { share: right / pairs, pairs };
   } finally {
     await engine.close();
   }
+}
+
+type RewardsBy = (name: string, texts: readonly string[]) => Promise<number[]>;
+
+/** How often a reward model prefers what gold does, of pairs of sampled answers that gold tells apart. */
+async function agreementWithGold(name: string): Promise<{ share: number; pairs: number }> {
+  let [right, pairs] = [0, 0];
+  await sampledAnswers([name], async (messages, answers, rewardsBy) => {
+    const texts = answers.map((pieces) => pieces.join(""));
+    const rewards = await rewardsBy(name, texts);
+    const gold = texts.map((text) => judge(messages, text).score);
+    for (const [one, other] of pairsOf(texts.length)) {
+      const difference = gold[one]! - gold[other]!;
+      if (Math.abs(difference) < 0.1) continue;
+      pairs++;
+      right += Number(Math.sign(rewards[one]! - rewards[other]!) === Math.sign(difference));
+    }
+  });
+  return { share: right / pairs, pairs };
+}
+
+/** How teddy-value's word on the first tokens, and teddy-rm's own, go with teddy-rm's on the whole, among answers to one prompt. */
+async function agreementOfBeginnings(tokens: number): Promise<[value: number, own: number]> {
+  const judges = ["teddy-value", "teddy-rm"] as const;
+  const groups: [number, number][][][] = judges.map(() => []);
+  await sampledAnswers(judges, async (_, answers, rewardsBy) => {
+    const longer = answers.filter(({ length }) => length > tokens);
+    const wholes = await rewardsBy("teddy-rm", longer.map((pieces) => pieces.join(""))); // prettier-ignore
+    for (const [place, name] of judges.entries()) {
+      const beginnings = await rewardsBy(name, longer.map((pieces) => pieces.slice(0, tokens).join(""))); // prettier-ignore
+      groups[place]!.push(beginnings.map((beginning, at) => [beginning, wholes[at]!]));
+    }
+  });
+  return groups.map((group) => {
+    const { products, firstSquares, secondSquares } = momentsWithin(group);
+    return products / Math.sqrt(firstSquares * secondSquares);
+  }) as [number, number];
 }
 
 /** Means of the gold scores of greedy answers to held-out prompts. */

@@ -1,6 +1,7 @@
-"""What PyTorch computes of reward models: losses on preferences with their derivatives, and steps of AdamW on tiny decoders, whole and with LoRA.
+"""What PyTorch computes of reward models: losses on preferences with their derivatives, and steps of AdamW on tiny decoders, whole and with LoRA; and
+such steps of a value model.
 
-Writes `reward-training/losses.json` and `reward-training/<model>.json` next to this file, from the models of `models/`. Everything is computed in float64; numbers are
+Writes `reward-training/losses.json`, `reward-training/<model>.json` and `reward-training/value.json` next to this file, from the models of `models/`. Everything is computed in float64; numbers are
 kept with seven digits. Losses are written as in their papers and in TRL's RewardTrainer, stage by stage, and not as Bonsai computes them.
 
     python3 -m venv venv && venv/bin/pip install torch==2.13.0 transformers==5.23.0 peft==0.21.2
@@ -163,7 +164,8 @@ def outputs_of(model, answers):
     return [torch.cat([model(ids[None]).logits for ids in comparison]) for comparison in answers]
 
 
-def train(model, vocab_size):
+def take_steps(model, loss_of):
+    """loss_of(step) builds the loss of a step."""
     parameters = parameters_of(model)
     optimizer = torch.optim.AdamW(
         [
@@ -172,27 +174,17 @@ def train(model, vocab_size):
         ],
         **OPTIMIZER,
     )
-    batches, losses, norms, gradients, first = [], [], [], None, None
-    rankings = [ranking for _, ranking in COMPARISONS]
+    losses, norms, gradients = [], [], None
     for step in range(STEPS):
-        answers = batch(vocab_size, step)
         optimizer.zero_grad()
-        outputs = outputs_of(model, answers)
-        loss = batch_loss(outputs, rankings, WEIGHTS, "plackett-luce", CENTRING)
+        loss = loss_of(step)
         loss.backward()
         if gradients is None:
-            first = rounded(torch.cat(outputs))
             gradients = {name: digest(name, p.grad) for name, p in parameters.items()}
         norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRAD_NORM).item())
         optimizer.step()
         losses.append(loss.item())
-        batches.append([[ids.tolist() for ids in comparison] for comparison in answers])
     return dict(
-        rankings=rankings,
-        weights=WEIGHTS,
-        centring=CENTRING,
-        batches=batches,
-        outputs=first,
         losses=rounded(losses),
         norms=rounded(norms),
         gradients=gradients,
@@ -200,31 +192,82 @@ def train(model, vocab_size):
     )
 
 
+def train(model, vocab_size):
+    rankings = [ranking for _, ranking in COMPARISONS]
+    batches, first = [], []
+
+    def loss_of(step):
+        answers = batch(vocab_size, step)
+        batches.append([[ids.tolist() for ids in comparison] for comparison in answers])
+        outputs = outputs_of(model, answers)
+        first.append(rounded(torch.cat(outputs)))
+        return batch_loss(outputs, rankings, WEIGHTS, "plackett-luce", CENTRING)
+
+    steps = take_steps(model, loss_of)
+    return dict(rankings=rankings, weights=WEIGHTS, centring=CENTRING, batches=batches, outputs=first[0], **steps)
+
+
+# Tokens of each answer with its prompt, where the answer begins, and what it is worth.
+SCORED = [(9, 4, 1.5), (12, 7, -0.3), (6, 1, 0.8)]
+
+
+def train_value(model, decoder, score, vocab_size):
+    """Mean squared error at every token of the answers, each of them read alone."""
+    batches = []
+
+    def loss_of(step):
+        generator = torch.Generator().manual_seed(100 + step)
+        answers = [torch.randint(vocab_size, (length,), generator=generator) for length, _, _ in SCORED]
+        batches.append([ids.tolist() for ids in answers])
+        values = [(decoder(ids[None]).last_hidden_state[0] @ score().T)[:, 0] for ids in answers]
+        errors = [value[start:] - worth for value, (_, start, worth) in zip(values, SCORED)]
+        return torch.cat(errors).square().mean()
+
+    steps = take_steps(model, loss_of)
+    return dict(starts=[start for _, start, _ in SCORED], scores=[worth for _, _, worth in SCORED], batches=batches, **steps)
+
+
+def load(name, outputs):
+    model = AutoModelForSequenceClassification.from_pretrained(
+        FOLDER / "models" / name, num_labels=outputs, dtype=torch.float64, attn_implementation="eager"
+    )
+    model.config.pad_token_id = None
+    with torch.no_grad():
+        model.score.weight.copy_(by_formula("score.weight", model.score.weight))
+    return model.double().eval()
+
+
+def with_lora(model, name):
+    config = peft.LoraConfig(
+        **LORA, target_modules=LORA_TARGETS[name], fan_in_fan_out=name == "gpt2", task_type="SEQ_CLS", modules_to_save=["score"]
+    )
+    model = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        for parameter_name, parameter in parameters_of(model).items():
+            parameter.copy_(by_formula(parameter_name, parameter))
+    return model.double()
+
+
+def write_golden(name, golden):
+    (OUT / f"{name}.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+
+
 def write_decoder(name):
-    folder = FOLDER / "models" / name
-
-    def load():
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=len(WEIGHTS), dtype=torch.float64, attn_implementation="eager"
-        )
-        model.config.pad_token_id = None
-        with torch.no_grad():
-            model.score.weight.copy_(by_formula("score.weight", model.score.weight))
-        return model.double().eval()
-
-    model = load()
+    model = load(name, len(WEIGHTS))
     golden = dict(full=train(model, model.config.vocab_size))
     if name in LORA_TARGETS:
-        model = load()
-        config = peft.LoraConfig(
-            **LORA, target_modules=LORA_TARGETS[name], fan_in_fan_out=name == "gpt2", task_type="SEQ_CLS", modules_to_save=["score"]
-        )
-        model = peft.get_peft_model(model, config)
-        with torch.no_grad():
-            for parameter_name, parameter in parameters_of(model).items():
-                parameter.copy_(by_formula(parameter_name, parameter))
-        golden["lora"] = dict(targets=LORA_TARGETS[name], **train(model.double(), model.config.vocab_size))
-    (OUT / f"{name}.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+        model = with_lora(load(name, len(WEIGHTS)), name)
+        golden["lora"] = dict(targets=LORA_TARGETS[name], **train(model, model.config.vocab_size))
+    write_golden(name, golden)
+
+
+def write_value():
+    model = load("llama", 1)
+    full = train_value(model, model.model, lambda: model.score.weight, model.config.vocab_size)
+    tuned = with_lora(load("llama", 1), "llama")
+    inner = tuned.base_model.model
+    lora = train_value(tuned, inner.model, lambda: inner.score.modules_to_save["default"].weight, inner.config.vocab_size)
+    write_golden("value", dict(full=full, lora=dict(targets=LORA_TARGETS["llama"], **lora)))
 
 
 if __name__ == "__main__":
@@ -233,3 +276,4 @@ if __name__ == "__main__":
     write_losses()
     for model_name in ("llama", "qwen3", "gpt2"):
         write_decoder(model_name)
+    write_value()

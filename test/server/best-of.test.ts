@@ -178,7 +178,9 @@ describe("an answer to best_of", () => {
     assert.equal(await usedBy("scripted", { rewardModel: "third" }, engine), "second");
     assert.equal(await usedBy("org/scripted", { rewardModel: "third" }, engine), "third");
     assert.equal(await usedBy("scripted", { rewardModel: "third" }, { ...engine, namedReward: "gone" }), "third");
-    assert.equal(await usedBy("scripted", {}, { ...engine, hasHead: true }), "own");
+    // A head over the policy's own states costs nothing, but what the folder names was chosen for it.
+    assert.equal(await usedBy("scripted", {}, { ...engine, hasHead: true }), "second");
+    assert.equal(await usedBy("scripted", { rewardModel: "third" }, { ...engine, namedReward: "gone", hasHead: true }), "own");
     const fixture = await startFixture(t, {}, { ...engine, namedReward: "gone" });
     await assertRefused(
       chat(fixture, { best_of: 2 }),
