@@ -41,7 +41,7 @@ export const plans: Record<"full" | "quick", Plan> = {
   full: {
     counts: candidateCounts,
     latencyRequests: (bestOf) => (bestOf < 8 ? 48 : 32),
-    prunedPrompts: 48,
+    prunedPrompts: 72,
     qualityPrompts: 72,
     baselineAnswers: 4,
     loadConnections: 4,

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { readJsonObject } from "../src/formats/json-file.ts";
-import type { MeasuredModel } from "./variants.ts";
+import { partsOf, type MeasuredModel } from "./variants.ts";
 
 const largestConfigBytes = 2 ** 20;
 
@@ -28,14 +28,14 @@ export interface Presence {
 }
 
 /**
- * Which of the models lie in a folder of models, with the reward model that they need.
+ * Which of the models lie in a folder of models, with the reward and value models that they need.
  * @param catalog names of the models that `pull` brings
  */
 export function presentModels(models: readonly MeasuredModel[], modelsFolder: string, catalog: readonly string[]): Presence {
   const told = (name: string): string => `models/${name} is not there${catalog.includes(name) ? ` (npm run pull -- ${name})` : ""}`;
   const found = models.map((model) => ({
     model,
-    missing: [...new Set([model.id, model.rewardModel].flatMap((name) => missingParts(name, modelsFolder)))],
+    missing: [...new Set(partsOf(model).flatMap((name) => missingParts(name, modelsFolder)))],
   }));
   return {
     present: found.filter(({ missing }) => missing.length === 0).map(({ model }) => model),

@@ -10,12 +10,31 @@ export interface MeasuredModel {
   title: string;
   /** Chooses among its answers. */
   rewardModel: string;
+  /** Judges their beginnings, where the reward model names it for that. */
+  valueModel?: string;
   /** Most tokens of an answer. */
   maxTokens: number;
+  /** How its pruned answers are. */
+  prune: "auto" | readonly PruneStage[];
+}
+
+/** Half of what still runs is dropped after so many tokens, and again. */
+const halvingTokens = [8, 24] as const;
+
+/** As requests name it, of answers of at most so many tokens. */
+export function halving(maxTokens: number): PruneStage[] {
+  return halvingTokens.map((tokens) => ({ at: tokens / maxTokens, keep: 0.5 }));
+}
+
+/** Said of pruned answers, as the end of a sentence. */
+export function pruningOf(prune: MeasuredModel["prune"]): string {
+  return prune === "auto"
+    ? 'as `"prune": "auto"` does it by the value model that the reward model names'
+    : `where half of the candidates that still run are dropped after ${halvingTokens[0]} tokens and again after ${halvingTokens[1]}`;
 }
 
 /** Answers end before it but for a few. */
-const teddy = { rewardModel: "teddy-rm", maxTokens: 160 };
+const teddy = { rewardModel: "teddy-rm", valueModel: "teddy-value", maxTokens: 160, prune: "auto" as const };
 
 /** In the order of the tables. A line more is a model more; models that are not in models/ are passed over. */
 export const teddyModels: readonly MeasuredModel[] = [
@@ -24,7 +43,7 @@ export const teddyModels: readonly MeasuredModel[] = [
 ];
 
 /** So many that sixteen candidates take a few seconds, and that the reward model reads question and answer whole. */
-const smolLM2 = { rewardModel: "minilm-rm-polite", maxTokens: 64 };
+const smolLM2 = { rewardModel: "minilm-rm-polite", maxTokens: 64, prune: halving(64) };
 
 /** Of any text, the untuned one first: win rates are against it. */
 export const smolLM2Models: readonly MeasuredModel[] = [
@@ -57,14 +76,6 @@ export const baselineModel = "teddy-sft";
 
 export const candidateCounts = [1, 2, 4, 8, 16, 32] as const;
 
-/** Half of what still runs is dropped after so many tokens, and again. */
-export const halvingTokens = [8, 24] as const;
-
-/** As requests name it, of answers of at most so many tokens. */
-export function halving(maxTokens: number): PruneStage[] {
-  return halvingTokens.map((tokens) => ({ at: tokens / maxTokens, keep: 0.5 }));
-}
-
 const temperature = 1;
 
 export interface Variant {
@@ -90,9 +101,14 @@ export function variantTitle({ model, bestOf, pruned }: Pick<Variant, "model" | 
   return `${model.title}, ${bestOf === 1 ? "one answer" : `best of ${bestOf}`}${pruned ? ", pruned" : ""}`;
 }
 
+/** Names of all models that answer and judge. */
+export function partsOf({ id, rewardModel, valueModel }: MeasuredModel): string[] {
+  return [id, rewardModel, ...(valueModel === undefined ? [] : [valueModel])];
+}
+
 /** Flags of a server that has models with their reward models. */
 export function servingFlags(models: readonly MeasuredModel[]): string[] {
-  const names = [...new Set(models.flatMap(({ id, rewardModel }) => [id, rewardModel]))];
+  const names = [...new Set(models.flatMap(partsOf))];
   return names.flatMap((name) => ["--model", name]);
 }
 
@@ -105,7 +121,7 @@ export function chatBody(
 ): Record<string, unknown> {
   const options = {
     reward_model: model.rewardModel,
-    ...(pruned ? { prune: halving(model.maxTokens) } : {}),
+    ...(pruned ? { prune: model.prune } : {}),
     ...(extra.returnCandidates === true ? { return_candidates: true } : {}),
     ...(extra.stream === true ? { stream: "winner" } : {}),
   };

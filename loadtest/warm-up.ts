@@ -17,7 +17,7 @@ export async function warmUp(url: string, messages: readonly Message[], signal: 
   const rewardModel = data.find(({ kind }) => kind === "reward")?.id;
   for (const { id } of data.filter(({ kind }) => kind !== "reward")) {
     for (const bestOf of rewardModel === undefined ? [1] : [1, candidates]) {
-      const model: MeasuredModel = { id, title: id, rewardModel: rewardModel ?? "", maxTokens };
+      const model: MeasuredModel = { id, title: id, rewardModel: rewardModel ?? "", maxTokens, prune: "auto" };
       await postJson(`${url}/v1/chat/completions`, chatBody(variant(model, bestOf), messages, 0), signal);
     }
   }

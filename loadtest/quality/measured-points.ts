@@ -7,7 +7,7 @@ import type { Message } from "../../src/teddy/conversation.ts";
 import type { Quantiles } from "../load-summary.ts";
 import type { LatencyResult } from "../scenarios/latency.ts";
 import type { Candidate, JudgedCandidate } from "../scenarios/quality.ts";
-import { halving, variantTitle, type Variant } from "../variants.ts";
+import { variantTitle, type Variant } from "../variants.ts";
 import { chosenOfFirst, expectedBest, winShare } from "./best-of-estimate.ts";
 
 /** What is known of one variant. */
@@ -74,7 +74,7 @@ function measuredWay<C extends Candidate>(measured: Measured<C>, scores: Scores<
     rewardModel: model.rewardModel,
     bestOf,
     pruned,
-    prune: pruned ? halving(model.maxTokens) : null,
+    prune: pruned ? model.prune : null,
     latencyMs: load.endToEndMs!,
     firstTokenMs: load.firstTokenMs!,
     tokensGenerated: load.tokensGenerated / load.answered,

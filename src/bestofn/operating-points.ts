@@ -27,7 +27,7 @@ export interface OperatingPoint {
   bestOf: number;
   pruned: boolean;
   /** As `best_of_options.prune` takes it; null for none. */
-  prune: readonly PruneStage[] | null;
+  prune: "auto" | readonly PruneStage[] | null;
   latencyMs: MeasuredLatency;
   /** Of an answer, candidates included. */
   tokensGenerated: number;

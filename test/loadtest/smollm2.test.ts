@@ -13,7 +13,7 @@ import { smolLM2ChapterOf } from "../../loadtest/report/write-report.ts";
 import { runScenarios } from "../../loadtest/run-scenarios.ts";
 import { baselineCandidatesId, candidatesId, type CandidatesResult } from "../../loadtest/scenarios/quality.ts";
 import { smolLM2Scenarios } from "../../loadtest/scenarios/smollm2.ts";
-import { teddyModels } from "../../loadtest/variants.ts";
+import { halving, teddyModels } from "../../loadtest/variants.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -80,7 +80,7 @@ describe("models to measure", () => {
   put("pulled", "weights.gguf");
   put("adapter", "adapter_config.json", JSON.stringify({ base_model_name_or_path: "pulled" }));
   put("orphan", "adapter_config.json", JSON.stringify({ base_model_name_or_path: "distant" }));
-  const model = (id: string, rewardModel: string) => ({ id, title: id, rewardModel, maxTokens: 8 });
+  const model = (id: string, rewardModel: string) => ({ id, title: id, rewardModel, maxTokens: 8, prune: halving(8) });
 
   it("are there where they, their reward model and the bases of both are", () => {
     assert.deepEqual(

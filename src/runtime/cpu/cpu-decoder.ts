@@ -55,7 +55,7 @@ interface CpuPage extends CachePage {
 export class CpuDecoder implements DecoderDevice {
   readonly name = "cpu";
   readonly config: DecoderConfig;
-  readonly chunkTokens = 64;
+  readonly chunkTokens: number;
   readonly bytesPerToken: number;
   readonly #shape: KvShape;
   readonly #session: Session;
@@ -81,6 +81,8 @@ export class CpuDecoder implements DecoderDevice {
     this.#session = session;
     this.#adapters = options.adapters ?? 0;
     this.#hasHead = options.withoutHead !== true;
+    // Answers share their prompt by whole chunks, and a model that only scores reads short answers to short prompts.
+    this.chunkTokens = this.#hasHead ? 64 : 32;
     this.#gatherer = new PromptGatherer(this.#shape);
     this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
     this.#noAnswer = new KvSegment(this.#shape, placeGranularity);
