@@ -70,7 +70,10 @@ async function productsAlonePerSecond(kind: TrainingKind, model: string, taken: 
   const file = openModel(model);
   const config = readDecoderConfig(file.config, file.path);
   file.weights.close();
-  return (taken.rows * taken.length) / (await trainingProductsSeconds(kind, config, taken, availableParallelism(), productRuns));
+  return (
+    (taken.rows * taken.length) /
+    (await trainingProductsSeconds(kind, config, taken, { rank: loraRank, threads: availableParallelism(), runs: productRuns }))
+  );
 }
 
 function table(kind: (typeof trainingKinds)[number], samples: Samples): Table {
@@ -89,7 +92,7 @@ function boundsTable(samples: Samples): Table {
   ];
   return {
     title: "What bounds a step",
-    note: "The products alone are those with the model's weights, by ONNX Runtime's kernels in float32: forward, by the inputs and, where they are trained, by the weights; and half of what attention's products and softmax take where every token sees its whole row, since it sees those before it alone. No norms, no adapter, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
+    note: "The products alone are those with the model's weights, by ONNX Runtime's kernels in float32: forward, by the inputs and, where they are trained, by the weights; and half of what attention's products and softmax take where every token sees its whole row, since it sees those before it alone; of LoRA the products with its factors likewise, the first ones of layers that read the same as one. No norms, no optimiser. No step over these kernels can be faster, and PyTorch's step has the same products.",
     columns: [{ heading: "" }, { heading: "tokens/s", digits: 0 }, { heading: "times PyTorch", digits: 2 }],
     rows: trainingKinds.flatMap((kind) => [
       row(`${titles[kind]}: a step`, kind, `${kind} ${subjects.bonsai} speed`),

@@ -18,19 +18,21 @@ export interface TokenRows {
 
 /**
  * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights where those are trained; and half of
- * what attention's products and its softmax take over whole rows, since a token looks at those before it alone. LoRA's factors are left out. Weights and
- * activations of one shape are the same arrays in all layers, which favours the caches.
+ * what attention's products and its softmax take over whole rows, since a token looks at those before it alone; and of LoRA the products with its factors,
+ * forward, by the inputs and by the factors, where the first factors of layers that read the same activations are one. Weights and activations of one shape
+ * are the same arrays in all layers, which favours the caches.
+ *
+ * @param rank of LoRA
  */
 export async function trainingProductsSeconds(
   kind: TrainingKind,
   config: DecoderConfig,
   { rows: documents, length }: TokenRows,
-  threads: number,
-  runs: number,
+  { rank, threads, runs }: { rank: number; threads: number; runs: number },
 ): Promise<number> {
   const tokens = documents * length;
-  const productsSeconds = async (rows: number, inputs: number, outputs: number): Promise<number> =>
-    runSeconds(kind, [rows, inputs, outputs], threads, runs);
+  const productsSeconds = async (rows: number, inputs: number, outputs: number, how = kind): Promise<number> =>
+    runSeconds(how, [rows, inputs, outputs], threads, runs);
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, vocabSize, layers } = config;
   const [queries, keys] = [heads * headDim, kvHeads * headDim];
   const layer = [
@@ -42,9 +44,18 @@ export async function trainingProductsSeconds(
     [hiddenSize, intermediateSize],
     [intermediateSize, hiddenSize],
   ] as const;
+  const factors = [
+    [hiddenSize, 3 * rank],
+    [queries, rank],
+    [hiddenSize, 2 * rank],
+    [intermediateSize, rank],
+    ...layer.map(([, outputs]) => [rank, outputs] as const),
+  ] as const;
   const rows = Math.min(tokens, Math.floor(logitsAtOnce / vocabSize));
   let seconds = 0;
   for (const [inputs, outputs] of layer) seconds += layers * (await productsSeconds(tokens, inputs, outputs));
+  if (kind === "lora")
+    for (const [inputs, outputs] of factors) seconds += layers * (await productsSeconds(tokens, inputs, outputs, "full"));
   const attention = await attentionSeconds(config, { rows: documents, length }, threads, runs);
   return seconds + (layers * attention) / 2 + (tokens / rows) * (await productsSeconds(rows, hiddenSize, vocabSize));
 }
