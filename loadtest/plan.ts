@@ -1,5 +1,5 @@
 /**
- * @file How much is measured, by profile: of the full one, the teddy models' part fits into twelve minutes on two cores and SmolLM2's is sized for six; the
+ * @file How much is measured, by profile: of the full one, the teddy models' part fits into twelve minutes on two cores and SmolLM2's is sized for ten; the
  * quick one fits into a minute and is no measurement.
  */
 
@@ -52,8 +52,8 @@ export const plans: Record<"full" | "quick", Plan> = {
     memoryStreams: [1, 8, 32, 64],
     memorySeconds: 3,
     smolLM2: {
-      counts: [1, 2, 4, 8, 16],
-      latencyRequests: (bestOf) => (bestOf < 8 ? 8 : 6),
+      counts: candidateCounts,
+      latencyRequests: (bestOf) => (bestOf < 8 ? 8 : bestOf < 32 ? 6 : 4),
       prunedPrompts: 8,
       qualityPrompts: 16,
       baselineAnswers: 4,
