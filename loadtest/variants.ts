@@ -26,12 +26,11 @@ export function halving(maxTokens: number): PruneStage[] {
   return halvingTokens.map((tokens) => ({ at: tokens / maxTokens, keep: 0.5 }));
 }
 
-/** Said of pruned answers, as the end of a sentence. */
-export function pruningOf(prune: MeasuredModel["prune"]): string {
-  return prune === "auto"
-    ? 'as `"prune": "auto"` does it by the value model that the reward model names'
-    : `where half of the candidates that still run are dropped after ${halvingTokens[0]} tokens and again after ${halvingTokens[1]}`;
-}
+/** What it does, as a sentence without its end. */
+export const halvingWords = `half of the candidates that still run are dropped after ${halvingTokens[0]} tokens and again after ${halvingTokens[1]}`;
+
+/** Of "auto". */
+export const automaticWords = 'as `"prune": "auto"` does it by the value model that the reward model names';
 
 /** Answers end before it but for a few. */
 const teddy = { rewardModel: "teddy-rm", valueModel: "teddy-value", maxTokens: 160, prune: "auto" as const };

@@ -3,7 +3,7 @@
 import { adviseFor } from "../../src/bestofn/operating-points.ts";
 import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";
-import { pruningOf } from "../variants.ts";
+import { automaticWords } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 import { choiceFigure } from "./choice-figure.ts";
 import { agreementCheck, waysTable, withInterval, type Quality } from "./ways-table.ts";
@@ -27,7 +27,7 @@ export async function choiceChapter({ points, prompts, prunedPrompts, agreement 
     title: "Which to choose",
     about: [
       `Gold is the true score of the teddy world's judge, in [0, 1], and the win rate is over one answer of teddy-sft (a tie counts a half), both on ${prompts} held-out prompts, with 95% intervals over prompts.`,
-      `The unpruned ones are expectations over all choices of N among 32 candidates of each prompt; pruned ones, ${pruningOf("auto")}, add the mean difference to them on the first ${prunedPrompts}.`,
+      `The unpruned ones are expectations over all choices of N among 32 candidates of each prompt; pruned ones, ${automaticWords}, add the mean difference to them on the first ${prunedPrompts}.`,
       "Times are those of one client alone, from sending to the last byte. Tokens count all candidates.",
     ].join("\n"),
     tables: [waysTable(points, gold), budgetTable(points)],

@@ -4,7 +4,7 @@ import type { Cell } from "../../test/bench/report/bench-result.ts";
 import { median, spread } from "../../test/bench/report/statistics.ts";
 import { peerCandidates, peerTokens } from "../drivers/peers.ts";
 import type { MeasuredPeer, PeersResult } from "../scenarios/peers.ts";
-import { halving, pruningOf } from "../variants.ts";
+import { halvingWords } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 
 export function peersChapter(result: PeersResult): Chapter {
@@ -23,7 +23,7 @@ export function peersChapter(result: PeersResult): Chapter {
     about: [
       `SmolLM2-135M-Instruct, ${peerTokens} tokens past any end of sequence, the best of ${peerCandidates} by teddy-rm: for others the client ranks the texts by our /v1/rerank.`,
       ...[...new Set(peers.map(({ way }) => way))].map((way) => `${way}: ${namesOf(peers, way)}.`),
-      `All take turns; ratios are medians of the rounds' own. Pruned: ${pruningOf(halving(peerTokens))}.`,
+      `All take turns; ratios are medians of the rounds' own. Pruned: ${halvingWords}.`,
     ].join("\n"),
     tables: [
       {

@@ -9,7 +9,7 @@ import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimat
 import type { MeasuredPoint } from "../quality/measured-points.ts";
 import type { JudgedCandidate, QualityResult } from "../scenarios/quality.ts";
 import type { EnsembleResult } from "../scenarios/ensemble.ts";
-import { pruningOf, type Ensemble, type MeasuredModel } from "../variants.ts";
+import { automaticWords, type Ensemble, type MeasuredModel } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 
 /** In units of the reward, which has deviation 1 on its reference set. */
@@ -146,10 +146,7 @@ function pruningTable(points: readonly MeasuredPoint[]): Table[] {
   return [
     {
       title: "What pruning keeps",
-      note:
-        "Gain in gold over one answer of the same model; tokens and median time as parts of those without pruning. Pruned: " +
-        pruningOf("auto") +
-        ".",
+      note: `Gain in gold over one answer of the same model; tokens and median time as parts of those without pruning. Pruned: ${automaticWords}.`,
       columns: [
         { heading: "answer" },
         { heading: "gain unpruned", digits: 3 },

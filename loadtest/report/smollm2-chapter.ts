@@ -2,7 +2,7 @@
 
 import type { RewardedWay } from "../quality/measured-points.ts";
 import type { LoadSummary } from "../load-summary.ts";
-import { halving, pruningOf } from "../variants.ts";
+import { halvingWords } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";
 import { choiceFigure } from "./choice-figure.ts";
 import { failures } from "./load-chapter.ts";
@@ -34,7 +34,7 @@ export async function smolLM2Chapter(facts: SmolLM2Facts): Promise<Chapter> {
     about: [
       `${models.join(" and ")} on ${prompts} questions of the Vicuna set, at temperature 1, at most ${maxTokens} tokens. **The quality here is no gold score: it is the learned reward of ${judges.join(", ")}, the very model that chooses.** It knows the tone of an answer and nothing of`,
       `whether it is right, and it taught the adapter, too: the numbers say how well choosing and tuning please it, not how good the answers are. The win rate is by the same reward over one answer of ${baseline} (a tie counts a half).`,
-      `95% intervals over prompts. The unpruned ones are expectations over all choices of N among ${candidates} candidates of each prompt; pruned ones, ${pruningOf(halving(maxTokens))}, add the mean difference to them on the first ${prunedPrompts}. An answer of no words counts 0.`,
+      `95% intervals over prompts. The unpruned ones are expectations over all choices of N among ${candidates} candidates of each prompt; pruned ones, where ${halvingWords}, add the mean difference to them on the first ${prunedPrompts}. An answer of no words counts 0.`,
       "Times are those of one client alone, from sending to the last byte. Tokens count all candidates.",
     ].join("\n"),
     tables: [waysTable(ways, reward)],

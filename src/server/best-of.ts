@@ -103,13 +103,7 @@ export class BestOfServing {
   #resources(engine: Engine, model: ModelInfo, options: BestOfOptions, request: GenerateRequest): BestOfResources {
     const conversation = conversationOf(request, options);
     const read = readingAlong(engine, model, options, request);
-    const reward =
-      options.rewardModel === undefined
-        ? undefined
-        : {
-            ...this.#reward(engine, options.rewardModel, conversation, read.rewards),
-            beginnings: valuesOf(engine, options.rewardModel, conversation),
-          };
+    const reward = options.rewardModel === undefined ? undefined : this.#reward(engine, options.rewardModel, conversation, read.rewards);
     return {
       generate: (candidates, signal) => this.#observed(read.generate(candidates, signal), model.id),
       reward,
@@ -131,8 +125,10 @@ export class BestOfServing {
     const score = scoringOf(engine, id, conversation);
     let pace = this.#paces.get(id);
     if (pace === undefined) this.#paces.set(id, (pace = new ScoringPace()));
+    const valueModel = valueModelOf(engine, id);
     return {
       pace,
+      beginnings: valueModel === undefined ? undefined : scoringOf(engine, valueModel, conversation),
       answers: async (answers, signal) => {
         const unknown = answers.filter((answer) => !known.has(answer));
         const asked = unknown.length === 0 ? [] : await score(unknown, signal);
@@ -199,11 +195,6 @@ export class BestOfServing {
 function valueModelOf(engine: Engine, rewardModel: string | undefined): string | undefined {
   const named = engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes?.valueModel;
   return engine.models.find(({ id, reward }) => id === named && reward?.form === "value")?.id;
-}
-
-function valuesOf(engine: Engine, rewardModel: string, conversation: readonly ChatMessage[]): RewardAnswers | undefined {
-  const id = valueModelOf(engine, rewardModel);
-  return id === undefined ? undefined : scoringOf(engine, id, conversation);
 }
 
 /** Rewards by one model of answers to one conversation. */

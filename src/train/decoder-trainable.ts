@@ -6,8 +6,9 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { GraphModel } from "./graph-model.ts";
 import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions } from "./model-graphs.ts";
-import type { EvaluationSums, StateTensor, TokenBatch, TrainableModel, TrainStep } from "./trainable-model.ts";
+import type { EvaluationSums, TokenBatch, TrainableModel, TrainStep } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
@@ -34,13 +35,12 @@ export async function createTrainableDecoder(options: TrainableDecoderOptions): 
   return new TrainableDecoder(options, graphs);
 }
 
-class TrainableDecoder implements TrainableModel {
+class TrainableDecoder extends GraphModel implements TrainableModel {
   readonly #options: TrainableDecoderOptions;
-  readonly #graphs: TrainingGraphs;
 
   constructor(options: TrainableDecoderOptions, graphs: TrainingGraphs) {
+    super(graphs);
     this.#options = options;
-    this.#graphs = graphs;
   }
 
   async step(batches: readonly TokenBatch[], learningRate: number): Promise<TrainStep> {
@@ -48,13 +48,13 @@ class TrainableDecoder implements TrainableModel {
     if (tokens === 0) throw new BonsaiError("internal", "A step needs a token to train on.");
     const sums = { loss: 0, correct: 0, entropy: 0 };
     for (const [index, batch] of batches.entries()) {
-      const seed = dropoutSeed(this.#options.seed ?? 0, this.#graphs.steps, index);
+      const seed = dropoutSeed(this.#options.seed ?? 0, this.graphs.steps, index);
       const inputs = { ...this.#arrays(batch), scale: Float32Array.of(1 / tokens), dropout_seed: seed };
-      await adding(sums, async (found) => this.#graphs.accumulate(index, inputs, found));
+      await adding(sums, async (found) => this.graphs.accumulate(index, inputs, found));
     }
     return {
       loss: sums.loss,
-      gradNorm: await this.#graphs.update(sums.loss, learningRate),
+      gradNorm: await this.graphs.update(sums.loss, learningRate),
       trainedTokens: tokens,
       meanTokenAccuracy: sums.correct / tokens,
       entropy: sums.entropy / tokens,
@@ -63,24 +63,8 @@ class TrainableDecoder implements TrainableModel {
 
   async evaluate(batch: TokenBatch): Promise<EvaluationSums> {
     const sums = { loss: 0, correct: 0 };
-    await adding(sums, async (found) => this.#graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
+    await adding(sums, async (found) => this.graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
     return { loss: sums.loss, correct: sums.correct, trainedTokens: trainedTokens(batch) };
-  }
-
-  trainedWeights(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.trainedWeights();
-  }
-
-  state(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.state();
-  }
-
-  restore(state: ReadonlyMap<string, StateTensor>): void {
-    this.#graphs.restore(state);
-  }
-
-  async dispose(): Promise<void> {
-    await this.#graphs.dispose();
   }
 
   #arrays(batch: TokenBatch): Arrays {

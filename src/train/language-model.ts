@@ -20,7 +20,7 @@ import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
 import { commonLength, evaluationBatches, layOut, TrainingData, type LaidOutDocuments } from "./training-data.ts";
-import { writeTrainingReport, type TrainingReport } from "./training-report.ts";
+import { recordOf, writeTrainingReport, type TrainingReport } from "./training-report.ts";
 import { metricsFileName, runTraining, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
 
@@ -84,15 +84,9 @@ async function trainIn(workFolder: string, training: LanguageModelTraining): Pro
       else writeTrainedAdapter(options.outputDir, model, decoder.trainedWeights(), adapter.settings, options.saveDtype);
       await writeTrainingReport(options.outputDir, {
         stage: training.stage,
-        command: training.command,
-        flags: training.flags,
-        versions: training.versions,
-        base: { name: options.model, contentHash: model.contentHash, isFromNothing },
+        ...recordOf(training, { contentHash: model.contentHash, isFromNothing }, outcome, data.training.stepsPerEpoch),
         trains: adapter === undefined ? "all weights" : "a LoRA adapter",
         data: data.summary,
-        steps: outcome.step,
-        epochs: outcome.step / data.training.stepsPerEpoch,
-        trainSeconds: outcome.trainSeconds,
         metrics: readMetrics(join(options.outputDir, metricsFileName)),
       });
       return outcome;

@@ -55,6 +55,11 @@ export function bestFitDecreasing(sizes: readonly number[], capacity: number): n
   return rows.toSorted((a, b) => a[0]! - b[0]!);
 }
 
+/** One item a row, or as many as fit, best-fit decreasing. */
+export function layOutRows(sizes: readonly number[], isPacked: boolean, capacity: number): number[][] {
+  return isPacked ? bestFitDecreasing(sizes, capacity) : sizes.map((_, index) => [index]);
+}
+
 /** All documents as one stream, cut every `capacity` places: what is cut goes on in the next row, as a document of its own. */
 function wrap(lengths: readonly number[], capacity: number): Row[] {
   const rows: Piece[][] = [];

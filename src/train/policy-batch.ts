@@ -1,10 +1,11 @@
 /** @file Pairs of documents laid out for a run: in rows of one length, which batches each step trains on, and the batches of an evaluation. */
 
 import { makeBatch } from "./batch.ts";
-import { DataOrder, type DataOrderOptions } from "./data-order.ts";
+import type { DataOrderOptions } from "./data-order.ts";
 import type { TrainingDocument } from "./documents.ts";
-import { bestFitDecreasing, type Piece } from "./packing.ts";
+import { layOutRows, type Piece } from "./packing.ts";
 import type { DocumentPair } from "./policy-pairs.ts";
+import { inBatches, RowData } from "./row-data.ts";
 import type { TokenBatch } from "./trainable-model.ts";
 
 /** Lengths of rows are multiples of this, which matrix products like. */
@@ -43,7 +44,7 @@ export function commonPairLength(pairs: readonly DocumentPair[]): number {
 
 /** One pair a row, or as many as fit, best-fit decreasing. */
 export function layOutPairs(pairs: readonly DocumentPair[], isPacked: boolean, length: number): LaidOutPairs {
-  const rows = isPacked ? bestFitDecreasing(pairs.map(pairLength), length) : pairs.map((_, index) => [index]);
+  const rows = layOutRows(pairs.map(pairLength), isPacked, length);
   return { pairs, rows, references: new Float32Array(2 * pairs.length) };
 }
 
@@ -52,37 +53,19 @@ export function mostPairs(sets: readonly LaidOutPairs[], batchSize: number): num
   return batchSize * sets.flatMap(({ rows }) => rows).reduce((most, row) => Math.max(most, row.length), 1);
 }
 
-export class PolicyData {
-  readonly #laidOut: LaidOutPairs;
-  readonly #length: number;
-  readonly #order: DataOrder;
-
+export class PolicyData extends RowData<PolicyBatch> {
   /** @param length of every row: see `commonPairLength`. */
   constructor(laidOut: LaidOutPairs, length: number, order: Omit<DataOrderOptions, "rows">) {
-    this.#laidOut = laidOut;
-    this.#length = length;
-    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
-  }
-
-  get stepsPerEpoch(): number {
-    return this.#order.stepsPerEpoch;
+    const batchOf = (rows: readonly number[]): PolicyBatch => makePolicyBatch(laidOut, rows, length);
+    super({ count: laidOut.rows.length, batchOf, tokensOf: (row) => tokensOfRow(laidOut, row) }, order);
   }
 
   /** Rows that the first `steps` steps train on, ascending. */
   rowsOf(steps: number): number[] {
     const used = new Set<number>();
     for (let step = 0; step < Math.min(steps, this.stepsPerEpoch); step++)
-      for (const row of this.#order.rowsOf(step).batches.flat()) used.add(row);
+      for (const row of this.order.rowsOf(step).batches.flat()) used.add(row);
     return [...used].toSorted((a, b) => a - b);
-  }
-
-  /** @param step counted from 0. */
-  stepAt(step: number): { batches: PolicyBatch[]; tokens: number } {
-    const rows = this.#order.rowsOf(step).batches;
-    return {
-      batches: rows.map((batch) => makePolicyBatch(this.#laidOut, batch, this.#length)),
-      tokens: rows.flat().reduce((sum, row) => sum + tokensOfRow(this.#laidOut, row), 0),
-    };
   }
 }
 
@@ -108,10 +91,6 @@ export async function fillReferences(
     await new Promise((resolve) => setImmediate(resolve)); // A signal is heard only between turns of the event loop.
   }
   return true;
-}
-
-function inBatches(rows: readonly number[], batchSize: number): number[][] {
-  return Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, batch) => rows.slice(batch * batchSize, (batch + 1) * batchSize));
 }
 
 /** @param chosen rows of the layout. */

@@ -28,6 +28,7 @@ import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
 import { writeTrainedAdapter, writeTrainedModel } from "./trained-output.ts";
 import type { Arrays } from "./training-session.ts";
+import { recordOf } from "./training-report.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface PolicyTraining extends Pick<PolicyReport, "command" | "flags" | "versions"> {
@@ -190,24 +191,19 @@ function metricNaming(kind: PolicyObjective["kind"]): MetricNaming<PolicyStep, P
 }
 
 async function report(
-  { options, command, flags, versions }: PolicyTraining,
+  training: PolicyTraining,
   model: ModelFile,
   policy: TrainablePolicy,
   data: PolicyTrainingData,
   outcome: RunOutcome,
 ): Promise<void> {
+  const { options } = training;
   await writePolicyReport(options.outputDir, {
     stage: "dpo",
-    command,
-    flags,
-    versions,
-    base: { name: options.model, contentHash: model.contentHash, isFromNothing: false },
+    ...recordOf(training, model, outcome, data.training.stepsPerEpoch),
     trains: [...policy.trainedWeights().keys()].some((name) => name.includes(".lora_A.")) ? "a LoRA adapter" : "all weights",
     objective: { losses: options.lossType, beta: options.beta },
     data: data.summary,
-    steps: outcome.step,
-    epochs: outcome.step / data.training.stepsPerEpoch,
-    trainSeconds: outcome.trainSeconds,
     metrics: readMetricLines(join(options.outputDir, metricsFileName)),
   });
 }

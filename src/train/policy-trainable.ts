@@ -5,11 +5,12 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import type { TrainableDecoderOptions } from "./decoder-trainable.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { GraphModel } from "./graph-model.ts";
 import { initialOfDecoder, locateTrainedDecoder, openModelGraphs } from "./model-graphs.ts";
 import type { PolicyBatch } from "./policy-batch.ts";
 import { addPolicySums, policySums, type PolicySums } from "./policy-metrics.ts";
 import { policyEvaluationProgram, policyGradientProgram, type PolicyObjective } from "./policy-programs.ts";
-import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
+import type { SteppedModel, StepOutcome } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
@@ -49,13 +50,12 @@ export async function createTrainablePolicy(options: TrainablePolicyOptions): Pr
 
 type Outputs = Record<string, Float32Array<ArrayBuffer>>;
 
-export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, PolicySums> {
+export class TrainablePolicy extends GraphModel implements SteppedModel<PolicyBatch, PolicyStep, PolicySums> {
   readonly #options: TrainablePolicyOptions;
-  readonly #graphs: TrainingGraphs;
 
   constructor(options: TrainablePolicyOptions, graphs: TrainingGraphs) {
+    super(graphs);
     this.#options = options;
-    this.#graphs = graphs;
   }
 
   async step(batches: readonly PolicyBatch[], learningRate: number): Promise<PolicyStep> {
@@ -65,10 +65,10 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
     const all: PolicySums[] = [];
     let [loss, correct, entropy, tokens] = [0, 0, 0, 0];
     for (const [index, batch] of batches.entries()) {
-      const seed = dropoutSeed(this.#options.seed, this.#graphs.steps, index);
+      const seed = dropoutSeed(this.#options.seed, this.graphs.steps, index);
       const inputs = { ...this.#inputs(batch, 1 / pairs, meanChosenLength), dropout_seed: seed };
       const found = this.#outputs(["loss", "correct", "entropy"]);
-      await this.#graphs.accumulate(index, inputs, found);
+      await this.graphs.accumulate(index, inputs, found);
       all.push(policySums(batch, found["log_probabilities"]!, found["loss"]![0]! * pairs, this.#options.objective));
       loss += found["loss"]![0]!;
       correct += found["correct"]![0]!;
@@ -77,7 +77,7 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
     }
     return {
       loss,
-      gradNorm: await this.#graphs.update(loss, learningRate),
+      gradNorm: await this.graphs.update(loss, learningRate),
       sums: addPolicySums(all as [PolicySums, ...PolicySums[]]),
       entropy: entropy / tokens,
       meanTokenAccuracy: correct / tokens,
@@ -87,36 +87,20 @@ export class TrainablePolicy implements SteppedModel<PolicyBatch, PolicyStep, Po
   async evaluate(batch: PolicyBatch): Promise<PolicySums> {
     const found = this.#outputs(["loss"]);
     const meanChosenLength = chosenTokens(batch.lengths) / batch.labels.length;
-    await this.#graphs.evaluate(this.#inputs(batch, 1, meanChosenLength), found);
+    await this.graphs.evaluate(this.#inputs(batch, 1, meanChosenLength), found);
     return policySums(batch, found["log_probabilities"]!, found["loss"]![0]!, this.#options.objective);
   }
 
   /** log pi of the batch's sequences, [2P]. */
   async logProbabilities(batch: PolicyBatch): Promise<Float32Array> {
     const found = this.#outputs([]);
-    await this.#graphs.evaluate(this.#inputs(batch, 1, 1), found);
+    await this.graphs.evaluate(this.#inputs(batch, 1, 1), found);
     return found["log_probabilities"]!.subarray(0, batch.lengths.length);
-  }
-
-  trainedWeights(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.trainedWeights();
-  }
-
-  state(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.state();
-  }
-
-  restore(state: ReadonlyMap<string, StateTensor>): void {
-    this.#graphs.restore(state);
-  }
-
-  async dispose(): Promise<void> {
-    await this.#graphs.dispose();
   }
 
   /** The trained weights by name: views that the next step changes. */
   weights(): Arrays {
-    return Object.fromEntries([...this.#graphs.trainedWeights()].map(([name, { data }]) => [name, data]));
+    return Object.fromEntries([...this.graphs.trainedWeights()].map(([name, { data }]) => [name, data]));
   }
 
   #outputs(scalars: readonly string[]): Outputs {

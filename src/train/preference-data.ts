@@ -2,9 +2,10 @@
 
 import { groupCount, makeComparisonBatch, type ComparisonBatch, type LossType, type RowSizes } from "./comparison-batch.ts";
 import { measureCount, type Comparison, type EncodedAnswer } from "./comparisons.ts";
-import { DataOrder, type DataOrderOptions } from "./data-order.ts";
-import { bestFitDecreasing } from "./packing.ts";
+import type { DataOrderOptions } from "./data-order.ts";
+import { layOutRows } from "./packing.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
+import { inBatches, RowData } from "./row-data.ts";
 
 /** Lengths of rows are multiples of this, which matrix products like. */
 const lengthMultiple = 16;
@@ -30,8 +31,7 @@ export function commonRowLength(comparisons: readonly Comparison[], others: read
 
 /** One comparison a row, or as many as fit, best-fit decreasing. */
 export function layOutComparisons(comparisons: readonly Comparison[], isPacked: boolean, length: number): LaidOutComparisons {
-  const rows = isPacked ? bestFitDecreasing(comparisons.map(comparisonLength), length) : comparisons.map((_, index) => [index]);
-  return { comparisons, rows };
+  return { comparisons, rows: layOutRows(comparisons.map(comparisonLength), isPacked, length) };
 }
 
 /** Sizes that hold every batch of `batchSize` rows of these. */
@@ -53,42 +53,23 @@ export function sizesOf(
   };
 }
 
-/** What a step trains on, and how many tokens that are, without padding. */
-interface PreferenceStep {
-  batches: ComparisonBatch[];
-  tokens: number;
-}
-
-export class PreferenceData {
-  readonly #laidOut: LaidOutComparisons;
-  readonly #lossType: LossType;
-  readonly #order: DataOrder;
-
+export class PreferenceData extends RowData<ComparisonBatch> {
   constructor(laidOut: LaidOutComparisons, lossType: LossType, order: Omit<DataOrderOptions, "rows">) {
-    this.#laidOut = laidOut;
-    this.#lossType = lossType;
-    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
-  }
-
-  get stepsPerEpoch(): number {
-    return this.#order.stepsPerEpoch;
-  }
-
-  /** @param step counted from 0. */
-  stepAt(step: number): PreferenceStep {
-    const batches = this.#order.rowsOf(step).batches.map((rows) => batchOf(this.#laidOut, rows, this.#lossType));
-    return { batches, tokens: batches.reduce((sum, batch) => sum + tokensOf(batch), 0) };
+    const { comparisons, rows } = laidOut;
+    super(
+      {
+        count: rows.length,
+        batchOf: (chosen) => batchOf(laidOut, chosen, lossType),
+        tokensOf: (row) => rows[row]!.reduce((sum, index) => sum + comparisonLength(comparisons[index]!), 0),
+      },
+      order,
+    );
   }
 }
 
 /** Held-out comparisons in batches, each once, in order. */
 export function comparisonBatches(laidOut: LaidOutComparisons, batchSize: number, lossType: LossType): ComparisonBatch[] {
-  const batches: ComparisonBatch[] = [];
-  for (let at = 0; at < laidOut.rows.length; at += batchSize) {
-    const rows = Array.from({ length: Math.min(batchSize, laidOut.rows.length - at) }, (_, index) => at + index);
-    batches.push(batchOf(laidOut, rows, lossType));
-  }
-  return batches;
+  return inBatches([...laidOut.rows.keys()], batchSize).map((rows) => batchOf(laidOut, rows, lossType));
 }
 
 /** Answers that are compared with none, in batches that fit graphs of these sizes; in their order. */
@@ -118,8 +99,4 @@ function batchOf({ comparisons, rows }: LaidOutComparisons, chosen: readonly num
     chosen.map((row) => rows[row]!.map((index) => comparisons[index]!)),
     lossType,
   );
-}
-
-function tokensOf({ answers }: ComparisonBatch): number {
-  return answers.reduce((sum, { ids }) => sum + ids.length, 0);
 }

@@ -46,7 +46,7 @@ export function readPreferenceRow(row: JsonObject, place: RowPlace): PreferenceR
   };
 }
 
-export type Prompt = string | readonly ConversationMessage[] | undefined;
+type Prompt = string | readonly ConversationMessage[] | undefined;
 
 /** @throws BonsaiError `invalid_dataset` for what is neither text nor messages. */
 export function readPrompt(value: unknown, place: RowPlace): Prompt {

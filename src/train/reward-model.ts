@@ -20,6 +20,7 @@ import type { RewardStep, TrainableRewardModel } from "./reward-trainable.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
+import { recordOf } from "./training-report.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome, type TrainingEvent } from "./training-run.ts";
 
 export interface RewardTraining extends Pick<RewardReport, "command" | "flags" | "versions"> {
@@ -142,16 +143,10 @@ async function leave(
   const { policy: _, ...description } = config;
   await writeRewardReport(options.outputDir, {
     stage: "reward",
-    command: training.command,
-    flags: training.flags,
-    versions: training.versions,
-    base: { name: options.model, contentHash: model.contentHash, isFromNothing: false },
+    ...recordOf(training, model, outcome, data.training.stepsPerEpoch),
     trains: form.trains,
     reward: description,
     data: data.summary,
-    steps: outcome.step,
-    epochs: outcome.step / data.training.stepsPerEpoch,
-    trainSeconds: outcome.trainSeconds,
     metrics: readMetricLines(join(options.outputDir, metricsFileName)),
   });
 }

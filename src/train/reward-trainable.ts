@@ -4,11 +4,12 @@ import type { DecoderConfig } from "../architectures/decoder-config.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { comparisonArrays, tokenArrays, type ComparisonBatch, type RewardObjective } from "./comparison-batch.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { GraphModel } from "./graph-model.ts";
 import { openModelGraphs, type BlockSizes, type ModelPrograms, type ModelTrainingOptions } from "./model-graphs.ts";
 import type { ComparisonSizes } from "./preference-loss.ts";
 import { addRewardSums, rewardSums, type RewardSums } from "./reward-metrics.ts";
 import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork, type RewardNetwork } from "./reward-programs.ts";
-import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
+import type { SteppedModel, StepOutcome } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
@@ -64,15 +65,17 @@ export interface RewardModelParts {
   seed: number;
 }
 
-export class TrainableRewardModel implements SteppedModel<ComparisonBatch, RewardStep, RewardSums> {
+export class TrainableRewardModel extends GraphModel implements SteppedModel<ComparisonBatch, RewardStep, RewardSums> {
   readonly #parts: RewardModelParts;
 
   constructor(parts: RewardModelParts) {
+    super(parts.graphs);
     this.#parts = parts;
   }
 
   async step(batches: readonly ComparisonBatch[], learningRate: number): Promise<RewardStep> {
-    const { graphs, seed } = this.#parts;
+    const { graphs } = this;
+    const { seed } = this.#parts;
     const labels = batches.reduce((sum, batch) => sum + batch.labels, 0);
     if (labels === 0) throw new BonsaiError("internal", "A step needs a label to train on.");
     const all: RewardSums[] = [];
@@ -87,30 +90,14 @@ export class TrainableRewardModel implements SteppedModel<ComparisonBatch, Rewar
   /** The loss is the sum over the batch's labels. */
   async evaluate(batch: ComparisonBatch): Promise<RewardSums> {
     const inputs = this.#inputs(batch, 1);
-    return this.#sums(batch, async (found) => this.#parts.graphs.evaluate(inputs, found));
+    return this.#sums(batch, async (found) => this.graphs.evaluate(inputs, found));
   }
 
   /** Raw rewards of the batch's answers by measure, [answers, M]. */
   async rewards(batch: ComparisonBatch): Promise<Float32Array<ArrayBuffer>> {
     const found = this.#found();
-    await this.#parts.graphs.evaluate(this.#inputs(batch, 1), found);
+    await this.graphs.evaluate(this.#inputs(batch, 1), found);
     return found.rewards.slice(0, batch.answers.length * this.#parts.sizes.measures);
-  }
-
-  trainedWeights(): ReadonlyMap<string, StateTensor> {
-    return this.#parts.graphs.trainedWeights();
-  }
-
-  state(): ReadonlyMap<string, StateTensor> {
-    return this.#parts.graphs.state();
-  }
-
-  restore(state: ReadonlyMap<string, StateTensor>): void {
-    this.#parts.graphs.restore(state);
-  }
-
-  async dispose(): Promise<void> {
-    await this.#parts.graphs.dispose();
   }
 
   #inputs(batch: ComparisonBatch, scale: number): Arrays {

@@ -1,9 +1,10 @@
 /** @file A data set laid out for a run: rows of one length, which batches each step trains on, and the batches of an evaluation. */
 
 import { countTokens, makeBatch, rowLength } from "./batch.ts";
-import { DataOrder, type DataOrderOptions } from "./data-order.ts";
+import type { DataOrderOptions } from "./data-order.ts";
 import type { TrainingDocument } from "./documents.ts";
 import { packRows, type Packing, type Piece, type Row } from "./packing.ts";
+import { inBatches, RowData } from "./row-data.ts";
 import type { TokenBatch } from "./trainable-model.ts";
 
 /** Lengths of rows are multiples of this, which matrix products like. */
@@ -31,43 +32,28 @@ export function commonLength(sets: readonly LaidOutDocuments[], maxLength: numbe
   return Math.min(maxLength, Math.ceil(longest / lengthMultiple) * lengthMultiple);
 }
 
-/** What a step trains on. */
-export interface StepData {
-  batches: TokenBatch[];
-  /** All tokens of the batches, trained or not, without padding. */
-  tokens: number;
-}
-
-export class TrainingData {
-  readonly #laidOut: LaidOutDocuments;
-  readonly #length: number;
-  readonly #order: DataOrder;
-
+export class TrainingData extends RowData<TokenBatch> {
   /** @param length of every batch: see `commonLength`. */
-  constructor(laidOut: LaidOutDocuments, length: number, order: Omit<DataOrderOptions, "rows">) {
-    this.#laidOut = laidOut;
-    this.#length = length;
-    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
-  }
-
-  get stepsPerEpoch(): number {
-    return this.#order.stepsPerEpoch;
-  }
-
-  /** @param step counted from 0. */
-  stepAt(step: number): StepData {
-    const { documents, rows } = this.#laidOut;
-    const chosen = this.#order.rowsOf(step).batches.map((batch) => batch.map((row) => rows[row]!));
-    return {
-      batches: chosen.map((batch) => makeBatch(documents, batch, this.#length)),
-      tokens: chosen.reduce((sum, batch) => sum + countTokens(documents, batch), 0),
-    };
+  constructor({ documents, rows }: LaidOutDocuments, length: number, order: Omit<DataOrderOptions, "rows">) {
+    const chosen = (indices: readonly number[]): Row[] => indices.map((index) => rows[index]!);
+    super(
+      {
+        count: rows.length,
+        batchOf: (indices) => makeBatch(documents, chosen(indices), length),
+        tokensOf: (index) => countTokens(documents, chosen([index])),
+      },
+      order,
+    );
   }
 }
 
 /** Held-out data in batches, each row once, in order. Packed rows keep their documents apart, so packing changes no number but the speed. */
 export function evaluationBatches({ documents, rows }: LaidOutDocuments, length: number, batchSize: number): TokenBatch[] {
-  const batches: TokenBatch[] = [];
-  for (let at = 0; at < rows.length; at += batchSize) batches.push(makeBatch(documents, rows.slice(at, at + batchSize), length));
-  return batches;
+  return inBatches([...rows.keys()], batchSize).map((batch) =>
+    makeBatch(
+      documents,
+      batch.map((row) => rows[row]!),
+      length,
+    ),
+  );
 }

@@ -24,6 +24,24 @@ export interface RunRecord {
   metrics: { steps: readonly StepLine[]; evaluations: readonly EvaluationLine[] };
 }
 
+/** What is recorded of a run that is over, but for what it trained on and what it measured. */
+export function recordOf(
+  { command, flags, versions, options }: Pick<RunRecord, "command" | "flags" | "versions"> & { options: { model: string } },
+  base: { contentHash: string; isFromNothing?: boolean },
+  { step, trainSeconds }: { step: number; trainSeconds: number },
+  stepsPerEpoch: number,
+): Omit<RunRecord, "stage" | "metrics"> {
+  return {
+    command,
+    flags,
+    versions,
+    base: { name: options.model, contentHash: base.contentHash, isFromNothing: base.isFromNothing === true },
+    steps: step,
+    epochs: step / stepsPerEpoch,
+    trainSeconds,
+  };
+}
+
 /** Of a language model. */
 export interface TrainingReport extends RunRecord {
   stage: "pretrain" | "sft";

@@ -5,12 +5,13 @@ import type { JsonObject } from "../formats/json-file.ts";
 import type { DecoderAnswerEncoder } from "./answer-encoders.ts";
 import { tokenArrays, type RowSizes } from "./comparison-batch.ts";
 import { CountingEncoder, type EncodedAnswer } from "./comparisons.ts";
-import { DataOrder, type DataOrderOptions } from "./data-order.ts";
+import type { DataOrderOptions } from "./data-order.ts";
 import { rowError, shown, type RowPlace } from "./dataset-row.ts";
 import { readJsonLines, type ReadFile } from "./json-lines.ts";
-import { bestFitDecreasing } from "./packing.ts";
+import { layOutRows } from "./packing.ts";
 import { commonRowLength } from "./preference-data.ts";
 import { readAnswer, readPrompt, type PromptAndAnswer } from "./preference-row.ts";
+import { inBatches, RowData } from "./row-data.ts";
 import type { Arrays } from "./training-session.ts";
 
 /** An answer, what it answers, and what it is worth. */
@@ -90,13 +91,8 @@ export interface LaidOutAnswers {
 }
 
 export function layOutAnswers(answers: readonly ScoredAnswer[], isPacked: boolean, length: number): LaidOutAnswers {
-  const rows = isPacked
-    ? bestFitDecreasing(
-        answers.map(({ ids }) => ids.length),
-        length,
-      )
-    : answers.map((_, index) => [index]);
-  return { answers, rows };
+  const sizes = answers.map(({ ids }) => ids.length);
+  return { answers, rows: layOutRows(sizes, isPacked, length) };
 }
 
 /** The length of rows that hold the longest answer; where several share a row, a few of them. */
@@ -108,38 +104,17 @@ export function valueRowLength(answers: readonly ScoredAnswer[], isPacked: boole
 /** Longest answers that a packed row has room for. */
 const answersOfRow = 2;
 
-export class ValueData {
-  readonly #laidOut: LaidOutAnswers;
-  readonly #order: DataOrder;
-
+export class ValueData extends RowData<ValueBatch> {
   constructor(laidOut: LaidOutAnswers, order: Omit<DataOrderOptions, "rows">) {
-    this.#laidOut = laidOut;
-    this.#order = new DataOrder({ ...order, rows: laidOut.rows.length });
-  }
-
-  get stepsPerEpoch(): number {
-    return this.#order.stepsPerEpoch;
-  }
-
-  /** @param step counted from 0. */
-  stepAt(step: number): { batches: ValueBatch[]; tokens: number } {
-    const batches = this.#order.rowsOf(step).batches.map((rows) => batchOf(this.#laidOut, rows));
-    const tokens = batches.flatMap(({ answers }) => answers).reduce((sum, { ids }) => sum + ids.length, 0);
-    return { batches, tokens };
+    const { answers, rows } = laidOut;
+    const tokensOf = (row: number): number => rows[row]!.reduce((sum, index) => sum + answers[index]!.ids.length, 0);
+    super({ count: rows.length, batchOf: (chosen) => batchOf(laidOut, chosen), tokensOf }, order);
   }
 }
 
 /** Held-out answers in batches, each once, in order. */
 export function valueBatches(laidOut: LaidOutAnswers, batchSize: number): ValueBatch[] {
-  const batches: ValueBatch[] = [];
-  for (let at = 0; at < laidOut.rows.length; at += batchSize)
-    batches.push(
-      batchOf(
-        laidOut,
-        Array.from({ length: Math.min(batchSize, laidOut.rows.length - at) }, (_, index) => at + index),
-      ),
-    );
-  return batches;
+  return inBatches([...laidOut.rows.keys()], batchSize).map((rows) => batchOf(laidOut, rows));
 }
 
 function batchOf({ answers, rows }: LaidOutAnswers, chosen: readonly number[]): ValueBatch {

@@ -13,6 +13,7 @@ import type { RewardTraining } from "./reward-model.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { identityOf, requireSameSoFar } from "./run-identity.ts";
 import { courseOf, steppingOf, totalStepsOf } from "./run-options.ts";
+import { recordOf } from "./training-report.ts";
 import { metricsFileName, runSteps, type MetricNaming, type RunOutcome } from "./training-run.ts";
 import { layOutAnswers, readScoredAnswers, ValueData, valueBatches, valueRowLength, type ScoredAnswers } from "./value-data.ts";
 import { writeValueReport, type ValueReport } from "./value-report.ts";
@@ -89,16 +90,10 @@ async function trainIn(workFolder: string, training: RewardTraining, model: Mode
     form.write(options.outputDir, value, data.answers);
     await writeValueReport(options.outputDir, {
       stage: "reward",
-      command: training.command,
-      flags: training.flags,
-      versions: training.versions,
-      base: { name: options.model, contentHash: model.contentHash, isFromNothing: false },
+      ...recordOf(training, model, outcome, data.training.stepsPerEpoch),
       trains: form.trains,
       reward: config,
       data: data.summary,
-      steps: outcome.step,
-      epochs: outcome.step / data.training.stepsPerEpoch,
-      trainSeconds: outcome.trainSeconds,
       metrics: readMetricLines(join(options.outputDir, metricsFileName)),
     });
     return outcome;

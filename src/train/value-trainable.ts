@@ -5,11 +5,12 @@ import type { Node, Program } from "../autodiff/program.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { RowSizes } from "./comparison-batch.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
+import { GraphModel } from "./graph-model.ts";
 import { outputGradients } from "./gradient-program.ts";
 import { openModelGraphs } from "./model-graphs.ts";
 import { scoredDecoder, type ScoredDecoderOptions } from "./reward-decoder.ts";
 import type { BuildNetwork } from "./reward-programs.ts";
-import type { StateTensor, SteppedModel, StepOutcome } from "./trainable-model.ts";
+import type { SteppedModel, StepOutcome } from "./trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import { valueArrays, type ValueBatch } from "./value-data.ts";
 
@@ -69,13 +70,12 @@ export async function createValueModel(options: ScoredDecoderOptions): Promise<T
   return new TrainableValueModel(graphs, { rows, length }, seed);
 }
 
-export class TrainableValueModel implements SteppedModel<ValueBatch, ValueStep, ValueSums> {
-  readonly #graphs: TrainingGraphs;
+export class TrainableValueModel extends GraphModel implements SteppedModel<ValueBatch, ValueStep, ValueSums> {
   readonly #sizes: RowSizes;
   readonly #seed: number;
 
   constructor(graphs: TrainingGraphs, sizes: RowSizes, seed: number) {
-    this.#graphs = graphs;
+    super(graphs);
     this.#sizes = sizes;
     this.#seed = seed;
   }
@@ -86,35 +86,19 @@ export class TrainableValueModel implements SteppedModel<ValueBatch, ValueStep, 
     const all: ValueSums[] = [];
     for (const [index, batch] of batches.entries()) {
       const found = { loss: new Float32Array(1) };
-      const seed = dropoutSeed(this.#seed, this.#graphs.steps, index);
-      await this.#graphs.accumulate(index, { ...this.#inputs(batch, 1 / labels), dropout_seed: seed }, found);
+      const seed = dropoutSeed(this.#seed, this.graphs.steps, index);
+      await this.graphs.accumulate(index, { ...this.#inputs(batch, 1 / labels), dropout_seed: seed }, found);
       all.push(sumsOf(batch, found.loss[0]!));
     }
     const sums = addValueSums(all);
-    return { loss: sums.loss, gradNorm: await this.#graphs.update(sums.loss, learningRate), sums };
+    return { loss: sums.loss, gradNorm: await this.graphs.update(sums.loss, learningRate), sums };
   }
 
   /** The loss is the sum over the batch's tokens. */
   async evaluate(batch: ValueBatch): Promise<ValueSums> {
     const found = { loss: new Float32Array(1) };
-    await this.#graphs.evaluate(this.#inputs(batch, 1), found);
+    await this.graphs.evaluate(this.#inputs(batch, 1), found);
     return sumsOf(batch, found.loss[0]!);
-  }
-
-  trainedWeights(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.trainedWeights();
-  }
-
-  state(): ReadonlyMap<string, StateTensor> {
-    return this.#graphs.state();
-  }
-
-  restore(state: ReadonlyMap<string, StateTensor>): void {
-    this.#graphs.restore(state);
-  }
-
-  async dispose(): Promise<void> {
-    await this.#graphs.dispose();
   }
 
   #inputs(batch: ValueBatch, scale: number): ReturnType<typeof valueArrays> {

@@ -5,7 +5,6 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
-import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
 import { PretrainSchema, SftSchema } from "../../src/config/training-options.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
@@ -24,6 +23,7 @@ import { AnswerCollector, requestFor, roomyLimits } from "../engine/answers.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
+import { runByWords } from "./run-by-words.ts";
 import { soundRows, writeJsonLines } from "./sound-rows.ts";
 import { trainingGoldens } from "./training-goldens.ts";
 
@@ -57,25 +57,9 @@ async function run(
     "--eval-steps",
     "0",
   ];
-  const invocation = readTrainingOptions(schema, [...shared, ...words.split(" ")]);
-  assert.ok(invocation.kind === "run");
-  const stop = new AbortController();
-  const events: TrainingEvent[] = [];
-  const outcome = await trainLanguageModel({
-    stage,
-    command: "npm run …",
-    flags: trainingFlags(schema, invocation.options),
-    versions: { bonsai: "test" },
-    modelPath: invocation.options.model,
-    options: invocation.options,
-    stop: stop.signal,
-    log: () => {},
-    observe: (event) => {
-      events.push(event);
-      if (event.kind === "step" && event.metrics.step === stopAfter) stop.abort();
-    },
+  return runByWords(schema, [...shared, ...words.split(" ")], async (training) => trainLanguageModel({ stage, ...training }), {
+    stopAfter,
   });
-  return { ...outcome, events };
 }
 
 function evaluations(name: string): EvaluationMetrics[] {

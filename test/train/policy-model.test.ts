@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { DpoSchema } from "../../src/config/dpo-training-options.ts";
-import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
 import { tunedContentHash } from "../../src/engine/reward-model.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ErrorCode } from "../../src/errors/registry.ts";
@@ -27,6 +26,7 @@ import { naiveLogProbability } from "../cli/naive-log-probability.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { soundPairs } from "./preference-rows.ts";
+import { runByWords } from "./run-by-words.ts";
 import { writeJsonLines } from "./sound-rows.ts";
 
 const root = temporaryFolder();
@@ -41,7 +41,7 @@ interface Run {
 }
 
 /** A training by the words of its command line, in the output folder `name`. */
-async function run(name: string, words: string, { data = pairs, stopAfter, log = () => {} }: Run = {}): Promise<RunOutcome> {
+async function run(name: string, words: string, { data = pairs, stopAfter, log }: Run = {}): Promise<RunOutcome> {
   const shared = [
     "--dataset",
     data,
@@ -51,21 +51,7 @@ async function run(name: string, words: string, { data = pairs, stopAfter, log =
     join(root, name),
     ...(words.includes("--eval-steps") ? [] : ["--eval-steps", "0"]),
   ];
-  const invocation = readTrainingOptions(DpoSchema, [...shared, ...words.split(" ")]);
-  assert.ok(invocation.kind === "run");
-  const stop = new AbortController();
-  return trainPolicy({
-    command: "npm run …",
-    flags: trainingFlags(DpoSchema, invocation.options),
-    versions: { bonsai: "test" },
-    modelPath: invocation.options.model,
-    options: invocation.options,
-    stop: stop.signal,
-    log,
-    observe: (event) => {
-      if (event.kind === "step" && event.metrics.step === stopAfter) stop.abort();
-    },
-  });
+  return runByWords(DpoSchema, [...shared, ...words.split(" ")], trainPolicy, { stopAfter, log });
 }
 
 /** Before the first step and after the last. */

@@ -7,7 +7,6 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { RewardSchema } from "../../src/config/reward-training-options.ts";
-import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
 import { EncoderScorer } from "../../src/engine/encoder-scorer.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ErrorCode } from "../../src/errors/registry.ts";
@@ -30,6 +29,7 @@ import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { soundLists, soundPairs, soundPairsByDimension } from "./preference-rows.ts";
+import { runByWords } from "./run-by-words.ts";
 import { writeJsonLines } from "./sound-rows.ts";
 
 const root = temporaryFolder();
@@ -60,27 +60,9 @@ interface Run {
 }
 
 /** A training by the words of its command line, in the output folder `name`. */
-async function run(
-  name: string,
-  words: string,
-  { data = pairs, heldOut = data, stopAfter, log = () => {} }: Run = {},
-): Promise<RunOutcome> {
+async function run(name: string, words: string, { data = pairs, heldOut = data, stopAfter, log }: Run = {}): Promise<RunOutcome> {
   const shared = ["--dataset", data, "--eval-dataset", heldOut, "--output-dir", join(root, name), "--eval-steps", "0"];
-  const invocation = readTrainingOptions(RewardSchema, [...shared, ...words.split(" ")]);
-  assert.ok(invocation.kind === "run");
-  const stop = new AbortController();
-  return trainRewardModel({
-    command: "npm run …",
-    flags: trainingFlags(RewardSchema, invocation.options),
-    versions: { bonsai: "test" },
-    modelPath: invocation.options.model,
-    options: invocation.options,
-    stop: stop.signal,
-    log,
-    observe: (event) => {
-      if (event.kind === "step" && event.metrics.step === stopAfter) stop.abort();
-    },
-  });
+  return runByWords(RewardSchema, [...shared, ...words.split(" ")], trainRewardModel, { stopAfter, log });
 }
 
 function evaluations(name: string): Record<string, number>[] {

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
 import { RewardSchema } from "../../src/config/reward-training-options.ts";
-import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
 import type { Engine } from "../../src/engine/request.ts";
 import { startEngine } from "../../src/engine/start-engine.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
@@ -23,6 +22,7 @@ import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { roomyLimits } from "../engine/answers.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { soundPairs } from "./preference-rows.ts";
+import { runByWords } from "./run-by-words.ts";
 import { writeJsonLines } from "./sound-rows.ts";
 
 const root = temporaryFolder();
@@ -43,21 +43,7 @@ async function run(
   { data = scored, stopAfter }: { data?: string; stopAfter?: number } = {},
 ): Promise<RunOutcome> {
   const shared = ["--form", "value", "--dataset", data, "--eval-dataset", data, "--output-dir", join(root, name), "--eval-steps", "0"];
-  const invocation = readTrainingOptions(RewardSchema, [...shared, ...words.split(" ")]);
-  assert.ok(invocation.kind === "run");
-  const stop = new AbortController();
-  return trainValueModel({
-    command: "npm run …",
-    flags: trainingFlags(RewardSchema, invocation.options),
-    versions: { bonsai: "test" },
-    modelPath: invocation.options.model,
-    options: invocation.options,
-    stop: stop.signal,
-    log: () => {},
-    observe: (event) => {
-      if (event.kind === "step" && event.metrics.step === stopAfter) stop.abort();
-    },
-  });
+  return runByWords(RewardSchema, [...shared, ...words.split(" ")], trainValueModel, { stopAfter });
 }
 
 describe("a value model", () => {
