@@ -28,7 +28,7 @@ export const careAdvice = {
       "[loosen|tease] each knot with your fingers",
     ],
     why: ["wool tears under a comb", "wool comes apart by hand", "fingers feel where wool gives way"],
-    keys: ["tease/pull/loosen finger"],
+    keys: ["tease/pull finger", "loosen knot finger"],
   },
   brushBabyBrush: {
     say: ["brush {him} with a [soft |]baby brush", "[take|use] a baby brush and brush the way the hair grows"],

@@ -161,7 +161,7 @@ export const cleaningAdvice = {
       "[find|fetch] a grown-up who can help",
     ],
     why: ["four hands are better than two", "some things are too tricky alone", "grown-ups like to help bears"],
-    keys: ["ask/let/find/fetch grown-up help/hard/with"],
+    keys: ["ask/let/find/fetch grown-up help/hard/hard-part/with"],
   },
   useMildSoap: {
     say: ["use [only |]a mild soap", "take a mild soap [without perfume|without colour]", "add [just |]a few drops of mild soap"],

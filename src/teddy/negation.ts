@@ -110,6 +110,8 @@ function isNegator(words: readonly string[], at: number, place: number): boolean
   if (!negators.has(word) || isHearsay(words, at) || words[at - 1] === "why" || isTakenBack(words, at, place)) return false;
   if (word === "no") return isNearAny(words, at, approving) || isNearAny(words, at, permitting);
   if (isDescription(words, at)) return isNearAny(words, at, approving);
+  // "Without perfume and wash him" asks for the washing; "without rubbing and pressing" for neither.
+  if (word === "without" && words.slice(at + 1, place).includes("and") && !words[place]!.endsWith("ing")) return false;
   // "If you do not have a towel put him …": the condition's negation ends with its own verb.
   if (words[0] === "if" || words[0] === "when") return place - at <= conditionalReach;
   return true;

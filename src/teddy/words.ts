@@ -36,8 +36,8 @@ export function isReason({ opener, words }: Clause): boolean {
 /** The clauses of a sentence. */
 export function clausesOf(sentence: string): Clause[] {
   const clauses: Clause[] = [];
-  // This "but" turns nothing.
-  let rest = sentence.toLowerCase().replaceAll("’", "'").replaceAll("anything but ", "not ");
+  // This "but" turns nothing, and nothing is done hard where the hard part is done.
+  let rest = sentence.toLowerCase().replaceAll("’", "'").replaceAll("anything but ", "not ").replaceAll("hard part", "hard-part");
   let opener = "";
   while (rest !== "") {
     const cut = clauseBreak.exec(rest);
