@@ -1,10 +1,11 @@
-/** @file Products of bytes: rows of activations, which are uint8 around 128, times weights or caches, which each processor wants in its own type. */
+/** @file Products of bytes: rows of activations, which are uint8 around 128, times weights or caches. */
 
 import type { Graph, Value } from "../onnx/graph.ts";
 
 /**
- * How the right side of a product is stored. int8, or uint8 around 128 for processors whose products of an unsigned and a signed byte are not
- * exact (runtime/integer-products.ts). Both hold the same integers, so that products have the same bits.
+ * How the right side of a product is stored. Weights are int8, made so that their sums are exact (tensor/quantize.ts). Caches hold what comes: int8, or
+ * uint8 around 128 for processors that would cut sums of signed bytes (runtime/integer-products.ts). Both hold the same integers, so that products have
+ * the same bits.
  */
 export const byteTypes = ["int8", "uint8"] as const;
 export type ByteType = (typeof byteTypes)[number];

@@ -11,7 +11,7 @@ import { transpose } from "../tensor/transpose.ts";
 import { emitAdapters, type Adapters } from "./adapters.ts";
 import { loadBias, loadLinear, type LinearWeight } from "./decoder-weights.ts";
 import { emitBlockProduct } from "./block-products.ts";
-import { emitByteProduct, storedBytes, type ByteType } from "./byte-products.ts";
+import { emitByteProduct } from "./byte-products.ts";
 import { emitQuantizedRows } from "./quantized-rows.ts";
 import { scaledKey, type LinearScaling } from "./scaling.ts";
 
@@ -30,8 +30,6 @@ export interface LinearContext {
   source: WeightSource;
   data: ExternalDataWriter;
   scheme: LinearScheme;
-  /** How weights of w8a8 are stored: int8 unless given. */
-  byteType?: ByteType | undefined;
   /** Of blocks4: see `emitBlockProduct`. */
   neverAlone?: boolean | undefined;
   /** What is added for rows that have an adapter. */
@@ -157,7 +155,7 @@ function emitW8A8(context: LinearContext, weight: LinearWeight, x: Value, scalin
 
 /** @param parts outputs of each of the products that share the rows of x */
 function emitW8A8Parts(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling, parts: readonly number[]): Value[] {
-  const { graph, source, byteType = "int8", rowGroup } = context;
+  const { graph, source, rowGroup } = context;
   const { name, inputs } = weight;
   const loaded = once(() => loadScaled(source, weight, scaling));
   const { rows, scales } = emitQuantizedRows(graph, x, [0, inputs], rowGroup);
@@ -167,9 +165,9 @@ function emitW8A8Parts(context: LinearContext, weight: LinearWeight, x: Value, s
     const quantized = once(() => quantizeChannels8(loaded().subarray(start * inputs, (start + outputs) * inputs), outputs, inputs));
     first += outputs;
     const key = parts.length === 1 ? `${name}.w8` : `${name}.${part}.w8`;
-    const data = external(context, key, byteType, [inputs, outputs], () => storedBytes(quantized().data, byteType));
+    const data = external(context, key, "int8", [inputs, outputs], () => quantized().data);
     const channelScales = external(context, `${key}.scales`, "float32", [outputs], () => quantized().scales);
-    return graph.op("Mul", [emitByteProduct(graph, rows, data, byteType, channelScales), scales]);
+    return graph.op("Mul", [emitByteProduct(graph, rows, data, "int8", channelScales), scales]);
   });
 }
 

@@ -176,13 +176,12 @@ function modeOf({ quantization, reward }: ModelOptions): Quantization {
 
 async function planOf(options: ModelOptions, config: DecoderConfig): Promise<QuantizationPlan> {
   const kernels = await probeKernels();
-  const { exact } = kernels;
   const plan = quantizationPlan(options.quantization, config.contextLength, kernels);
   if (isByteCache(quantizationPlans[options.quantization].cacheType) && !isByteCache(plan.cacheType)) {
-    const why = exact === undefined ? "this processor" : `contexts of more than ${longestByteCache} tokens`;
+    const why = kernels.exactCaches === undefined ? "this processor" : `contexts of more than ${longestByteCache} tokens`;
     options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
   }
-  if (exact === undefined && options.quantization === "w8a8") {
+  if (!kernels.exactWeights && options.quantization === "w8a8") {
     options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
   }
   return plan;

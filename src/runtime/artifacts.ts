@@ -21,7 +21,7 @@ import type { QuantizationPlan } from "./quantization.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 16;
+export const formatVersion = 17;
 
 export interface Artifacts {
   /** Path of the decoder's graph. */
@@ -91,7 +91,7 @@ async function make(
 ): Promise<void> {
   const base = { config, weights, source: model.weights };
   const adapters = (options.adapters ?? []).map(({ adapter }) => adapter);
-  const { scheme, cacheType, byteType, neverAlone } = plan;
+  const { scheme, cacheType, neverAlone } = plan;
   const { withoutHead } = options;
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
   try {
@@ -99,7 +99,7 @@ async function make(
     const linears = [...weights.layers.flatMap(linearsOf), ...(withoutHead === true ? [] : [weights.head])];
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, linears, model.weights) : undefined;
     const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention) : undefined;
-    const context = { ...base, data, scheme, byteType, neverAlone, smoothing };
+    const context = { ...base, data, scheme, neverAlone, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
       writeModel(buildDecoderGraph(context, { cacheType, cacheUnits, adapters, withoutHead }), data.fileName),

@@ -1,6 +1,5 @@
 /** @file The modes that a model can be served in: how its linear layers are computed, and how keys and values are stored. */
 
-import type { ByteType } from "../architectures/byte-products.ts";
 import { isByteCache, longestByteCache, type CacheType } from "../architectures/cached-attention.ts";
 import type { LinearScheme } from "../architectures/linear.ts";
 import type { Quantization } from "../config/options.ts";
@@ -9,8 +8,6 @@ import type { ProcessorKernels } from "./integer-products.ts";
 export interface QuantizationPlan {
   scheme: LinearScheme;
   cacheType: CacheType;
-  /** Of weights that are bytes with one scale an output. */
-  byteType?: ByteType | undefined;
   /** Rows of 4-bit blocks are never multiplied alone. */
   neverAlone?: boolean | undefined;
 }
@@ -19,7 +16,7 @@ export const quantizationPlans = {
   fp32: { scheme: "fp32", cacheType: "float32" },
   q8: { scheme: "blocks8", cacheType: "int8" },
   q4: { scheme: "blocks4", cacheType: "int8" },
-  w8a8: { scheme: "w8a8", cacheType: "int8", byteType: "int8" },
+  w8a8: { scheme: "w8a8", cacheType: "int8" },
 } as const satisfies Record<Quantization, QuantizationPlan>;
 
 /**
@@ -29,13 +26,13 @@ export const quantizationPlans = {
 export function quantizationPlan(
   mode: Quantization,
   contextLength: number,
-  { exact, fourBitRowsAgree }: ProcessorKernels,
+  { exactCaches, exactWeights, fourBitRowsAgree }: ProcessorKernels,
 ): QuantizationPlan {
   const { scheme, cacheType } = quantizationPlans[mode];
-  const exactCache = contextLength <= longestByteCache && exact !== undefined ? exact : "float16";
+  const exactCache = contextLength <= longestByteCache ? (exactCaches ?? "float16") : "float16";
   return {
     cacheType: isByteCache(cacheType) ? exactCache : cacheType,
     ...(scheme === "blocks4" && !fourBitRowsAgree ? { neverAlone: true } : {}),
-    ...(scheme !== "w8a8" ? { scheme } : exact === undefined ? { scheme: "blocks8" } : { scheme, byteType: exact }),
+    scheme: scheme === "w8a8" && !exactWeights ? "blocks8" : scheme,
   };
 }

@@ -48,8 +48,15 @@ export interface ChannelQuantized {
   scales: Float32Array<ArrayBuffer>;
 }
 
+/** Neighbours in a sum that have one sign are no more than this together: 255 times it is the largest multiple that 16 bits hold. */
+export const largestPair = 128;
+
 /**
  * 8-bit symmetric, one scale an output: w = scale * q, |q| <= 127.
+ *
+ * x86 processors without VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, and cut what passes them (Intel, PMADDUBSW). So
+ * the integers of inputs 2i and 2i + 1, where they have one sign, are at most `largestPair` together: no row of bytes can make their sum pass. It takes
+ * a scale a fifth larger on average than the largest weight alone would.
  * @param weights [outputs, inputs]
  */
 export function quantizeChannels8(weights: Float32Array, outputs: number, inputs: number): ChannelQuantized {
@@ -57,7 +64,7 @@ export function quantizeChannels8(weights: Float32Array, outputs: number, inputs
   const scales = new Float32Array(outputs);
   const inverses = new Float64Array(outputs);
   for (let output = 0; output < outputs; output++) {
-    const scale = Math.fround(largestMagnitude(weights, output * inputs, (output + 1) * inputs) / 127);
+    const scale = Math.fround(largestPairMagnitude(weights, output * inputs, (output + 1) * inputs) / 127);
     scales[output] = scale;
     inverses[output] = scale === 0 ? 0 : 1 / scale;
   }
@@ -87,6 +94,13 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
     if (value > largest) largest = value;
     else if (-value > largest) largest = -value;
   }
+  return largest;
+}
+
+/** Of single values, and of sums of the first and second, third and fourth and so on, which are larger where both have one sign. */
+function largestPairMagnitude(values: Float32Array, start: number, end: number): number {
+  let largest = largestMagnitude(values, start, end);
+  for (let at = start; at + 1 < end; at += 2) largest = Math.max(largest, Math.abs((values[at] as number) + (values[at + 1] as number)));
   return largest;
 }
 

@@ -11,7 +11,6 @@ import type { LinearScheme } from "../../src/architectures/linear.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { ExternalDataWriter } from "../../src/onnx/external-data.ts";
 import { writeModel } from "../../src/onnx/write.ts";
-import { exactByteType } from "../../src/runtime/integer-products.ts";
 import { loadSession, tensor, type Session } from "../../src/runtime/session.ts";
 
 export const goldenBerts = ["classifier", "tanh"] as const;
@@ -67,13 +66,9 @@ export async function openBert(
   const file = openModel(path);
   const config = readBertConfig(file.config, file.path);
   const weights = locateBertWeights(config, file.weights, file.path, outputs.includes("logits") ? "classifier" : "encoder");
-  const byteType = await exactByteType();
   const data = new ExternalDataWriter(join(scratch, `${scheme}.bin`));
   const graph = join(scratch, `${scheme}.onnx`);
-  writeFileSync(
-    graph,
-    writeModel(buildBertGraph({ config, weights, source: file.weights, data, scheme, byteType }, outputs), data.fileName),
-  );
+  writeFileSync(graph, writeModel(buildBertGraph({ config, weights, source: file.weights, data, scheme }, outputs), data.fileName));
   data.close();
   file.weights.close();
   const session: Session = await loadSession(graph, { threads, spinning: false });

@@ -18,7 +18,7 @@ import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../.
 import { ChatTemplate, specialTokenTexts } from "../../src/text/chat-template.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
-import { answers } from "./quality/answers.ts";
+import { answers, joined } from "./quality/answers.ts";
 import { addDivergence, addToken, distribution, noDivergence, type Divergence, type ReferenceDistribution } from "./quality/divergence.ts";
 import { forceByDecoding, forceByPrefill, type Conversation, type OnLogits } from "./quality/forced-answers.ts";
 import type { Cell, Column } from "./report/bench-result.ts";
@@ -27,20 +27,26 @@ import { runBench, type Measurement } from "./report/run-bench.ts";
 /** Conversations at once: their reference distributions are held in memory, about 40 MB each. */
 const groupSize = 16;
 const maxTokens = 256;
+/** Of an answer far from the beginning of its context. */
+const farTokens = 128;
 /** A default must be this close to fp32. */
 const defaultLimitNats = 0.02;
 
+const profiles = {
+  full: { conversations: 48, farPromptTokens: 3072 },
+  quick: { conversations: 2, farPromptTokens: 256 },
+};
+
 /** What this processor multiplies exactly. */
 const kernels = await probeKernels();
-const bytes = kernels.exact;
 
 /** Every scheme with the other ways to store keys and values, to tell their costs apart. */
 const comparisons: Record<string, QuantizationPlan> = {
   "fp32, float16 cache": { scheme: "fp32", cacheType: "float16" },
-  "fp32, 8-bit cache": { scheme: "fp32", cacheType: bytes ?? "int8" },
+  "fp32, 8-bit cache": { scheme: "fp32", cacheType: kernels.exactCaches ?? "int8" },
   "q8, float16 cache": { scheme: "blocks8", cacheType: "float16" },
   "q4, float16 cache": { scheme: "blocks4", cacheType: "float16", neverAlone: !kernels.fourBitRowsAgree },
-  "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16", byteType: bytes },
+  "w8a8, float16 cache": { scheme: "w8a8", cacheType: "float16" },
 };
 
 const qualityColumns: Column[] = [
@@ -58,6 +64,8 @@ interface Measured {
   served: Divergence[];
   /** Whole conversations as prompts. */
   prefilled: Divergence[];
+  /** Of answers after thousands of tokens, as they are served. */
+  far: Divergence[];
 }
 
 await runBench(import.meta.url, async ({ profile, say }) => {
@@ -67,7 +75,9 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   const config = readDecoderConfig(model.config, path);
   const tokenizer = new Tokenizer(model.tokenizer);
   const template = new ChatTemplate(model.tokenizer.chatTemplate ?? "", specialTokenTexts(model.tokenizer.tokenizerConfig));
-  const conversations = answers(tokenizer, template, model.eosTokenIds[0] as number, profile === "quick" ? 2 : 48, maxTokens);
+  const { conversations: count, farPromptTokens } = profiles[profile];
+  const conversations = answers(tokenizer, template, model.eosTokenIds[0] as number, count, maxTokens);
+  const farConversations = joined(conversations, farPromptTokens, farTokens);
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-quantization-"));
   const open = async (plan: QuantizationPlan): Promise<DecoderDevice> => {
     const machine = { threads: availableParallelism(), spinning: false };
@@ -94,36 +104,52 @@ await runBench(import.meta.url, async ({ profile, say }) => {
     const plans: [string, QuantizationPlan][] = [...served, ...Object.entries(comparisons)];
     for (const [label, plan] of plans) {
       say(`Preparing ${label}`);
-      measured.push({ label, plan, device: label === "fp32" ? reference : await open(plan), served: [], prefilled: [] });
+      measured.push({ label, plan, device: label === "fp32" ? reference : await open(plan), served: [], prefilled: [], far: [] });
     }
     for (let start = 0; start < conversations.length; start += groupSize) {
       const group = conversations.slice(start, start + groupSize);
       say(`Conversations ${start + 1} to ${start + group.length} of ${conversations.length}`);
       await measureGroup(reference, measured, group);
     }
+    say(`${farConversations.length} contexts of ${farPromptTokens} tokens`);
+    await measureFar(reference, measured, farConversations);
     for (const { device } of measured) await device.dispose();
-    return describe(measured, conversations);
+    return describe(measured, conversations, farConversations);
   } finally {
     model.weights.close();
     rmSync(cacheDir, { recursive: true, force: true });
   }
 });
 
-async function measureGroup(reference: DecoderDevice, measured: readonly Measured[], group: readonly Conversation[]): Promise<void> {
+/** Compares a device, that is led along conversations, with the reference: one divergence for each. */
+type Comparison = (force: typeof forceByPrefill, device: DecoderDevice) => Promise<Divergence[]>;
+
+async function comparison(reference: DecoderDevice, group: readonly Conversation[]): Promise<Comparison> {
   const references = group.map((): ReferenceDistribution[] => []);
   await forceByPrefill(reference, group, (index, at, logits) => {
     (references[index] as ReferenceDistribution[])[at] = distribution(logits);
   });
-  const compare = async (force: typeof forceByPrefill, device: DecoderDevice): Promise<Divergence[]> => {
+  return async (force, device) => {
     const sums = group.map(noDivergence);
     const add: OnLogits = (index, at, logits) =>
       addToken(sums[index] as Divergence, references[index]?.[at] as ReferenceDistribution, logits, group[index]?.answerIds[at] as number);
     await force(device, group, add);
     return sums;
   };
+}
+
+async function measureGroup(reference: DecoderDevice, measured: readonly Measured[], group: readonly Conversation[]): Promise<void> {
+  const compare = await comparison(reference, group);
   for (const { label, device, served, prefilled } of measured) {
     served.push(...(await compare(forceByDecoding, device)));
     if (label in quantizationPlans) prefilled.push(...(await compare(forceByPrefill, device)));
+  }
+}
+
+async function measureFar(reference: DecoderDevice, measured: readonly Measured[], conversations: readonly Conversation[]): Promise<void> {
+  const compare = await comparison(reference, conversations);
+  for (const { label, device, far } of measured) {
+    if (label in quantizationPlans) far.push(...(await compare(forceByDecoding, device)));
   }
 }
 
@@ -142,10 +168,18 @@ function standardError(texts: readonly Divergence[]): number | null {
   return Math.sqrt((squares * texts.length) / (texts.length - 1)) / tokens;
 }
 
-function describe(measured: readonly Measured[], conversations: readonly Conversation[]): Measurement {
+function describe(
+  measured: readonly Measured[],
+  conversations: readonly Conversation[],
+  farConversations: readonly Conversation[],
+): Measurement {
   const tokens = conversations.reduce((sum, { answerIds }) => sum + answerIds.length, 0);
   const defaultMode = defaultConfig().quantization;
-  const kl = (label: string): number => qualityCells(measured.find((entry) => entry.label === label)?.served ?? [])[1] as number;
+  const kl = (label: string, part: "served" | "far" = "served"): number =>
+    qualityCells(measured.find((entry) => entry.label === label)?.[part] ?? [])[1] as number;
+  const modesAlone = (part: "prefilled" | "far"): Cell[][] =>
+    measured.filter((entry) => entry[part].length > 0).map((entry) => [`\`${entry.label}\``, ...qualityCells(entry[part])]);
+  const farPromptTokens = farConversations[0]?.promptIds.length ?? 0;
   return {
     title: "Quality of quantised weights",
     about: [
@@ -169,9 +203,13 @@ function describe(measured: readonly Measured[], conversations: readonly Convers
         title: "The same, all in chunks",
         note: "Prompt and answer as one prompt, as for `echo` with log-probabilities.",
         columns: [{ heading: "mode" }, ...qualityColumns],
-        rows: measured
-          .filter(({ prefilled }) => prefilled.length > 0)
-          .map(({ label, prefilled }) => [`\`${label}\``, ...qualityCells(prefilled)]),
+        rows: modesAlone("prefilled"),
+      },
+      {
+        title: `After ${farPromptTokens} tokens`,
+        note: `The ${farTokens} tokens that follow ${farPromptTokens} tokens of one conversation after another, in ${farConversations.length} such texts, as they are served.`,
+        columns: [{ heading: "mode" }, ...qualityColumns],
+        rows: modesAlone("far"),
       },
     ],
     checks: [
@@ -182,8 +220,15 @@ function describe(measured: readonly Measured[], conversations: readonly Convers
         bound: "at most",
         limit: defaultLimitNats,
       },
+      {
+        claim: `KL to fp32 of the default mode, ${defaultMode}, after ${farPromptTokens} tokens`,
+        measured: kl(defaultMode, "far"),
+        unit: "nats a token",
+        bound: "at most",
+        limit: defaultLimitNats,
+      },
       { claim: "KL to fp32 of fp32 decoded token by token", measured: kl("fp32"), unit: "nats a token", bound: "at most", limit: 1e-5 },
     ],
-    raw: measured.map(({ label, plan, served, prefilled }) => ({ label, plan, served, prefilled })),
+    raw: measured.map(({ label, plan, served, prefilled, far }) => ({ label, plan, served, prefilled, far })),
   };
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { blockSizeFor, quantizeBlocks8, quantizeChannels8 } from "../../src/tensor/quantize.ts";
+import { blockSizeFor, largestPair, quantizeBlocks8, quantizeChannels8 } from "../../src/tensor/quantize.ts";
 import { transpose } from "../../src/tensor/transpose.ts";
 
 /** Magnitudes of weights, zeros and whole rows of zeros among them. */
@@ -56,14 +56,20 @@ describe("8-bit blocks", () => {
 });
 
 describe("8-bit channels", () => {
-  test("hold each weight to within half a step of its output's scale, outputs along the columns", () => {
+  test("hold each weight to within half a step of its output's scale, outputs along the columns, and neighbours to what 16 bits hold", () => {
     fc.assert(
       fc.property(matrix, ({ outputs, inputs, weights }) => {
         const { data, scales } = quantizeChannels8(weights, outputs, inputs);
         for (let output = 0; output < outputs; output++) {
           const values = Array.from(weights.subarray(output * inputs, (output + 1) * inputs));
-          const { scale, tolerance } = scaleOf(values);
+          // Two neighbours share a scale as their sum does, where they have one sign.
+          const sums = values.map((value, input) => (input % 2 === 0 ? value + (values[input + 1] ?? 0) : value));
+          const { scale, tolerance } = scaleOf([...values, ...sums]);
           assert.equal(scales[output], scale);
+          for (let input = 0; input + 1 < inputs; input += 2) {
+            const [first, second] = [data[input * outputs + output]!, data[(input + 1) * outputs + output]!];
+            assert.ok(Math.abs(first + second) <= largestPair, `output ${output}, inputs ${input} and ${input + 1}`);
+          }
           values.forEach((value, input) => {
             const quantised = data[input * outputs + output]!;
             assert.ok(Math.abs(quantised) <= 127);

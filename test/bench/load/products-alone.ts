@@ -6,18 +6,16 @@ import { join } from "node:path";
 import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
 import { linearsOf, loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { emitByteProduct, storedBytes } from "../../../src/architectures/byte-products.ts";
+import { emitByteProduct } from "../../../src/architectures/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
 import { Graph } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
-import { exactByteType } from "../../../src/runtime/integer-products.ts";
 import { loadSession, tensor } from "../../../src/runtime/session.ts";
 import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
 import { medianRunMs } from "./run-time.ts";
 
 /** Milliseconds of the median of `runs` runs, in the arithmetic of w8a8: 8-bit rows times 8-bit columns. */
 export async function productsAloneMs(modelPath: string, threads: number, runs: number): Promise<number> {
-  const byteType = (await exactByteType()) ?? "int8";
   const folder = mkdtempSync(join(tmpdir(), "bonsai-products-"));
   const file = openModel(modelPath);
   const data = new ExternalDataWriter(join(folder, "weights.bin"));
@@ -30,16 +28,16 @@ export async function productsAloneMs(modelPath: string, threads: number, runs: 
     const rows = new Map([...widths].map((width) => [width, graph.input(`rows_${width}`, "uint8", [1, width])]));
     const weight = (
       name: string,
-      type: "int8" | "uint8" | "float32",
+      type: "int8" | "float32",
       shape: number[],
-      make: () => Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+      make: () => Int8Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
     ) => graph.initializer(name, type, shape, data.add(name, make));
     for (const linear of linears) {
       const { name, inputs, outputs } = linear;
       const { data: bytes, scales } = quantizeChannels8(loadLinear(file.weights, linear), outputs, inputs);
-      const right = weight(`${name}.w8`, byteType, [inputs, outputs], () => storedBytes(bytes, byteType));
+      const right = weight(`${name}.w8`, "int8", [inputs, outputs], () => bytes);
       const channelScales = weight(`${name}.scales`, "float32", [outputs], () => scales);
-      const product = emitByteProduct(graph, rows.get(inputs)!, right, byteType, channelScales);
+      const product = emitByteProduct(graph, rows.get(inputs)!, right, "int8", channelScales);
       graph.output(`y:${name}`, product, "float32", [1, outputs]);
     }
     writeFileSync(join(folder, "products.onnx"), writeModel(graph, data.fileName));

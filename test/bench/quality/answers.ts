@@ -32,3 +32,16 @@ export function answers(tokenizer: Tokenizer, template: ChatTemplate, endToken: 
     return { promptIds, answerIds: answerIds.slice(0, Math.max(1, maxTokens - promptIds.length)) };
   });
 }
+
+/** Conversations one after the other, as prompts of `promptTokens` and what follows them: as many as the conversations' tokens suffice for. */
+export function joined(conversations: readonly Conversation[], promptTokens: number, answerTokens: number): Conversation[] {
+  const texts: Conversation[] = [];
+  let ids: number[] = [];
+  for (const { promptIds, answerIds } of conversations) {
+    ids.push(...promptIds, ...answerIds);
+    if (ids.length < promptTokens + answerTokens) continue;
+    texts.push({ promptIds: ids.slice(0, promptTokens), answerIds: ids.slice(promptTokens, promptTokens + answerTokens) });
+    ids = [];
+  }
+  return texts;
+}
