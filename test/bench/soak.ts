@@ -39,7 +39,7 @@ interface MemorySample {
   residentMB: number;
 }
 
-await runBench(import.meta.url, async ({ profile, minutes = profile === "quick" ? 1 / 3 : 3, say }) => {
+await runBench(import.meta.url, async ({ profile, minutes = profile === "quick" ? 1 / 3 : 6, say }) => {
   const model = smolLM2Path();
   if (model === undefined) throw new Error(String(withoutSmolLM2));
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-soak-"));

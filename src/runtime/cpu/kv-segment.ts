@@ -27,6 +27,9 @@ export interface KvShape {
  */
 export const placeGranularity = 64;
 
+/** Places of memory that a segment keeps once it has needed them: rows that come and go should not ask the system for fewer every time. */
+const leastKept = 4096;
+
 /** Values. */
 const longestRunByHand = 64;
 
@@ -36,6 +39,9 @@ export function roundUpPlaces(places: number): number {
 
 /** One layer's keys or values, [rows, outer, places, inner]: keys lie channel by channel, as products with queries read them, values place by place. */
 interface LayerArray {
+  /** Resizable. */
+  buffer: ArrayBuffer;
+  /** All of the buffer. */
   data: CacheArray;
   outer: number;
   inner: number;
@@ -44,8 +50,8 @@ interface LayerArray {
 /**
  * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what lies past a row's length is finite.
  *
- * The arrays are made once, at their capacity, and rows and places change within them: the system gives memory only to the part that was
- * written, and nothing is left to the garbage collector while rows come and go.
+ * Addresses are reserved once, for the whole capacity, and rows and places change within them. The system gives memory only to what was written, and
+ * takes it back where less than half is needed any more; nothing is left to the garbage collector while rows come and go.
  */
 export class KvSegment {
   readonly shape: KvShape;
@@ -53,16 +59,23 @@ export class KvSegment {
   readonly capacity: number;
   readonly #keys: LayerArray[];
   readonly #values: LayerArray[];
+  readonly #leastKept: number;
   #rows = 0;
   #places = 0;
+  #held = 0;
   #tensors: { keys: Tensor[]; values: Tensor[] } | undefined;
 
-  constructor(shape: KvShape, capacity: number) {
+  /** @param kept places of memory that are never given back */
+  constructor(shape: KvShape, capacity: number, kept = leastKept) {
     this.shape = shape;
     this.capacity = capacity;
+    this.#leastKept = kept;
     const { layers, kvHeads, headDim, type } = shape;
     const arrays = (outer: number, inner: number): LayerArray[] =>
-      Array.from({ length: layers }, () => ({ data: allocate(type, capacity * outer * inner), outer, inner }));
+      Array.from({ length: layers }, () => {
+        const buffer = new ArrayBuffer(0, { maxByteLength: capacity * outer * inner * bytesOf[type] });
+        return { buffer, data: viewOf(type, buffer), outer, inner };
+      });
     this.#keys = arrays(kvHeads * headDim, 1);
     this.#values = arrays(kvHeads, headDim);
   }
@@ -75,12 +88,27 @@ export class KvSegment {
     return this.#places;
   }
 
+  /** Places that memory may be held for: no more than `kept`, or twice what was needed after the last change. */
+  get heldPlaces(): number {
+    return this.#held;
+  }
+
+  /** Changes the number of rows and of places; what they held is gone. Throws `internal` past the capacity. */
+  reset(rows: number, places: number): void {
+    this.#rows = 0;
+    this.#places = 0;
+    this.#tensors = undefined;
+    this.resize(rows, places);
+  }
+
   /** Changes the number of rows and of places, keeping what both have in common. Throws `internal` past the capacity. */
   resize(rows: number, places: number): void {
     if (rows === this.#rows && places === this.#places) return;
     if (rows * places > this.capacity) {
       throw new BonsaiError("internal", `${rows} rows of ${places} places do not fit a cache segment of ${this.capacity} places.`);
     }
+    const needed = rows * places;
+    if (needed > this.#held) this.#hold(needed);
     for (const { data, outer, inner } of this.#all()) {
       const kept = Math.min(places, this.#places) * inner;
       moveBlocks(data, Math.min(rows, this.#rows) * outer, this.#places * inner, places * inner, kept);
@@ -88,6 +116,7 @@ export class KvSegment {
     this.#rows = rows;
     this.#places = places;
     this.#tensors = undefined;
+    if (this.#held > this.#leastKept && needed <= this.#held / 2) this.#hold(Math.max(needed, this.#leastKept));
   }
 
   /** The arrays of each layer as tensors, made again only when the size changes. */
@@ -126,7 +155,8 @@ export class KvSegment {
   read(row: number, place: number, count: number): KvRows {
     const { layers, kvHeads, headDim, type } = this.shape;
     const length = layers * kvHeads * headDim * count;
-    const result = { keys: allocate(type, length), values: allocate(type, length) };
+    const page = (): CacheArray => viewOf(type, new ArrayBuffer(length * bytesOf[type]));
+    const result = { keys: page(), values: page() };
     this.#eachLayer(result, (flat, layer, { data, outer, inner }) => {
       const run = count * inner;
       const stride = this.#places * inner;
@@ -143,6 +173,16 @@ export class KvSegment {
       const [stride, sourceStride] = [this.#places * inner, source.#places * inner];
       copyBlocks(sourceData, sourceRow * outer * sourceStride, sourceStride, data, row * outer * stride, stride, outer, count * inner);
     });
+  }
+
+  /** A shorter buffer gives its end back to the system, and a longer one begins with zeros there. */
+  #hold(places: number): void {
+    const { type } = this.shape;
+    for (const array of this.#all()) {
+      array.buffer.resize(places * array.outer * array.inner * bytesOf[type]);
+      array.data = viewOf(type, array.buffer);
+    }
+    this.#held = places;
   }
 
   #all(): LayerArray[] {
@@ -171,8 +211,10 @@ export function cacheFeeds(prompt: KvSegment, answer: KvSegment): Record<string,
 
 /** Bytes that the keys and values of one token take. */
 export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): number {
-  return 2 * layers * kvHeads * headDim * { int8: 1, uint8: 1, float16: 2, float32: 4 }[type];
+  return 2 * layers * kvHeads * headDim * bytesOf[type];
 }
+
+const bytesOf: Readonly<Record<CacheType, number>> = { int8: 1, uint8: 1, float16: 2, float32: 4 };
 
 /** Copies `blocks` runs of values, each so many values after the last. */
 function copyBlocks(
@@ -203,8 +245,10 @@ function moveBlocks(array: CacheArray, blocks: number, from: number, to: number,
   }
 }
 
-function allocate(type: CacheType, length: number): CacheArray {
-  if (type === "int8") return new Int8Array(length);
-  if (type === "uint8") return new Uint8Array(length);
-  return type === "float16" ? new Uint16Array(length) : new Float32Array(length);
+function viewOf(type: CacheType, buffer: ArrayBuffer): CacheArray {
+  // Of so many values, and not of however many the buffer has: it would follow every resizing, which is slower to read and write.
+  const length = buffer.byteLength / bytesOf[type];
+  if (type === "int8") return new Int8Array(buffer, 0, length);
+  if (type === "uint8") return new Uint8Array(buffer, 0, length);
+  return type === "float16" ? new Uint16Array(buffer, 0, length) : new Float32Array(buffer, 0, length);
 }

@@ -48,9 +48,7 @@ export class PromptGatherer {
     const needed = prompts.length * places;
     // Twice as much as was needed at most, so that arrays are not made anew for every run.
     if (this.#scratch.capacity < needed) this.#scratch = new KvSegment(this.#shape, 2 ** Math.ceil(Math.log2(needed)));
-    // What was there belongs to others: emptied first, nothing is moved.
-    this.#scratch.resize(0, 0);
-    this.#scratch.resize(prompts.length, places);
+    this.#scratch.reset(prompts.length, places);
     prompts.forEach(({ segment, length }, row) => this.#scratch.copyRow(segment, 0, row, length));
     return this.#scratch;
   }

@@ -1,6 +1,7 @@
 /** @file The segment of keys and values against nested arrays, under every order of growing, shrinking, writing and copying. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
@@ -78,8 +79,8 @@ function assertHolds(segment: KvSegment, twin: Twin, rows: number, places: numbe
 describe("a segment of keys and values", () => {
   test("holds what was written through every order of resizing, writing and copying", () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
-        const segment = new KvSegment(shape, capacity);
+      fc.property(fc.array(command, { maxLength: 30 }), fc.constantFrom(0, 3, 4096), (commands, kept) => {
+        const segment = new KvSegment(shape, capacity, kept);
         const other = new KvSegment(shape, 5);
         other.resize(1, 5);
         const otherSource = source(1, 5);
@@ -123,11 +124,38 @@ describe("a segment of keys and values", () => {
             }
           }
           assert.deepEqual([segment.rows, segment.places], [rows, places]);
+          assert.ok(segment.heldPlaces >= rows * places && segment.heldPlaces <= Math.max(kept, 2 * rows * places));
           assertHolds(segment, twin, rows, places);
         }
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("forgets what it held when it is reset", () => {
+    const segment = new KvSegment(shape, capacity, 0);
+    segment.resize(1, 8);
+    segment.write(source(1, 8).flat, 1, 0, 0, 0, 8);
+    segment.reset(3, 8);
+    const { flat, values } = source(1, 8);
+    segment.write(flat, 1, 0, 2, 0, 8);
+    assert.deepEqual([segment.rows, segment.places], [3, 8]);
+    assert.deepEqual(segment.read(2, 0, 8), kvRows(values as number[][][][][]));
+  });
+
+  const noStatus = process.platform !== "linux" && "the system's account of memory is read from /proc";
+  test("gives memory back to the system once less than half is needed", { skip: noStatus }, () => {
+    const residentBytes = (): number => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
+    const segment = new KvSegment({ layers: 2, kvHeads: 4, headDim: 64, type: "int8" }, 200_000);
+    const before = residentBytes();
+    segment.resize(10, 20_000);
+    for (const { data } of [...segment.tensors().keys, ...segment.tensors().values]) (data as Int8Array).fill(1);
+    const written = residentBytes() - before;
+    segment.resize(10, 1000);
+    const left = residentBytes() - before;
+    // 205 MB were written, and 10 are needed.
+    assert.ok(written > 150e6, `${written} bytes written`);
+    assert.ok(left < written / 4, `${left} of ${written} bytes left`);
   });
 
   test("refuses to pass its capacity, and stays as it is", () => {
