@@ -1,7 +1,8 @@
 /**
  * @file What ONNX Runtime's integer products are on this processor. Where x86 has no VNNI instructions, sums of two products of an
  * unsigned and a signed byte are cut at 16 bits (ONNX Runtime, "Quantize ONNX models", section on U8S8 and saturation); those of two unsigned
- * bytes are not, and take a tenth longer. Weights are made so that nothing is cut (tensor/quantize.ts); caches hold what comes. And without AVX-512 a row alone is multiplied by 4-bit blocks in another order than several are (seen with 1.30).
+ * bytes are not, and take a tenth longer. Weights are made so that nothing is cut (tensor/quantize.ts); caches hold what comes. And without
+ * AVX-512 a row alone is multiplied by 4-bit blocks in another order than several are (seen with 1.30).
  */
 
 import { emitBlockProduct } from "../architectures/block-products.ts";

@@ -99,8 +99,12 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
 
 /** Of single values, and of sums of the first and second, third and fourth and so on, which are larger where both have one sign. */
 function largestPairMagnitude(values: Float32Array, start: number, end: number): number {
-  let largest = largestMagnitude(values, start, end);
-  for (let at = start; at + 1 < end; at += 2) largest = Math.max(largest, Math.abs((values[at] as number) + (values[at + 1] as number)));
+  let largest = 0;
+  for (let at = start; at < end; at += 2) {
+    const first = values[at] as number;
+    const second = at + 1 < end ? (values[at + 1] as number) : 0;
+    largest = Math.max(largest, Math.abs(first), Math.abs(second), Math.abs(first + second));
+  }
   return largest;
 }
 

@@ -5,25 +5,19 @@ import { it } from "node:test";
 import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice.ts";
 import { bearSlots, type QuestionFacts } from "../../src/teddy/question-facts.ts";
 import { compilePattern, mentionsOf, readText } from "../../src/teddy/recognition.ts";
-import { askers, fabrics, mishaps } from "../../src/teddy/slots.ts";
-import { topics } from "../../src/teddy/topics.ts";
-import { slotsOf, verdictsOf } from "../../src/teddy/truth.ts";
+import { verdictsOf } from "../../src/teddy/truth.ts";
 import { expansionsOf } from "./expansions.ts";
+import { safeQuestions } from "./safe-questions.ts";
 
 const patterns = new Map(adviceIds.map((id) => [id, adviceOf(id).keys.map(compilePattern)]));
 
 /** Every question's two points, in both orders. */
 function* pairs(): Generator<{ facts: QuestionFacts; first: AdviceId; second: AdviceId }> {
-  for (const topic of topics) {
-    const needed = slotsOf(topic);
-    for (const fabric of needed.has("fabric") ? fabrics : [undefined])
-      for (const mishap of needed.has("mishap") ? mishaps : [undefined])
-        for (const asker of needed.has("asker") ? askers : [undefined]) {
-          const facts = { topic, fabric, mishap, asker, name: "Zelda" };
-          const [[one], [other]] = verdictsOf(facts).points as [[AdviceId], [AdviceId]];
-          yield { facts, first: one, second: other };
-          yield { facts, first: other, second: one };
-        }
+  for (const slots of safeQuestions()) {
+    const facts = { ...slots, name: "Zelda" };
+    const [[one], [other]] = verdictsOf(facts).points as [[AdviceId], [AdviceId]];
+    yield { facts, first: one, second: other };
+    yield { facts, first: other, second: one };
   }
 }
 

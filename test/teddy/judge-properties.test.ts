@@ -15,19 +15,14 @@ import type { QuestionFacts } from "../../src/teddy/question-facts.ts";
 import { RandomStream } from "../../src/teddy/random-stream.ts";
 import { askers, fabrics, mishaps } from "../../src/teddy/slots.ts";
 import { expandTemplate } from "../../src/teddy/template.ts";
-import { topics } from "../../src/teddy/topics.ts";
 import { slotsOf, truth } from "../../src/teddy/truth.ts";
+import { safeQuestions } from "./safe-questions.ts";
 
 /** Every combination of the slots that decide the truth, and every danger with every fabric. */
 function* wholeSpace(): Generator<QuestionFacts> {
   let index = 0;
   const nextName = (): string => trainingNames[index++ % trainingNames.length]!;
-  for (const topic of topics) {
-    const needed = slotsOf(topic);
-    for (const fabric of needed.has("fabric") ? fabrics : [undefined])
-      for (const mishap of needed.has("mishap") ? mishaps : [undefined])
-        for (const asker of needed.has("asker") ? askers : [undefined]) yield { topic, fabric, mishap, asker, name: nextName() };
-  }
+  for (const slots of safeQuestions()) yield { ...slots, name: nextName() };
   for (const danger of dangerIds) {
     const { topic, asker: fixed } = dangerOf(danger);
     for (const fabric of fabrics)

@@ -39,9 +39,7 @@ export function roundUpPlaces(places: number): number {
 
 /** One layer's keys or values, [rows, outer, places, inner]: keys lie channel by channel, as products with queries read them, values place by place. */
 interface LayerArray {
-  /** Resizable. */
-  buffer: ArrayBuffer;
-  /** All of the buffer. */
+  /** All of a resizable buffer. */
   data: CacheArray;
   outer: number;
   inner: number;
@@ -74,7 +72,7 @@ export class KvSegment {
     const arrays = (outer: number, inner: number): LayerArray[] =>
       Array.from({ length: layers }, () => {
         const buffer = new ArrayBuffer(0, { maxByteLength: capacity * outer * inner * bytesOf[type] });
-        return { buffer, data: viewOf(type, buffer), outer, inner };
+        return { data: viewOf(type, buffer), outer, inner };
       });
     this.#keys = arrays(kvHeads * headDim, 1);
     this.#values = arrays(kvHeads, headDim);
@@ -104,10 +102,10 @@ export class KvSegment {
   /** Changes the number of rows and of places, keeping what both have in common. Throws `internal` past the capacity. */
   resize(rows: number, places: number): void {
     if (rows === this.#rows && places === this.#places) return;
-    if (rows * places > this.capacity) {
+    const needed = rows * places;
+    if (needed > this.capacity) {
       throw new BonsaiError("internal", `${rows} rows of ${places} places do not fit a cache segment of ${this.capacity} places.`);
     }
-    const needed = rows * places;
     if (needed > this.#held) this.#hold(needed);
     for (const { data, outer, inner } of this.#all()) {
       const kept = Math.min(places, this.#places) * inner;
@@ -179,8 +177,9 @@ export class KvSegment {
   #hold(places: number): void {
     const { type } = this.shape;
     for (const array of this.#all()) {
-      array.buffer.resize(places * array.outer * array.inner * bytesOf[type]);
-      array.data = viewOf(type, array.buffer);
+      const { buffer } = array.data;
+      buffer.resize(places * array.outer * array.inner * bytesOf[type]);
+      array.data = viewOf(type, buffer);
     }
     this.#held = places;
   }
