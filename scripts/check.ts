@@ -58,6 +58,8 @@ async function runTests(files: readonly string[]): Promise<StepResult> {
     const status = await runProgram(process.execPath, [
       "--import",
       "tsx",
+      "--import",
+      "./test/drawn-values.ts",
       "--test",
       `--test-concurrency=${Math.min(2, availableParallelism())}`,
       `--test-timeout=${fileTimeoutMs}`,

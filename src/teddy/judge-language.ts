@@ -18,7 +18,7 @@ export function languageOf(answer: string, sentences: readonly string[], text: R
   const wordCount = graded.reduce((sum, { words }) => sum + words.length, 0);
   const mean = graded.reduce((sum, { words, grade }) => sum + words.length * grade, 0) / wordCount;
   const worst = Math.min(...graded.map(({ grade }) => grade));
-  const finished = /[.!?…]["')]*\s*$/.test(answer) ? 1 : weights.unfinished;
+  const finished = finalMark.test(answer) ? 1 : weights.unfinished;
   const clean = Math.max(0, 1 - weights.stray * strayShareOf(answer, wordCount));
   return mean * (1 - weights.worst + weights.worst * worst) * weights.repeated ** repetitionsOf(text) * clean * finished;
 }
@@ -27,6 +27,9 @@ function gradeOf(coverage: number): number {
   const { nothingAt, fullAt } = judgeWeights.language;
   return Math.min(1, Math.max(0, (coverage - nothingAt) / (fullAt - nothingAt)));
 }
+
+/** An emoji may follow it: that is a stray character, and a small one, but no end that is missing. */
+const finalMark = /[.!?…]["')]*\s*\p{Extended_Pictographic}*\s*$/u;
 
 /** A mark or closing quote right behind a word, an opening quote right before one, a dash between two. */
 const properMarks =

@@ -57,8 +57,8 @@ export const judgeWeights = {
     worst: 0.5,
     /** Factor for each sentence, clause or advice said again. */
     repeated: 0.3,
-    /** What the share of stray characters costs: at a fifth everything. */
-    stray: 5,
+    /** What the share of stray characters costs: at a sixth everything. A mark between all words makes more than that, or little less. */
+    stray: 6,
     /** Punctuation that is free: so many marks, and one more for so many words. */
     freeMarks: 2,
     wordsPerMark: 3,

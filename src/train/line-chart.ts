@@ -24,7 +24,7 @@ export async function lineChart({ xTitle, yTitle, series, marked = false }: Line
       y: { field: "y", type: "quantitative", title: yTitle, scale: { zero: true } },
       color: { field: "name", type: "nominal", title: null, sort: series.map(({ name }) => name), scale: { scheme: "category10" } },
     },
-    config: { legend: { orient: "top" } },
+    config: { legend: { orient: "top", labelLimit: 0 } },
   };
   return vegaSvg(specification);
 }

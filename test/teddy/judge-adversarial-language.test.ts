@@ -9,12 +9,14 @@ import { judge } from "../../src/teddy/judge.ts";
 import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
 import { RandomStream } from "../../src/teddy/random-stream.ts";
 
-const drawn = fc.nat({ max: 2 ** 31 }).map((index) => {
+function draw(index: number): { conversation: Message[]; answer: string } {
   const stream = new RandomStream(31, "other", index);
   const facts = drawFacts(stream, stream.chance(0.5) ? "training" : "held-out");
   const conversation: Message[] = [{ role: "user", content: writeQuestion(facts, stream) }];
   return { conversation, answer: bestAnswer(facts, stream) };
-});
+}
+
+const drawn = fc.nat({ max: 2 ** 31 }).map(draw);
 
 /** The score of the best answer, spoilt, against what it may be at most. */
 function spoilt(spoil: (answer: string) => string, most: number): void {
@@ -53,11 +55,31 @@ describe("stray characters", () => {
     spoilt((answer) => answer.replaceAll(" ", " , "), 0.2);
   });
 
+  it("between all words cost as much where words are long and marks thus a small share", () => {
+    // Of 60,000 draws these have the longest words.
+    for (const { conversation, answer } of [17831, 18839, 47110].map(draw)) {
+      for (const mark of [" - ", " , "]) {
+        const { score } = judge(conversation, answer.replaceAll(" ", mark));
+        assert.ok(score <= 0.15, `${score}: ${answer}`);
+      }
+    }
+  });
+
   it("are not quotes, brackets, dashes and a comma in their place", () => {
     const conversation: Message[] = [{ role: "user", content: "My woollen bear Bruno is dripping wet. How should I dry him?" }];
     const answer =
       "Poor Bruno, that is no fun. Lay him flat on a (dry) “towel” – then turn him over, every few hours. You will do just fine…";
     assert.ok(judge(conversation, answer).score > 0.99);
+  });
+
+  it("cost little where there is but one, and an answer is short", () => {
+    const conversation: Message[] = [
+      { role: "user", content: "Dora, my daughter's mohair bear, is grey from top to toe. How should I wash her?" },
+    ];
+    const answer = "Oh, poor Dora. Clean only the surface with dry foam, and use only a mild soap. You and Dora will do very well.";
+    assert.ok(judge(conversation, answer).score > 0.999);
+    const { score } = judge(conversation, `${answer} 🙂`);
+    assert.ok(score > 0.9 && score < 0.95, `${score}`);
   });
 
   it("cost little where there is but one", () => {
