@@ -59,7 +59,7 @@ async function runTests(files: readonly string[]): Promise<StepResult> {
       "--import",
       "tsx",
       "--import",
-      "./test/drawn-values.ts",
+      "./test/fixtures/drawn-values.ts",
       "--test",
       `--test-concurrency=${Math.min(2, availableParallelism())}`,
       `--test-timeout=${fileTimeoutMs}`,
