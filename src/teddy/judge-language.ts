@@ -29,7 +29,7 @@ function gradeOf(coverage: number): number {
 }
 
 /** An emoji may follow it: that is a stray character, and a small one, but no end that is missing. */
-const finalMark = /[.!?…]["')]*\s*\p{Extended_Pictographic}*\s*$/u;
+const finalMark = /[.!?…]["')]*\s*(?:\p{Extended_Pictographic}+\s*)?$/u;
 
 /** A mark or closing quote right behind a word, an opening quote right before one, a dash between two. */
 const properMarks =
