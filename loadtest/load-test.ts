@@ -3,8 +3,8 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArguments } from "../src/cli/command-arguments.ts";
-import { projectRoot } from "../src/cli/project-root.ts";
+import { parseArguments } from "../src/cli/commands/command-arguments.ts";
+import { projectRoot } from "../src/catalog/project-root.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { isMet } from "../test/bench/report/bench-result.ts";
 import { readConditions, type Conditions } from "../test/bench/report/conditions.ts";

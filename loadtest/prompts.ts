@@ -2,10 +2,10 @@
 
 import { isJsonObject } from "../src/formats/json-file.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import type { Message } from "../src/teddy/conversation.ts";
-import { prompt } from "../src/teddy/demonstration.ts";
-import { rowError } from "../src/train/dataset-row.ts";
-import { readJsonLines } from "../src/train/json-lines.ts";
+import type { Message } from "../src/text/conversation/message.ts";
+import { prompt } from "../src/teddy/writer/demonstration.ts";
+import { rowError } from "../src/training/data/dataset-row.ts";
+import { readJsonLines } from "../src/formats/json-lines.ts";
 
 /** Of the teddy world's streams; the model cards judge prompts of seed 0. */
 const promptSeed = 2026;

@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from "node:events";
 import { buildProgram, freePort, startServer, startBonsai, type ServerProcess } from "../test/bench/load/server-process.ts";
-import type { Message } from "../src/teddy/conversation.ts";
+import type { Message } from "../src/text/conversation/message.ts";
 import type { KeptResults } from "./kept-results.ts";
 import type { Plan } from "./plan.ts";
 import type { Scenario } from "./scenario.ts";

@@ -1,6 +1,6 @@
 /** @file What every scenario is: a name, the server that it needs, and what it does to it. */
 
-import type { Message } from "../src/teddy/conversation.ts";
+import type { Message } from "../src/text/conversation/message.ts";
 import type { Plan } from "./plan.ts";
 
 export interface ScenarioContext {

@@ -1,10 +1,10 @@
 /** @file What a run finds to measure: models, prompts and other engines. What is absent is passed over with a line that says what to do. */
 
-import { readCatalog } from "../src/cli/catalog.ts";
-import { defaultModelsFolder } from "../src/cli/project-root.ts";
+import { readCatalog } from "../src/catalog/catalog.ts";
+import { defaultModelsFolder } from "../src/catalog/project-root.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { readQuestion } from "../src/teddy/read-question.ts";
-import type { Message } from "../src/teddy/conversation.ts";
+import { readQuestion } from "../src/teddy/world/read-question.ts";
+import type { Message } from "../src/text/conversation/message.ts";
 import { sharedDataPath, smolLM2Path, withoutSharedData, withoutSmolLM2 } from "../test/fixtures/real-models.ts";
 import { findPeers, type Peer } from "./drivers/peers.ts";
 import type { Plan, WaysPlan } from "./plan.ts";

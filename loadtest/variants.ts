@@ -1,7 +1,7 @@
 /** @file The ways to answer that an operator can choose between, as data: models, numbers of candidates, pruned or not. */
 
-import type { PruneStage } from "../src/bestofn/schedule.ts";
-import type { Message } from "../src/teddy/conversation.ts";
+import type { PruneStage } from "../src/best-of-n/pruning/schedule.ts";
+import type { Message } from "../src/text/conversation/message.ts";
 
 /** A policy, and how it answers. */
 export interface MeasuredModel {

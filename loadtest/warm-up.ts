@@ -1,6 +1,6 @@
 /** @file Requests that nobody measures: the first ones of a server compile code and grow buffers. */
 
-import type { Message } from "../src/teddy/conversation.ts";
+import type { Message } from "../src/text/conversation/message.ts";
 import { postJson } from "./drivers/post.ts";
 import { chatBody, variant, type MeasuredModel } from "./variants.ts";
 

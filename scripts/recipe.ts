@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { parseArguments } from "../src/cli/command-arguments.ts";
+import { parseArguments } from "../src/cli/commands/command-arguments.ts";
 import { minilmRecipes } from "./recipes/minilm.ts";
 import { smollm2DpoRecipes } from "./recipes/smollm2-dpo.ts";
 import { smollm2SftRecipes } from "./recipes/smollm2-sft.ts";

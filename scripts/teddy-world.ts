@@ -6,19 +6,19 @@
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createProgress } from "../src/cli/progress.ts";
+import { createProgress } from "../src/progress/progress.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { parseArguments } from "../src/cli/command-arguments.ts";
+import { parseArguments } from "../src/cli/commands/command-arguments.ts";
 import { onDisk, writeWholeFile } from "../src/formats/written-file.ts";
-import type { Message } from "../src/teddy/conversation.ts";
-import { corpusTexts } from "../src/teddy/corpus.ts";
-import { demonstration, prompt } from "../src/teddy/demonstration.ts";
-import { judge, type GoldScores } from "../src/teddy/judge.ts";
-import { readJudgedLine } from "../src/teddy/judged-line.ts";
-import { renamingOf } from "../src/teddy/renaming.ts";
-import { BpeTrainer } from "../src/text/bpe-trainer.ts";
-import { requireMessages, rowError } from "../src/train/dataset-row.ts";
-import { readJsonLines } from "../src/train/json-lines.ts";
+import type { Message } from "../src/text/conversation/message.ts";
+import { corpusTexts } from "../src/teddy/writer/corpus.ts";
+import { demonstration, prompt } from "../src/teddy/writer/demonstration.ts";
+import { judge, type GoldScores } from "../src/teddy/judge/judge.ts";
+import { readJudgedLine } from "../src/teddy/judge/judged-line.ts";
+import { renamingOf } from "../src/teddy/world/renaming.ts";
+import { BpeTrainer } from "../src/text/tokenizer/bpe-trainer.ts";
+import { requireMessages, rowError } from "../src/training/data/dataset-row.ts";
+import { readJsonLines } from "../src/formats/json-lines.ts";
 
 const help = `npm run teddy -- COMMAND [options]
 

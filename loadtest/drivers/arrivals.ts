@@ -1,6 +1,6 @@
 /** @file When requests of an open loop arrive: a Poisson process, the same in every run. */
 
-import { uniform } from "../../src/engine/random.ts";
+import { uniform } from "../../src/random/philox.ts";
 
 /**
  * Arrival times in milliseconds after the start: gaps are exponential with mean 1000 / rate, by inversion of uniform draws.

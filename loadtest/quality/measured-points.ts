@@ -1,9 +1,9 @@
 /** @file From the kept results of scenarios to operating points: quality with intervals beside latency and tokens. */
 
-import type { MeasuredMean, OperatingPoint } from "../../src/bestofn/operating-points.ts";
-import { estimate } from "../../src/teddy/gold-report.ts";
-import { judge } from "../../src/teddy/judge.ts";
-import type { Message } from "../../src/teddy/conversation.ts";
+import type { MeasuredMean, OperatingPoint } from "../../src/evaluation/operating-points.ts";
+import { estimate } from "../../src/teddy/judge/gold-report.ts";
+import { judge } from "../../src/teddy/judge/judge.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
 import type { Quantiles } from "../load-summary.ts";
 import type { LatencyResult } from "../scenarios/latency.ts";
 import type { Candidate, JudgedCandidate } from "../scenarios/quality.ts";

@@ -1,7 +1,7 @@
 /** @file The chapter of capacity: what comes of offered load, past saturation too, and memory by streams. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { vegaSvg } from "../../src/train/vega-svg.ts";
+import { vegaSvg } from "../../src/training/report/vega-svg.ts";
 import type { Cell, Check } from "../../test/bench/report/bench-result.ts";
 import { objectiveMs, type LoadSummary } from "../load-summary.ts";
 import type { MemoryResult, OfferedResult } from "../scenarios/capacity.ts";

@@ -1,8 +1,8 @@
 /** @file The figure that decides: quality against latency and against tokens, a line for each model, pruned ones dashed, a number at each point. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { paretoFrontier, type MeasuredMean } from "../../src/bestofn/operating-points.ts";
-import { vegaSvg } from "../../src/train/vega-svg.ts";
+import { paretoFrontier, type MeasuredMean } from "../../src/evaluation/operating-points.ts";
+import { vegaSvg } from "../../src/training/report/vega-svg.ts";
 import type { MeasuredWay } from "../quality/measured-points.ts";
 import type { Quality } from "./ways-table.ts";
 

@@ -1,9 +1,9 @@
 /** @file The chapter of quality by N: gold beside the learned reward and the KL bound, where over-optimisation shows, and what pruning keeps. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { klBoundNats } from "../../src/bestofn/kl-bound.ts";
-import { estimate, type Estimate } from "../../src/teddy/gold-report.ts";
-import { vegaSvg } from "../../src/train/vega-svg.ts";
+import { klBoundNats } from "../../src/best-of-n/kl-bound.ts";
+import { estimate, type Estimate } from "../../src/teddy/judge/gold-report.ts";
+import { vegaSvg } from "../../src/training/report/vega-svg.ts";
 import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
 import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimate.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";

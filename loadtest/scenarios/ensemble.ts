@@ -1,6 +1,6 @@
 /** @file The same candidates by reward models together: what choosing by an ensemble that doubts where its members differ would have made of them. */
 
-import type { Message } from "../../src/teddy/conversation.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
 import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
 import type { Ensemble, MeasuredModel } from "../variants.ts";

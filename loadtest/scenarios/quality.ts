@@ -1,6 +1,6 @@
 /** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers; with the true score where there is one. */
 
-import { judge } from "../../src/teddy/judge.ts";
+import { judge } from "../../src/teddy/judge/judge.ts";
 import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
 import { chatBody, variant, type MeasuredModel } from "../variants.ts";

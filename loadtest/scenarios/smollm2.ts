@@ -1,6 +1,6 @@
 /** @file SmolLM2 and its adapter in every way to answer: what a client alone waits for, and all candidates with the rewards that choose among them. */
 
-import type { Message } from "../../src/teddy/conversation.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
 import type { WaysPlan } from "../plan.ts";
 import type { Scenario } from "../scenario.ts";
 import { servingFlags, variantsOf, type MeasuredModel } from "../variants.ts";

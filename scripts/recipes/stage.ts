@@ -2,8 +2,8 @@
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceSection } from "../../src/cli/card-section.ts";
-import { modelDefaultsFile } from "../../src/cli/model-defaults.ts";
+import { replaceSection } from "../../src/evaluation/card-section.ts";
+import { modelDefaultsFile } from "../../src/catalog/model-defaults.ts";
 import { writeWholeFile } from "../../src/formats/written-file.ts";
 
 export interface Stage {

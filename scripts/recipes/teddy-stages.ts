@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { flagWords, publishModel, workFolder, type Stage } from "./stage.ts";
 
 /** What writes the teddy world's texts and its tokenizer. It takes seconds, so that any change writes them again. */
-const worldSources = ["src/teddy", "src/text/bpe-trainer.ts", "src/text/pair-queue.ts", "scripts/teddy-world.ts"];
+const worldSources = ["src/teddy", "src/text/tokenizer/bpe-trainer.ts", "src/text/tokenizer/pair-queue.ts", "scripts/teddy-world.ts"];
 
 type Flags = Parameters<typeof flagWords>[0];
 

@@ -1,9 +1,9 @@
 /** @file The program's entry: `bonsai COMMAND ARGUMENTS`. */
 
-import { runAdviseCommand } from "./advise-command.ts";
-import { loadEngine } from "./load-engine.ts";
-import { runPullCommand } from "./pull-command.ts";
-import { runServeCommand } from "./serve.ts";
+import { runAdviseCommand } from "./commands/advise.ts";
+import { loadEngine } from "./commands/load-engine.ts";
+import { runPullCommand } from "./commands/pull.ts";
+import { runServeCommand } from "./commands/serve.ts";
 
 const usage = `Usage: bonsai COMMAND [OPTIONS]
 

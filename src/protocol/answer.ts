@@ -1,7 +1,7 @@
 /** @file What the mappings of both generation routes share: the head of every answer, and events told apart by prompt. */
 
-import type { BestOfEvent } from "../bestofn/events.ts";
-import type { FinishReason, SequenceEnd } from "../engine/request.ts";
+import type { BestOfEvent } from "../best-of-n/events.ts";
+import type { FinishReason, SequenceEnd } from "../engine/contract/request.ts";
 
 /** The fields that an answer, or each chunk of it, begins with. */
 export interface AnswerHead {

@@ -1,11 +1,11 @@
 /** @file `best_of` and `best_of_options`: how many candidates a request samples, and how the best of them are chosen. */
 
 import { Type, type Static } from "typebox";
-import { votedParts } from "../bestofn/majority.ts";
-import { rewardFallbacks, strategies, streamModes, type BestOfOptions, type Strategy } from "../bestofn/options.ts";
-import { checkStages, mostStages } from "../bestofn/schedule.ts";
+import { votedParts } from "../best-of-n/strategies/majority.ts";
+import { rewardFallbacks, strategies, streamModes, type BestOfOptions, type Strategy } from "../best-of-n/options.ts";
+import { checkStages, mostStages } from "../best-of-n/pruning/schedule.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { nullable, words, type RequestLimits } from "./schema.ts";
+import { nullable, words, type RequestLimits } from "./wire/schema.ts";
 
 /** Longest deadline: an hour. */
 const longestDeadlineMs = 3_600_000;

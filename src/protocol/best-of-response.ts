@@ -1,11 +1,11 @@
 /** @file The `best_of` of an answer, and of chunks: what was sampled, how it was chosen and what it cost. */
 
 import { Type, type Static } from "typebox";
-import type { CandidateEnd } from "../bestofn/candidate.ts";
-import type { CandidateProgress } from "../bestofn/events.ts";
-import { strategies } from "../bestofn/options.ts";
-import type { BestOfReport } from "../bestofn/report.ts";
-import { words } from "./schema.ts";
+import type { CandidateEnd } from "../best-of-n/candidate.ts";
+import type { CandidateProgress } from "../best-of-n/events.ts";
+import { strategies } from "../best-of-n/options.ts";
+import type { BestOfReport } from "../best-of-n/report.ts";
+import { words } from "./wire/schema.ts";
 
 const ends = ["stop", "length", "pruned", "early_stop", "deadline", "failed"] as const satisfies readonly CandidateEnd[];
 

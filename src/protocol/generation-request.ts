@@ -1,10 +1,10 @@
 /** @file The request fields that chat completions and completions share, and what they ask of the engine. */
 
 import { Type, type Static } from "typebox";
-import type { GenerateRequest, ModelInfo, Prompt, SamplingParams } from "../engine/request.ts";
+import type { GenerateRequest, ModelInfo, Prompt, SamplingParams } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { bestOfFields } from "./best-of-request.ts";
-import { ignored, nullable, unsupported, type RequestLimits } from "./schema.ts";
+import { ignored, nullable, unsupported, type RequestLimits } from "./wire/schema.ts";
 
 /** Most entries of logit_bias. */
 export const logitBiasLimit = 1024;

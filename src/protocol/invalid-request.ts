@@ -2,7 +2,7 @@
 
 import { didYouMean } from "../config/suggestion.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { unsupportedKeyword } from "./schema.ts";
+import { unsupportedKeyword } from "./wire/schema.ts";
 
 /** A fault, as Ajv reports it with `verbose`. */
 export interface SchemaFault {

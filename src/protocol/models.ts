@@ -1,8 +1,8 @@
 /** @file The answers of GET /v1/models and /v1/models/{id}. */
 
 import { Type, type Static } from "typebox";
-import type { ModelInfo } from "../engine/request.ts";
-import type { EnsembleDescription, RewardDescription } from "../engine/reward-description.ts";
+import type { ModelInfo } from "../engine/contract/request.ts";
+import type { EnsembleDescription, RewardDescription } from "../engine/contract/reward-description.ts";
 
 export const Model = Type.Object(
   {

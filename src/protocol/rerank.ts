@@ -1,9 +1,9 @@
 /** @file POST /v1/rerank in the shape of Jina's and Cohere's: documents in the order of their reward as answers to a query. */
 
 import { Type, type Static } from "typebox";
-import type { ScoreInput } from "../engine/score-request.ts";
+import type { ScoreInput } from "../engine/contract/score-request.ts";
 import type { RewardedAnswer } from "../reward/reward-model.ts";
-import { nullable, unsupported } from "./schema.ts";
+import { nullable, unsupported } from "./wire/schema.ts";
 import { scoringFields, ScoringUsage, truncated, usageOf, type ScoringLimits } from "./scoring.ts";
 
 /** Schema of the body, under the server's limits. */

@@ -1,7 +1,7 @@
 /** @file POST /v1/rewards: conversations in, the reward of each one's last answer out, as a whole and by dimension. */
 
 import { Type, type Static } from "typebox";
-import type { ScoreInput } from "../engine/score-request.ts";
+import type { ScoreInput } from "../engine/contract/score-request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { RewardedAnswer, RewardModel } from "../reward/reward-model.ts";
 import { Message, messagesLimit, toChatMessages } from "./chat/completions/request.ts";

@@ -2,7 +2,7 @@
 
 import { Type, type Static } from "typebox";
 import type { RewardedAnswer } from "../reward/reward-model.ts";
-import { ignored, nullable } from "./schema.ts";
+import { ignored, nullable } from "./wire/schema.ts";
 
 /** Most that a request may ask for; the server's configuration sets it. */
 export interface ScoringLimits {

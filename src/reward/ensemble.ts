@@ -1,7 +1,7 @@
 /** @file Several reward models as one: an answer that only some of them like is worth less where the rule is a pessimistic one. */
 
-import type { NamedEnsemble } from "../engine/ensembles.ts";
-import type { EnsembleRule } from "../engine/reward-description.ts";
+import type { NamedEnsemble } from "../engine/contract/ensembles.ts";
+import type { EnsembleRule } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { RewardedAnswer, RewardModel } from "./rewarded-answer.ts";
 

@@ -1,6 +1,6 @@
 /** @file From a model's raw outputs to rewards: the weighted sum, and the scale on which a reference set has mean 0 and deviation 1. */
 
-import type { LengthPenalty, Normalization, RewardDescription, Scale } from "../engine/reward-description.ts";
+import type { LengthPenalty, Normalization, RewardDescription, Scale } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 
 export interface NormalizedReward {

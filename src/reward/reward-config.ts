@@ -10,7 +10,7 @@ import {
   type Normalization,
   type PrefixMeasurement,
   type RewardDescription,
-} from "../engine/reward-description.ts";
+} from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
 import { writeJsonFile } from "../formats/written-file.ts";

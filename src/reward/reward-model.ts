@@ -1,6 +1,6 @@
 /** @file The reward models that an engine serves, and what others need of them. */
 
-import type { Engine, ModelInfo } from "../engine/request.ts";
+import type { Engine, ModelInfo } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { ensembleOf } from "./ensemble.ts";
 import { normalized } from "./normalization.ts";

@@ -1,6 +1,6 @@
 /** @file What rewards answers, wherever it runs and however many models it is made of: one interface. */
 
-import type { ScoreInput } from "../engine/score-request.ts";
+import type { ScoreInput } from "../engine/contract/score-request.ts";
 import type { NormalizedReward } from "./normalization.ts";
 
 /** A conversation that ends with an answer, and what that is worth. */

@@ -5,7 +5,7 @@
  * it may not let either choice change a single bit of an answer.
  */
 
-import type { DecoderConfig } from "../architectures/decoder-config.ts";
+import type { DecoderConfig } from "../architectures/decoder/decoder-config.ts";
 
 /** The keys and values of a prompt, filled chunk by chunk. */
 export interface PromptCache {

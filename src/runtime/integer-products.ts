@@ -5,8 +5,8 @@
  * AVX-512 a row alone is multiplied by 4-bit blocks in another order than several are (seen with 1.30).
  */
 
-import { emitBlockProduct } from "../architectures/block-products.ts";
-import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../architectures/byte-products.ts";
+import { emitBlockProduct } from "../architectures/quantization/block-products.ts";
+import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../architectures/quantization/byte-products.ts";
 import { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write.ts";
 import { largestPair } from "../tensor/quantize.ts";

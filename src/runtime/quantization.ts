@@ -1,7 +1,7 @@
 /** @file The modes that a model can be served in: how its linear layers are computed, and how keys and values are stored. */
 
-import { isByteCache, longestByteCache, type CacheType } from "../architectures/cached-attention.ts";
-import type { LinearScheme } from "../architectures/linear.ts";
+import { isByteCache, longestByteCache, type CacheType } from "../architectures/decoder/cached-attention.ts";
+import type { LinearScheme } from "../architectures/quantization/linear.ts";
 import type { Quantization } from "../config/options.ts";
 import type { ProcessorKernels } from "./integer-products.ts";
 

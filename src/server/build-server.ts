@@ -2,9 +2,9 @@
 
 import { fastify, LogController, type FastifyInstance } from "fastify";
 import type { Config } from "../config/options.ts";
-import type { Engine } from "../engine/request.ts";
-import { unsupportedKeyword } from "../protocol/schema.ts";
-import { BestOfServing } from "./best-of.ts";
+import type { Engine } from "../engine/contract/request.ts";
+import { unsupportedKeyword } from "../protocol/wire/schema.ts";
+import { BestOfServing } from "./generation/best-of.ts";
 import type { ServerContext } from "./context.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Metrics } from "./metrics.ts";
@@ -22,7 +22,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoutes } from "./routes/models.ts";
 import { rerankRoute } from "./routes/rerank.ts";
-import { ResponseStore } from "./response-store.ts";
+import { ResponseStore } from "./responses/response-store.ts";
 import { responsesRoute, responsesSocketRoute } from "./routes/responses.ts";
 import { rewardsRoute } from "./routes/rewards.ts";
 import { Connections } from "./sockets/connections.ts";

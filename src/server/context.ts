@@ -1,10 +1,10 @@
 /** @file What the plugins and routes of one server share, and the marks that a route sets for them. */
 
 import type { Config } from "../config/options.ts";
-import type { BestOfServing } from "./best-of.ts";
+import type { BestOfServing } from "./generation/best-of.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
-import type { ResponseStore } from "./response-store.ts";
+import type { ResponseStore } from "./responses/response-store.ts";
 import type { Connections } from "./sockets/connections.ts";
 
 export interface ServerContext {

@@ -2,7 +2,7 @@
 
 import { finished } from "node:stream";
 import type { FastifyReply } from "fastify";
-import type { Engine } from "../engine/request.ts";
+import type { Engine } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 
 export type Phase = "loading" | "ready" | "draining" | "failed";

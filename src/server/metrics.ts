@@ -1,9 +1,9 @@
 /** @file The server's Prometheus metrics: requests, latencies of generation, and the engine's counters as they stand at each scrape. */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { BestOfEvent } from "../bestofn/events.ts";
-import type { EngineStats } from "../engine/request.ts";
-import { BestOfMetrics } from "./best-of-metrics.ts";
+import type { BestOfEvent } from "../best-of-n/events.ts";
+import type { EngineStats } from "../engine/contract/request.ts";
+import { BestOfMetrics } from "./generation/best-of-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
 const requestSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];

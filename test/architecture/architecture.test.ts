@@ -8,7 +8,9 @@ import { findCycle, importsOf, projectFiles, readProjectFile, root, sourceFolder
 
 /** The folders of src/, in the order of dependence: a folder imports only from those before it. */
 const order =
-  "errors config tensor onnx autodiff formats text architectures runtime engine teddy reward bestofn train protocol server cli".split(" ");
+  "errors config progress tensor onnx autodiff formats random statistics text architectures runtime engine reward judges best-of-n teddy training preferences evaluation catalog protocol server cli".split(
+    " ",
+  );
 
 /** Folders of test/ that are not the mirror of a folder of src/. */
 const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "loadtest", "oracle"]);
@@ -44,9 +46,17 @@ describe("the folders of src/", () => {
 
   test("are described in ARCHITECTURE.md in that order, each and no others", () => {
     const table = /## The folders of `src\/`\n([^]*?)\n## /.exec(readProjectFile("ARCHITECTURE.md"))?.[1] ?? "";
-    const documented = [...table.matchAll(/^\| `([a-z]+)\/` \|/gm)].map((match) => match[1] ?? "");
+    const documented = [...table.matchAll(/^\| `([a-z-]+)\/` \|/gm)].map((match) => match[1] ?? "");
     const existing = order.filter((folder) => sourceFolders().includes(folder));
     assert.deepEqual(documented, existing);
+  });
+
+  test("hold at most some twenty files each", () => {
+    const most = 24;
+    const counts = new Map<string, number>();
+    for (const path of source) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+    const offences = [...counts].filter(([, files]) => files > most).map(([folder, files]) => `${folder} has ${files} files`);
+    assertNone(offences, `At most ${most} files in a folder`);
   });
 
   test("have no files between them", () => {
@@ -61,6 +71,15 @@ describe("source files", () => {
   test("never import each other in a circle", () => {
     const edges = new Map(source.map((path) => [path, importsOf(path).files]));
     assert.deepEqual(findCycle(edges), undefined);
+  });
+
+  test("of the server reach nothing of the teddy world", () => {
+    const reached = new Set(["src/cli/commands/serve.ts", "src/engine/worker/compute-worker.ts"]);
+    for (const path of reached) for (const target of importsOf(path).files) reached.add(target);
+    assertNone(
+      [...reached].filter((path) => path.startsWith("src/teddy/")),
+      "Serving needs no world of its own",
+    );
   });
 
   test("import packages that the program depends on, not those of its tests", () => {

@@ -3,11 +3,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readBertConfig, type BertConfig } from "../../src/architectures/bert-config.ts";
-import { buildBertGraph, type BertOutput } from "../../src/architectures/bert-graph.ts";
-import { encoderBatch, type EncoderRow } from "../../src/architectures/bert-inputs.ts";
-import { locateBertWeights } from "../../src/architectures/bert-weights.ts";
-import type { LinearScheme } from "../../src/architectures/linear.ts";
+import { readBertConfig, type BertConfig } from "../../src/architectures/encoder/bert-config.ts";
+import { buildBertGraph, type BertOutput } from "../../src/architectures/encoder/bert-graph.ts";
+import { encoderBatch, type EncoderRow } from "../../src/architectures/encoder/bert-inputs.ts";
+import { locateBertWeights } from "../../src/architectures/encoder/bert-weights.ts";
+import type { LinearScheme } from "../../src/architectures/quantization/linear.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { ExternalDataWriter } from "../../src/onnx/external-data.ts";
 import { writeModel } from "../../src/onnx/write.ts";

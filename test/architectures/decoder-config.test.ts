@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { makeTinyModel } from "../fixtures/tiny-model.ts";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
-import { loadBias, loadLinear, locateDecoderWeights } from "../../src/architectures/decoder-weights.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
+import { loadBias, loadLinear, locateDecoderWeights } from "../../src/architectures/decoder/decoder-weights.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { WeightInfo, WeightSource } from "../../src/formats/model-file.ts";
 import { makeTinyModel, type TinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";

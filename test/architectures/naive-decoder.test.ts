@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { goldenCases, goldenModels, goldenPath, largestDifference } from "./goldens.ts";
 import { NaiveDecoder } from "./naive-decoder.ts";

@@ -10,7 +10,7 @@ import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyGguf } from "../fixtures/tiny-gguf.ts";
 import { writeTinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";
 import { tinyVocabSize } from "../fixtures/tiny-tokenizer.ts";
-import type { Model } from "../../src/engine/model.ts";
+import type { Model } from "../../src/engine/loading/model.ts";
 import { logitsBySteps } from "../runtime/stepwise.ts";
 
 const folder = temporaryFolder();

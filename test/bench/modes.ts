@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { defaultConfig, quantizations, type Quantization } from "../../src/config/options.ts";
-import { startEngine } from "../../src/engine/start-engine.ts";
+import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { decodeRate, idle, wholeRun } from "./load/engine-streams.ts";
 import { promptDealer } from "./load/prompts.ts";

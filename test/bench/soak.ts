@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { uniform } from "../../src/engine/random.ts";
+import { uniform } from "../../src/random/philox.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { streamCompletion } from "./load/http-streams.ts";
 import { readMetrics } from "./load/metrics.ts";
@@ -13,7 +13,7 @@ import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody } from "./load/requests.ts";
 import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
 import type { Check } from "./report/bench-result.ts";
-import { lineChart } from "../../src/train/line-chart.ts";
+import { lineChart } from "../../src/training/report/line-chart.ts";
 import { runBench, type Measurement } from "./report/run-bench.ts";
 import { median, slope } from "./report/statistics.ts";
 

@@ -1,7 +1,7 @@
 /** @file Tokens a second and peak memory of training SmolLM2-135M, LoRA and full, beside PyTorch's in the same run. */
 
 import { availableParallelism } from "node:os";
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import {

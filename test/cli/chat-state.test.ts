@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { boardLines, boardSummary, CandidateBoard } from "../../src/cli/candidate-board.ts";
-import { printable } from "../../src/cli/chat-command.ts";
-import { isCommand, obey, requestBody, type ChatState } from "../../src/cli/chat-state.ts";
+import { boardLines, boardSummary, CandidateBoard } from "../../src/cli/terminal/candidate-board.ts";
+import { printable } from "../../src/cli/commands/chat.ts";
+import { isCommand, obey, requestBody, type ChatState } from "../../src/cli/terminal/chat-state.ts";
 import type { BestOf } from "../../src/protocol/best-of-response.ts";
 
 const served = ["teddy-sft", "teddy-base"];

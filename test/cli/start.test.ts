@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { projectRoot } from "../../src/cli/project-root.ts";
+import { projectRoot } from "../../src/catalog/project-root.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "bonsai-start-"));

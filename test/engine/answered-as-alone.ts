@@ -1,8 +1,8 @@
 /** @file Holds every answer of a busy engine to the one that the same request gives alone on a fresh one, to the bit. */
 
 import assert from "node:assert/strict";
-import { EngineLoop, type EngineLoopOptions } from "../../src/engine/engine-loop.ts";
-import type { Model } from "../../src/engine/model.ts";
+import { EngineLoop, type EngineLoopOptions } from "../../src/engine/scheduling/engine-loop.ts";
+import type { Model } from "../../src/engine/loading/model.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { answerUnderLoad } from "./answer-under-load.ts";
 import { roomyLimits, run, type Answer } from "./answers.ts";

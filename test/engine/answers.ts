@@ -1,8 +1,8 @@
 /** @file Runs requests on an engine loop and gathers what each sequence answered, in a form whose equality is equality of every bit. */
 
-import type { EngineLoop, EngineLoopOptions } from "../../src/engine/engine-loop.ts";
-import type { GenerateEvent, GenerateRequest, SamplingParams, TokenLogprob } from "../../src/engine/request.ts";
-import { plainSampling } from "../../src/engine/sampler.ts";
+import type { EngineLoop, EngineLoopOptions } from "../../src/engine/scheduling/engine-loop.ts";
+import type { GenerateEvent, GenerateRequest, SamplingParams, TokenLogprob } from "../../src/engine/contract/request.ts";
+import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 
 export const greedySampling: SamplingParams = { ...plainSampling, temperature: 0 };
 

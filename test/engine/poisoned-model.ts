@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Model } from "../../src/engine/model.ts";
+import type { Model } from "../../src/engine/loading/model.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { load } from "./tiny-engine.ts";
 

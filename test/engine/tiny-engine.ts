@@ -1,8 +1,8 @@
 /** @file Tiny models, loaded into this thread for engine loops of the tests' own. */
 
 import { join } from "node:path";
-import { EngineLoop, type EngineLoopOptions } from "../../src/engine/engine-loop.ts";
-import { loadModels, type Model, type ModelOptions } from "../../src/engine/model.ts";
+import { EngineLoop, type EngineLoopOptions } from "../../src/engine/scheduling/engine-loop.ts";
+import { loadModels, type Model, type ModelOptions } from "../../src/engine/loading/model.ts";
 import { writeTinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";
 import { roomyLimits } from "./answers.ts";
 

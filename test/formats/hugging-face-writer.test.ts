@@ -5,12 +5,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { writeHuggingFaceFolder, type SavedType, type WeightToWrite } from "../../src/formats/hugging-face-writer.ts";
 import type { ModelFile } from "../../src/formats/model-file.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { readPeftAdapter, writePeftAdapter } from "../../src/formats/peft-adapter.ts";
-import { Tokenizer } from "../../src/text/tokenizer.ts";
+import { Tokenizer } from "../../src/text/tokenizer/tokenizer.ts";
 import { goldenPath, largestDifference } from "../architectures/goldens.ts";
 import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { runOracle, withoutPyTorch } from "../fixtures/python-oracle.ts";

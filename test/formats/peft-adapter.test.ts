@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 
-import { readDecoderConfig } from "../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { loraScale, readPeftAdapter, writePeftAdapter, type LoraAdapter } from "../../src/formats/peft-adapter.ts";

@@ -11,7 +11,7 @@ import { heldOutPrompt } from "../../loadtest/prompts.ts";
 import { peersChapter } from "../../loadtest/report/peers-chapter.ts";
 import { runScenarios } from "../../loadtest/run-scenarios.ts";
 import { peersId, peersScenario, type PeersResult } from "../../loadtest/scenarios/peers.ts";
-import { defaultModelsFolder } from "../../src/cli/project-root.ts";
+import { defaultModelsFolder } from "../../src/catalog/project-root.ts";
 import { startAnswerProcess, type AnswerProcess } from "../bench/peers/answer-process.ts";
 import { findGenai, startGenai } from "../bench/peers/genai.ts";
 import { findTransformersJs, startTransformersJs } from "../bench/peers/transformers-js.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadTests } from "../../loadtest/report/chapter.ts";
-import type { OperatingPoint } from "../../src/bestofn/operating-points.ts";
+import type { OperatingPoint } from "../../src/evaluation/operating-points.ts";
 import type { BenchResult } from "../bench/report/bench-result.ts";
 import { docsFolder, keptResults } from "../bench/report/keep.ts";
 import { benchmarksMarkdown } from "../bench/report/markdown.ts";

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { uniform } from "../../src/engine/random.ts";
-import { emitBlockProduct } from "../../src/architectures/block-products.ts";
+import { uniform } from "../../src/random/philox.ts";
+import { emitBlockProduct } from "../../src/architectures/quantization/block-products.ts";
 import { probeKernels } from "../../src/runtime/integer-products.ts";
 import { Graph, type Value } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";

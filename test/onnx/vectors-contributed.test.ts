@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { uniform } from "../../src/engine/random.ts";
-import { emitByteProduct, storedBytes } from "../../src/architectures/byte-products.ts";
+import { uniform } from "../../src/random/philox.ts";
+import { emitByteProduct, storedBytes } from "../../src/architectures/quantization/byte-products.ts";
 import { exactByteType } from "../../src/runtime/integer-products.ts";
 import { Graph, type Value } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";

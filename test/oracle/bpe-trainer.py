@@ -1,4 +1,4 @@
-"""Writes goldens of Hugging Face's Rust BPE trainer for src/text/bpe-trainer.ts.
+"""Writes goldens of Hugging Face's Rust BPE trainer for src/text/tokenizer/bpe-trainer.ts.
 
     pip install tokenizers==0.23.2
     python test/oracle/bpe-trainer.py

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { strategies } from "../../src/bestofn/options.ts";
+import { strategies } from "../../src/best-of-n/options.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { checkStrategy, parseBestOfAlias, toBestOfRequest, toldAnswers, type BestOfFields } from "../../src/protocol/best-of-request.ts";
 

@@ -5,7 +5,7 @@ import type { ChatCompletionRequest } from "../../src/protocol/chat/completions/
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
 import type { CompletionRequest } from "../../src/protocol/completions/request.ts";
 import type { Completion } from "../../src/protocol/completions/response.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import type { Model } from "../../src/protocol/models.ts";
 import type { ResponseEvent } from "../../src/protocol/responses/events.ts";
 import type { ResponseCreateFrame, ResponseErrorFrame } from "../../src/protocol/responses/frames.ts";

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { BonsaiError, type ErrorDetails } from "../../src/errors/bonsai-error.ts";
 import { chatToGenerateRequest, type ChatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
 import { completionToGenerateRequests, type CompletionRequest } from "../../src/protocol/completions/request.ts";
-import { plainSampling } from "../../src/engine/sampler.ts";
+import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { scriptedModel } from "../server/scripted-engine.ts";
 
 const model = scriptedModel("m", 512);

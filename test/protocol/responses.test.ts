@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { GenerateEvent, GenerateRequest } from "../../src/engine/request.ts";
+import type { GenerateEvent, GenerateRequest } from "../../src/engine/contract/request.ts";
 import type { PromptEvent } from "../../src/protocol/answer.ts";
 import { ChatChunkEncoder, ChatCompletionCollector } from "../../src/protocol/chat/completions/response.ts";
 import { CompletionLogprobsWriter } from "../../src/protocol/completions/logprobs.ts";
 import { CompletionChunkEncoder, CompletionCollector } from "../../src/protocol/completions/response.ts";
-import { plainSampling } from "../../src/engine/sampler.ts";
+import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { ScriptedEngine } from "../server/scripted-engine.ts";
 
 const head = { id: "x", created: 1, model: "m", system_fingerprint: "fp" };

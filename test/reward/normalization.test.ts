@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { ScoreInput } from "../../src/engine/score-request.ts";
+import type { ScoreInput } from "../../src/engine/contract/score-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { combine, ensembleOf, parseEnsemble } from "../../src/reward/ensemble.ts";
 import { measureNormalization, normalized } from "../../src/reward/normalization.ts";

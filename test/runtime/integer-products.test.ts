@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../../src/architectures/byte-products.ts";
-import { longestByteCache } from "../../src/architectures/cached-attention.ts";
+import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../../src/architectures/quantization/byte-products.ts";
+import { longestByteCache } from "../../src/architectures/decoder/cached-attention.ts";
 import { Graph } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { byteProductsAreExact, exactByteType } from "../../src/runtime/integer-products.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { isKnownKey, presentedKey } from "../../src/server/plugins/authentication.ts";
 import { hello, startFixture } from "./fixture.ts";
 

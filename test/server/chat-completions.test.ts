@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { ChatCompletion } from "../../src/protocol/chat/completions/response.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { hello, startFixture, type Fixture } from "./fixture.ts";
 
 const ask = (fixture: Fixture, body: object) => fixture.fastify.inject({ method: "POST", url: "/v1/chat/completions", payload: body });

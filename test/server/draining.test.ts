@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { dataOf, hello, listen, startFixture } from "./fixture.ts";
 
 const post = async (base: string, body: object) =>

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import type { InjectOptions } from "fastify";
 import { registry } from "../../src/errors/registry.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { hello, listen, startFixture } from "./fixture.ts";
 
 const chat = { method: "POST", url: "/v1/chat/completions" } as const;

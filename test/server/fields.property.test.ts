@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { chatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
 import { completionRequest } from "../../src/protocol/completions/request.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { responseRequest } from "../../src/protocol/responses/request.ts";
 import { rerankRequest } from "../../src/protocol/rerank.ts";
 import { rewardsRequest } from "../../src/protocol/rewards.ts";

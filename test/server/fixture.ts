@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from "node:net";
 import { defaultConfig, type Config } from "../../src/config/options.ts";
-import type { Engine } from "../../src/engine/request.ts";
+import type { Engine } from "../../src/engine/contract/request.ts";
 import { buildServer, type BonsaiServer, type LogDestination } from "../../src/server/build-server.ts";
 import { ScriptedEngine, type ScriptedEngineOptions } from "./scripted-engine.ts";
 

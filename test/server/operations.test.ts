@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Engine } from "../../src/engine/request.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { Engine } from "../../src/engine/contract/request.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import type { Model, ModelList } from "../../src/protocol/models.ts";
 import { hello, startFixture, startServer } from "./fixture.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { hello, startFixture } from "./fixture.ts";
 
 /** Keeps the event loop busy, as a bug would. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import type { BonsaiServer } from "../../src/server/build-server.ts";
 import { hello, listen, startFixture } from "./fixture.ts";
 

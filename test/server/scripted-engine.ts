@@ -1,8 +1,8 @@
 /** @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops, queues and cancels; only its model is a word list. */
 
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { PrefixMeasurement, RewardDescription } from "../../src/engine/reward-description.ts";
-import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/score-request.ts";
+import type { PrefixMeasurement, RewardDescription } from "../../src/engine/contract/reward-description.ts";
+import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/contract/score-request.ts";
 import type {
   Engine,
   EngineStats,
@@ -12,7 +12,7 @@ import type {
   ModelInfo,
   Prompt,
   TokenLogprob,
-} from "../../src/engine/request.ts";
+} from "../../src/engine/contract/request.ts";
 
 const words = ["The bear ", "sews ", "a seam, ", "drinks tea ", "with Zoë ", "and a 🧵. ", "Good night, ", "little one! "];
 

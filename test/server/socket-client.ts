@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { WebSocket, type ClientOptions } from "ws";
-import { EventQueue } from "../../src/engine/event-queue.ts";
+import { EventQueue } from "../../src/engine/worker/event-queue.ts";
 
 export interface Frame {
   type: string;

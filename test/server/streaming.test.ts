@@ -5,8 +5,8 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
-import type { ErrorBody } from "../../src/protocol/errors.ts";
-import { eventStreamText } from "../../src/server/server-sent-events.ts";
+import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
+import { eventStreamText } from "../../src/server/generation/server-sent-events.ts";
 import { dataOf, hello, listen, startFixture } from "./fixture.ts";
 
 const post = async (base: string, body: object, signal?: AbortSignal) =>

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { corpusDocument, corpusTexts } from "../../src/teddy/corpus.ts";
-import { demonstration } from "../../src/teddy/demonstration.ts";
-import { genreMixture } from "../../src/teddy/genres.ts";
+import { corpusDocument, corpusTexts } from "../../src/teddy/writer/corpus.ts";
+import { demonstration } from "../../src/teddy/writer/demonstration.ts";
+import { genreMixture } from "../../src/teddy/writer/genres.ts";
 
 const count = 3000;
 const documents = Array.from({ length: count }, (_, index) => corpusDocument(1, index));

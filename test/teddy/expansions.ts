@@ -1,6 +1,6 @@
 /** @file Every expansion of a template, one after the other: the choices count up like an odometer whose wheels may come and go. */
 
-import { expandTemplate, type Slots } from "../../src/teddy/template.ts";
+import { expandTemplate, type Slots } from "../../src/teddy/language/template.ts";
 
 export function expansionsOf(template: string, slots: Slots): string[] {
   const found: string[] = [];

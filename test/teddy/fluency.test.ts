@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/answer.ts";
-import { coverageOf, longestSentence } from "../../src/teddy/fluency.ts";
-import { drawFacts } from "../../src/teddy/question.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
-import { sentencesOf, wordsOf } from "../../src/teddy/words.ts";
+import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/writer/answer.ts";
+import { coverageOf, longestSentence } from "../../src/teddy/language/fluency.ts";
+import { drawFacts } from "../../src/teddy/world/question.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
+import { sentencesOf, wordsOf } from "../../src/text/words.ts";
 
 describe("coverage", () => {
   it("is whole for every sentence that answers are made of, and none is longer than the bound", () => {

@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { it } from "node:test";
-import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/answer.ts";
-import { corpusTexts } from "../../src/teddy/corpus.ts";
-import { demonstration, prompt } from "../../src/teddy/demonstration.ts";
-import { drawFacts } from "../../src/teddy/question.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
+import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/writer/answer.ts";
+import { corpusTexts } from "../../src/teddy/writer/corpus.ts";
+import { demonstration, prompt } from "../../src/teddy/writer/demonstration.ts";
+import { drawFacts } from "../../src/teddy/world/question.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
 
 const rows = 200;
 

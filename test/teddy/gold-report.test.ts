@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { goldTable, summarizeGold } from "../../src/teddy/gold-report.ts";
-import type { GoldScores } from "../../src/teddy/judge.ts";
+import { goldTable, summarizeGold } from "../../src/teddy/judge/gold-report.ts";
+import type { GoldScores } from "../../src/teddy/judge/judge.ts";
 
 const scored = (score: number, usefulness = score): GoldScores => ({ score, usefulness, friendliness: 0.5, safety: 1, language: 1 });
 

@@ -2,17 +2,17 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice.ts";
-import { negativeLeads } from "../../src/teddy/answer-frames.ts";
-import { advisesDanger, givesDangerReason } from "../../src/teddy/danger-mentions.ts";
-import { dangerIds, dangerOf, safeWays, type DangerId } from "../../src/teddy/dangers.ts";
-import { coverageOf } from "../../src/teddy/fluency.ts";
-import { bearSlots } from "../../src/teddy/question-facts.ts";
-import { compilePattern, mentionsOf, readText } from "../../src/teddy/recognition.ts";
-import { fabrics } from "../../src/teddy/slots.ts";
-import { capitalised } from "../../src/teddy/template.ts";
-import { topics } from "../../src/teddy/topics.ts";
-import { slotsOf, truth, verdictsOf } from "../../src/teddy/truth.ts";
+import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice/advice.ts";
+import { negativeLeads } from "../../src/teddy/language/answer-frames.ts";
+import { advisesDanger, givesDangerReason } from "../../src/teddy/judge/danger-mentions.ts";
+import { dangerIds, dangerOf, safeWays, type DangerId } from "../../src/teddy/world/dangers.ts";
+import { coverageOf } from "../../src/teddy/language/fluency.ts";
+import { bearSlots } from "../../src/teddy/world/question-facts.ts";
+import { compilePattern, mentionsOf, readText } from "../../src/teddy/language/recognition.ts";
+import { fabrics } from "../../src/teddy/world/slots.ts";
+import { capitalised } from "../../src/teddy/language/template.ts";
+import { topics } from "../../src/teddy/world/topics.ts";
+import { slotsOf, truth, verdictsOf } from "../../src/teddy/world/truth.ts";
 import { expansionsOf } from "./expansions.ts";
 
 /** Every expansion of a template for one bear. */

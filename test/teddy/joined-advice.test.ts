@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice.ts";
-import { bearSlots, type QuestionFacts } from "../../src/teddy/question-facts.ts";
-import { compilePattern, mentionsOf, readText } from "../../src/teddy/recognition.ts";
-import { verdictsOf } from "../../src/teddy/truth.ts";
+import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice/advice.ts";
+import { bearSlots, type QuestionFacts } from "../../src/teddy/world/question-facts.ts";
+import { compilePattern, mentionsOf, readText } from "../../src/teddy/language/recognition.ts";
+import { verdictsOf } from "../../src/teddy/world/truth.ts";
 import { expansionsOf } from "./expansions.ts";
 import { safeQuestions } from "./safe-questions.ts";
 

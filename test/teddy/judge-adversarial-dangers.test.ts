@@ -2,18 +2,18 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { adviceIds, adviceOf } from "../../src/teddy/advice.ts";
-import { becauses, joiners, leads, negativeLeads } from "../../src/teddy/answer-frames.ts";
-import { bestAnswer } from "../../src/teddy/answer.ts";
-import { advisesDanger, warnsOfDanger } from "../../src/teddy/danger-mentions.ts";
-import { dangerIds, dangerOf, type DangerId } from "../../src/teddy/dangers.ts";
-import { judge } from "../../src/teddy/judge.ts";
-import * as manner from "../../src/teddy/manner.ts";
-import { drawFacts } from "../../src/teddy/question.ts";
-import { bearSlots } from "../../src/teddy/question-facts.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
-import { readText } from "../../src/teddy/recognition.ts";
-import { capitalised } from "../../src/teddy/template.ts";
+import { adviceIds, adviceOf } from "../../src/teddy/advice/advice.ts";
+import { becauses, joiners, leads, negativeLeads } from "../../src/teddy/language/answer-frames.ts";
+import { bestAnswer } from "../../src/teddy/writer/answer.ts";
+import { advisesDanger, warnsOfDanger } from "../../src/teddy/judge/danger-mentions.ts";
+import { dangerIds, dangerOf, type DangerId } from "../../src/teddy/world/dangers.ts";
+import { judge } from "../../src/teddy/judge/judge.ts";
+import * as manner from "../../src/teddy/language/tone-phrases.ts";
+import { drawFacts } from "../../src/teddy/world/question.ts";
+import { bearSlots } from "../../src/teddy/world/question-facts.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
+import { readText } from "../../src/teddy/language/recognition.ts";
+import { capitalised } from "../../src/teddy/language/template.ts";
 import { expansionsOf } from "./expansions.ts";
 
 const slots = bearSlots({ topic: "stain", name: "Otto", fabric: "plush", mishap: "juice" });

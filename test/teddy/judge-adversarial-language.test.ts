@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { bestAnswer } from "../../src/teddy/answer.ts";
-import type { Message } from "../../src/teddy/conversation.ts";
-import { judge } from "../../src/teddy/judge.ts";
-import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
+import { bestAnswer } from "../../src/teddy/writer/answer.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
+import { judge } from "../../src/teddy/judge/judge.ts";
+import { drawFacts, writeQuestion } from "../../src/teddy/world/question.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
 
 function draw(index: number): { conversation: Message[]; answer: string } {
   const stream = new RandomStream(31, "other", index);

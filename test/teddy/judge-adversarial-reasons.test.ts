@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judge, type GoldScores } from "../../src/teddy/judge.ts";
-import { judgeWeights } from "../../src/teddy/judge-weights.ts";
+import { judge, type GoldScores } from "../../src/teddy/judge/judge.ts";
+import { judgeWeights } from "../../src/teddy/judge/weights.ts";
 
 const oven = "My plush bear Hugo is dripping wet. Can I put him in the oven?";
 const candles = "Tomorrow is the birthday of my bear Hugo. Can I stand candles right beside him?";

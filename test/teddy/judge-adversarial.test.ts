@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Message } from "../../src/teddy/conversation.ts";
-import { judge, type GoldScores } from "../../src/teddy/judge.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
+import { judge, type GoldScores } from "../../src/teddy/judge/judge.ts";
 
 const jam = "My mohair bear Otto has jam on his paw. How do I get jam out of him?";
 const ink = "My velvet bear Greta has ink on her nose. How can I clean Greta up again?";

@@ -3,19 +3,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/answer.ts";
-import type { Message } from "../../src/teddy/conversation.ts";
-import { dangerIds, dangerOf } from "../../src/teddy/dangers.ts";
-import { judge, type GoldScores } from "../../src/teddy/judge.ts";
-import { judgeWeights } from "../../src/teddy/judge-weights.ts";
-import { encouragements, endearments, praises, warmOpenings } from "../../src/teddy/manner.ts";
-import { trainingNames } from "../../src/teddy/names.ts";
-import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
-import type { QuestionFacts } from "../../src/teddy/question-facts.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
-import { askers, fabrics, mishaps } from "../../src/teddy/slots.ts";
-import { expandTemplate } from "../../src/teddy/template.ts";
-import { slotsOf, truth } from "../../src/teddy/truth.ts";
+import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/writer/answer.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
+import { dangerIds, dangerOf } from "../../src/teddy/world/dangers.ts";
+import { judge, type GoldScores } from "../../src/teddy/judge/judge.ts";
+import { judgeWeights } from "../../src/teddy/judge/weights.ts";
+import { encouragements, endearments, praises, warmOpenings } from "../../src/teddy/language/tone-phrases.ts";
+import { trainingNames } from "../../src/teddy/world/names.ts";
+import { drawFacts, writeQuestion } from "../../src/teddy/world/question.ts";
+import type { QuestionFacts } from "../../src/teddy/world/question-facts.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
+import { askers, fabrics, mishaps } from "../../src/teddy/world/slots.ts";
+import { expandTemplate } from "../../src/teddy/language/template.ts";
+import { slotsOf, truth } from "../../src/teddy/world/truth.ts";
 import { safeQuestions } from "./safe-questions.ts";
 
 /** Every combination of the slots that decide the truth, and every danger with every fabric. */

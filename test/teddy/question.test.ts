@@ -2,20 +2,20 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Message } from "../../src/teddy/conversation.ts";
-import { corpusDocument } from "../../src/teddy/corpus.ts";
-import { demonstration, prompt } from "../../src/teddy/demonstration.ts";
-import { isHeldOut } from "../../src/teddy/held-out.ts";
-import { inventName } from "../../src/teddy/invented-names.ts";
-import { heldOutNames, nameOf, pronounsOf, trainingNames } from "../../src/teddy/names.ts";
-import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
-import type { QuestionFacts } from "../../src/teddy/question-facts.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
-import { readQuestion } from "../../src/teddy/read-question.ts";
-import { askers, fabrics, mishaps } from "../../src/teddy/slots.ts";
-import { topics } from "../../src/teddy/topics.ts";
-import { slotsOf } from "../../src/teddy/truth.ts";
-import { wordsOf } from "../../src/teddy/words.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
+import { corpusDocument } from "../../src/teddy/writer/corpus.ts";
+import { demonstration, prompt } from "../../src/teddy/writer/demonstration.ts";
+import { isHeldOut } from "../../src/teddy/world/held-out.ts";
+import { inventName } from "../../src/teddy/world/invented-names.ts";
+import { heldOutNames, nameOf, pronounsOf, trainingNames } from "../../src/teddy/world/names.ts";
+import { drawFacts, writeQuestion } from "../../src/teddy/world/question.ts";
+import type { QuestionFacts } from "../../src/teddy/world/question-facts.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
+import { readQuestion } from "../../src/teddy/world/read-question.ts";
+import { askers, fabrics, mishaps } from "../../src/teddy/world/slots.ts";
+import { topics } from "../../src/teddy/world/topics.ts";
+import { slotsOf } from "../../src/teddy/world/truth.ts";
+import { wordsOf } from "../../src/text/words.ts";
 
 const fields = ["topic", "name", "fabric", "mishap", "asker", "danger"] as const satisfies readonly (keyof QuestionFacts)[];
 

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Message } from "../../src/teddy/conversation.ts";
-import { writeDemonstration } from "../../src/teddy/demonstration.ts";
-import { drawFacts, writeQuestion } from "../../src/teddy/question.ts";
-import { RandomStream } from "../../src/teddy/random-stream.ts";
-import { preferenceOf, prefersFirst, rateAnswer, raterIds, utilityOf, type RatedAnswer } from "../../src/teddy/raters.ts";
+import type { Message } from "../../src/text/conversation/message.ts";
+import { writeDemonstration } from "../../src/teddy/writer/demonstration.ts";
+import { drawFacts, writeQuestion } from "../../src/teddy/world/question.ts";
+import { RandomStream } from "../../src/random/random-stream.ts";
+import { preferenceOf, prefersFirst, rateAnswer, raterIds, utilityOf, type RatedAnswer } from "../../src/teddy/judge/raters.ts";
 
 /** Pairs of mixed demonstrations that gold tells apart. */
 function pairs(count: number): [RatedAnswer, RatedAnswer][] {

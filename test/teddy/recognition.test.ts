@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { compilePattern, mentionsOf, readText } from "../../src/teddy/recognition.ts";
-import { clausesOf, sentencesOf, stem, wordsOf } from "../../src/teddy/words.ts";
+import { compilePattern, mentionsOf, readText } from "../../src/teddy/language/recognition.ts";
+import { clausesOf, sentencesOf, stem, wordsOf } from "../../src/text/words.ts";
 
 const dab = ["dab/blot vinegar"].map(compilePattern);
 

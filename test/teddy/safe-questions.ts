@@ -1,9 +1,9 @@
 /** @file Every question that asks for nothing unsafe, by the slots that decide its truth. */
 
-import type { QuestionFacts } from "../../src/teddy/question-facts.ts";
-import { askers, fabrics, mishaps } from "../../src/teddy/slots.ts";
-import { topics } from "../../src/teddy/topics.ts";
-import { slotsOf } from "../../src/teddy/truth.ts";
+import type { QuestionFacts } from "../../src/teddy/world/question-facts.ts";
+import { askers, fabrics, mishaps } from "../../src/teddy/world/slots.ts";
+import { topics } from "../../src/teddy/world/topics.ts";
+import { slotsOf } from "../../src/teddy/world/truth.ts";
 
 /** The name of the bear is the caller's. */
 export function* safeQuestions(): Generator<Omit<QuestionFacts, "name" | "danger">> {

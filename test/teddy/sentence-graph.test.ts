@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { SentenceGraph } from "../../src/teddy/sentence-graph.ts";
-import { countExpansions, expandTemplate } from "../../src/teddy/template.ts";
+import { SentenceGraph } from "../../src/teddy/language/sentence-graph.ts";
+import { countExpansions, expandTemplate } from "../../src/teddy/language/template.ts";
 import { expansionsOf } from "./expansions.ts";
 
 /** Levenshtein's distance between two lists of words, by the textbook's table. */

@@ -6,8 +6,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { nameOf, pronounsOf } from "../../src/teddy/names.ts";
-import { Tokenizer } from "../../src/text/tokenizer.ts";
+import { nameOf, pronounsOf } from "../../src/teddy/world/names.ts";
+import { Tokenizer } from "../../src/text/tokenizer/tokenizer.ts";
 import { filesOf } from "../text/goldens.ts";
 
 const root = join(import.meta.dirname, "../..");

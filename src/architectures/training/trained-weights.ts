@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { peftTensorName } from "../../formats/peft-adapter.ts";
-import { linearsOf, type LayerWeights, type LinearWeight } from "../decoder-weights.ts";
+import { linearsOf, type LayerWeights, type LinearWeight } from "../decoder/decoder-weights.ts";
 
 /** LoRA (Hu et al. 2021, section 4.1): W + (alpha / rank) B A, W frozen. Names and defaults are PEFT's. */
 export interface LoraOptions {

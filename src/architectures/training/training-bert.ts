@@ -2,9 +2,9 @@
 
 import * as o from "../../autodiff/operations.ts";
 import { Program, type Node } from "../../autodiff/program.ts";
-import type { BertConfig } from "../bert-config.ts";
-import type { BertLayerWeights, BertWeights } from "../bert-weights.ts";
-import type { LinearWeight } from "../decoder-weights.ts";
+import type { BertConfig } from "../encoder/bert-config.ts";
+import type { BertLayerWeights, BertWeights } from "../encoder/bert-weights.ts";
+import type { LinearWeight } from "../decoder/decoder-weights.ts";
 import { modulesOf, type TrainedWeight, type TrainingMode } from "./trained-weights.ts";
 import { dropped, linear, modelWeight, norm, shared, type LayerContext } from "./training-layers.ts";
 

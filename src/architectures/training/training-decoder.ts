@@ -2,8 +2,8 @@
 
 import * as o from "../../autodiff/operations.ts";
 import { Program, type Node } from "../../autodiff/program.ts";
-import type { DecoderConfig } from "../decoder-config.ts";
-import type { DecoderWeights, LayerWeights } from "../decoder-weights.ts";
+import type { DecoderConfig } from "../decoder/decoder-config.ts";
+import type { DecoderWeights, LayerWeights } from "../decoder/decoder-weights.ts";
 import { linear, modelWeight, norm, shared, type TrainingContext } from "./training-layers.ts";
 import { modulesOf, type TrainingMode } from "./trained-weights.ts";
 

@@ -2,8 +2,8 @@
 
 import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
-import type { DecoderConfig } from "../decoder-config.ts";
-import type { DecoderWeights, NormWeight } from "../decoder-weights.ts";
+import type { DecoderConfig } from "../decoder/decoder-config.ts";
+import type { DecoderWeights, NormWeight } from "../decoder/decoder-weights.ts";
 import { isTarget, loraFactors, type LinearModule, type TrainingMode } from "./trained-weights.ts";
 
 /** What the parts of any model need. */

@@ -1,10 +1,10 @@
 /** @file The body of POST /v1/completions: every documented field, and what it asks of the engine. */
 
 import { Type, type Static } from "typebox";
-import type { GenerateRequest, ModelInfo, Prompt } from "../../engine/request.ts";
+import type { GenerateRequest, ModelInfo, Prompt } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { generationFields, toGenerateRequest, topLogprobsLimit } from "../generation-request.ts";
-import { nullable, unsupported, type RequestLimits } from "../schema.ts";
+import { nullable, unsupported, type RequestLimits } from "../wire/schema.ts";
 
 /** Tokens of an answer when max_tokens is absent, as OpenAI has it. */
 export const defaultMaxTokens = 16;

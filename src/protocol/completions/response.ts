@@ -1,7 +1,7 @@
 /** @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfReport } from "../../bestofn/report.ts";
+import type { BestOfReport } from "../../best-of-n/report.ts";
 import { finishReasonOf, type AnswerHead, type PromptEvent } from "../answer.ts";
 import { BestOf, BestOfDone, BestOfProgress, ChoiceReward, toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { Usage, UsageCounter } from "../usage.ts";

@@ -1,12 +1,12 @@
 /** @file The events of a response, in OpenAI's order with sequence numbers, and the whole response that they come to. */
 
 import { Type, type Static, type TSchema } from "typebox";
-import type { BestOfEvent } from "../../bestofn/events.ts";
-import type { TokenLogprob } from "../../engine/request.ts";
+import type { BestOfEvent } from "../../best-of-n/events.ts";
+import type { TokenLogprob } from "../../engine/contract/request.ts";
 import type { BonsaiError } from "../../errors/bonsai-error.ts";
 import { finishReasonOf } from "../answer.ts";
 import { BestOfProgress, toBestOf, toBestOfProgress } from "../best-of-response.ts";
-import { words } from "../schema.ts";
+import { words } from "../wire/schema.ts";
 import { UsageCounter } from "../usage.ts";
 import {
   OutputLogprob,

@@ -2,9 +2,9 @@
 
 import { Type, type Static } from "typebox";
 import type { BonsaiError } from "../../errors/bonsai-error.ts";
-import { ErrorBody, toErrorBody } from "../errors.ts";
-import { StreamId } from "../frames.ts";
-import { ignored, unsupported, type RequestLimits } from "../schema.ts";
+import { ErrorBody, toErrorBody } from "../wire/errors.ts";
+import { StreamId } from "../wire/frames.ts";
+import { ignored, unsupported, type RequestLimits } from "../wire/schema.ts";
 import { responseRequest } from "./request.ts";
 
 const OptionalStreamId = Type.Optional({ ...StreamId, description: "The client's own name of the response; one at a time may have none." });

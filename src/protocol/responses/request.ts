@@ -1,11 +1,11 @@
 /** @file The body of POST /v1/responses: every documented field, and the chat request that it comes to. */
 
 import { Type, type Static } from "typebox";
-import type { ChatMessage } from "../../engine/request.ts";
+import type { ChatMessage } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { contentPartsLimit, messagesLimit, type ChatCompletionRequest } from "../chat/completions/request.ts";
 import { generationFields, topLogprobsLimit } from "../generation-request.ts";
-import { ignored, nullable, unsupported, words, type RequestLimits } from "../schema.ts";
+import { ignored, nullable, unsupported, words, type RequestLimits } from "../wire/schema.ts";
 
 /** What `include` names to have log-probabilities. */
 const logprobsIncluded = "message.output_text.logprobs";

@@ -2,7 +2,7 @@
 
 import { Type, type Static } from "typebox";
 import { BestOf } from "../best-of-response.ts";
-import { words } from "../schema.ts";
+import { words } from "../wire/schema.ts";
 import type { Usage } from "../usage.ts";
 import type { ResponseRequest } from "./request.ts";
 

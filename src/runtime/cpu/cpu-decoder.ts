@@ -1,8 +1,8 @@
 /** @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and appended to in place. */
 
-import type { DecoderConfig } from "../../architectures/decoder-config.ts";
+import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { isByteCache, type CacheType } from "../../architectures/cached-attention.ts";
+import { isByteCache, type CacheType } from "../../architectures/decoder/cached-attention.ts";
 import {
   alwaysWanted,
   neverWanted,
@@ -18,7 +18,7 @@ import {
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
 import { adapterFeed } from "../adapter-feed.ts";
 import { causalMask } from "../attention-mask.ts";
-import { Cohort, type CpuRow } from "./cohort.ts";
+import { Cohort, type CpuRow } from "./decode-batch.ts";
 import { classBound, cohortClass, sharingRows } from "./grouping.ts";
 import {
   bytesPerPlace,

@@ -1,7 +1,7 @@
 /** @file An encoder with a classifier on the CPU: rows of one length in a run. */
 
-import type { BertConfig } from "../../architectures/bert-config.ts";
-import { encoderBatch, type EncoderRow } from "../../architectures/bert-inputs.ts";
+import type { BertConfig } from "../../architectures/encoder/bert-config.ts";
+import { encoderBatch, type EncoderRow } from "../../architectures/encoder/bert-inputs.ts";
 import { loadSession, tensor, type Session, type SessionOptions } from "../session.ts";
 
 export class CpuEncoder {

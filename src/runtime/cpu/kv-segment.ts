@@ -1,6 +1,6 @@
 /** @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them. */
 
-import type { CacheType } from "../../architectures/cached-attention.ts";
+import type { CacheType } from "../../architectures/decoder/cached-attention.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
 

@@ -4,7 +4,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { toErrorBody } from "../../protocol/errors.ts";
+import { toErrorBody } from "../../protocol/wire/errors.ts";
 import { invalidRequest } from "../../protocol/invalid-request.ts";
 
 const notJson = (error: unknown): BonsaiError => new BonsaiError("invalid_request", "The body is not valid JSON.", { cause: error });

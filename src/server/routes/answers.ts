@@ -1,6 +1,6 @@
 /** @file What the routes' schemas say of failures and of event streams. */
 
-import { ErrorBody } from "../../protocol/errors.ts";
+import { ErrorBody } from "../../protocol/wire/errors.ts";
 
 const descriptions = {
   400: "A field is wrong or not supported; `param` names it.",

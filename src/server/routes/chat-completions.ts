@@ -5,10 +5,10 @@ import type { FastifyInstance } from "fastify";
 import { toldAnswers } from "../../protocol/best-of-request.ts";
 import { chatCompletionRequest } from "../../protocol/chat/completions/request.ts";
 import { ChatChunkEncoder, ChatCompletion, ChatCompletionCollector } from "../../protocol/chat/completions/response.ts";
-import { answerHead, openChat } from "../chat.ts";
+import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { toClientError } from "../plugins/errors.ts";
-import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
+import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
 export function chatCompletionsRoute(server: FastifyInstance, context: ServerContext): void {

@@ -13,8 +13,8 @@ import {
   type ChatCreateFrame,
   type ChatServerFrame,
 } from "../../protocol/chat/completions/frames.ts";
-import { ErrorFrame, toErrorFrame, type ClientFrame } from "../../protocol/frames.ts";
-import { answerHead, openChat } from "../chat.ts";
+import { ErrorFrame, toErrorFrame, type ClientFrame } from "../../protocol/wire/frames.ts";
+import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { askForUpgrade } from "../plugins/web-socket.ts";
 import type { SocketDialect } from "../sockets/connection.ts";

@@ -6,12 +6,12 @@ import type { FastifyInstance } from "fastify";
 import { toBestOfRequest, toldAnswers } from "../../protocol/best-of-request.ts";
 import { completionRequest, completionToGenerateRequests } from "../../protocol/completions/request.ts";
 import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../protocol/completions/response.ts";
-import { findRequestedPolicy } from "../best-of.ts";
-import { answerHead, drawnSeedBound } from "../chat.ts";
+import { findRequestedPolicy } from "../generation/best-of.ts";
+import { answerHead, drawnSeedBound } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
-import { generateAll } from "../generation.ts";
+import { generateAll } from "../generation/generation.ts";
 import { toClientError } from "../plugins/errors.ts";
-import { keepAliveIntervalMs, sendEventStream } from "../server-sent-events.ts";
+import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
 export function completionsRoute(server: FastifyInstance, { config, lifecycle, metrics, bestOf }: ServerContext): void {

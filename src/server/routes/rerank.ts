@@ -4,7 +4,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Rerank, rerankInputs, rerankRequest, toRerank } from "../../protocol/rerank.ts";
 import type { ServerContext } from "../context.ts";
-import { findRewardModel } from "../scoring.ts";
+import { findRewardModel } from "../generation/scoring.ts";
 import { generationFailures } from "./answers.ts";
 
 export function rerankRoute(server: FastifyInstance, { config, lifecycle }: ServerContext): void {

@@ -4,7 +4,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Rewards, rewardsInputs, rewardsRequest, toRewards } from "../../protocol/rewards.ts";
 import type { ServerContext } from "../context.ts";
-import { findRewardModel } from "../scoring.ts";
+import { findRewardModel } from "../generation/scoring.ts";
 import { generationFailures } from "./answers.ts";
 
 export function rewardsRoute(server: FastifyInstance, { config, lifecycle }: ServerContext): void {

@@ -2,7 +2,7 @@
 
 import type { RawData, WebSocket } from "ws";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { parseFrame, streamIdOf, type ClientFrame } from "../../protocol/frames.ts";
+import { parseFrame, streamIdOf, type ClientFrame } from "../../protocol/wire/frames.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { Outbox } from "./outbox.ts";
 

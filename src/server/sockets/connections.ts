@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import type { Config } from "../../config/options.ts";
-import type { ClientFrame } from "../../protocol/frames.ts";
+import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics.ts";
 import { logFailure, toClientError } from "../plugins/errors.ts";

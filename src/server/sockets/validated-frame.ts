@@ -1,7 +1,7 @@
 /** @file Frames are held to their schemas by the validator of the routes, with the same errors. */
 
 import type { FastifyRequest } from "fastify";
-import type { ClientFrame } from "../../protocol/frames.ts";
+import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import { invalidRequest } from "../../protocol/invalid-request.ts";
 
 /**

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { locateDecoderWeights } from "../../../src/architectures/decoder/decoder-weights.ts";
 import { buildTrainingDecoder } from "../../../src/architectures/training/training-decoder.ts";
 import { checkTargets, type TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";

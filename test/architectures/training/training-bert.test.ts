@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readBertConfig } from "../../../src/architectures/bert-config.ts";
-import { locateBertWeights, type BertWeights } from "../../../src/architectures/bert-weights.ts";
+import { readBertConfig } from "../../../src/architectures/encoder/bert-config.ts";
+import { locateBertWeights, type BertWeights } from "../../../src/architectures/encoder/bert-weights.ts";
 import { checkTargets, type TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
 import { buildTrainingBert, type TrainingBert } from "../../../src/architectures/training/training-bert.ts";
 import { gradients } from "../../../src/autodiff/gradients.ts";
@@ -15,7 +15,7 @@ import type { WeightSource } from "../../../src/formats/model-file.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import type { ElementArray } from "../../../src/onnx/data-type.ts";
 import { runProgram } from "../../autodiff/run-program.ts";
-import { worstDigest } from "../../train/decoder-goldens.ts";
+import { worstDigest } from "../../training/model/decoder-goldens.ts";
 import { bertGolden, bertPath, goldenBerts, type BertGolden, type GoldenBert } from "../bert-goldens.ts";
 import { largestDifference } from "../goldens.ts";
 

@@ -1,7 +1,7 @@
 /** @file Many streams of one engine at once, timed. */
 
 import { setMaxListeners } from "node:events";
-import type { Engine, GenerateRequest, RequestTimings } from "../../../src/engine/request.ts";
+import type { Engine, GenerateRequest, RequestTimings } from "../../../src/engine/contract/request.ts";
 
 /** Tokens a second of a batch in which every stream decodes at every step. */
 export async function decodeRate(engine: Engine, requests: readonly GenerateRequest[], windowTokens: number): Promise<number> {

@@ -1,11 +1,11 @@
 /** @file Steps of DPO with LoRA in a process of their own, timed. */
 
 import { availableParallelism, tmpdir } from "node:os";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { fillReferences, layOutPairs, policyBatches } from "../../../src/train/policy-batch.ts";
-import type { DocumentPair } from "../../../src/train/policy-pairs.ts";
-import { createTrainablePolicy } from "../../../src/train/policy-trainable.ts";
+import { fillReferences, layOutPairs, policyBatches } from "../../../src/training/preference/policy-batch.ts";
+import type { DocumentPair } from "../../../src/training/preference/policy-pairs.ts";
+import { createTrainablePolicy } from "../../../src/training/preference/policy-trainable.ts";
 import { readMemory } from "./process-memory.ts";
 import { benchLora, timed, type TimedSteps } from "./training-steps.ts";
 

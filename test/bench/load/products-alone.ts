@@ -3,10 +3,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { linearsOf, loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { linearsOf, loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder/decoder-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { emitByteProduct } from "../../../src/architectures/byte-products.ts";
+import { emitByteProduct } from "../../../src/architectures/quantization/byte-products.ts";
 import { ExternalDataWriter } from "../../../src/onnx/external-data.ts";
 import { Graph } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";

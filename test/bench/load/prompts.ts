@@ -1,6 +1,6 @@
 /** @file Prompts of random tokens: no two alike, so that no cache answers one, and the same in every run. */
 
-import { uniform } from "../../../src/engine/random.ts";
+import { uniform } from "../../../src/random/philox.ts";
 
 /** Below this, vocabularies keep their control tokens. */
 const firstPlainToken = 256;

@@ -1,7 +1,7 @@
 /** @file The requests that the measurements send: token ids in, a fixed number of tokens out. */
 
-import type { GenerateRequest } from "../../../src/engine/request.ts";
-import { plainSampling } from "../../../src/engine/sampler.ts";
+import type { GenerateRequest } from "../../../src/engine/contract/request.ts";
+import { plainSampling } from "../../../src/engine/sampling/sampler.ts";
 
 /** A request for the engine: `maxTokens` tokens, past any end of sequence. */
 export function fixedLengthRequest(model: string, ids: number[], maxTokens: number, temperature: number, n = 1): GenerateRequest {

@@ -2,10 +2,10 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import { linearsOf, locateDecoderWeights } from "../../../src/architectures/decoder-weights.ts";
-import type { RewardDescription, RewardForm } from "../../../src/engine/reward-description.ts";
-import type { EngineOptions } from "../../../src/engine/start-engine.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { linearsOf, locateDecoderWeights } from "../../../src/architectures/decoder/decoder-weights.ts";
+import type { RewardDescription, RewardForm } from "../../../src/engine/contract/reward-description.ts";
+import type { EngineOptions } from "../../../src/engine/worker/start-engine.ts";
 import { writeHuggingFaceFolder, type WeightToWrite } from "../../../src/formats/hugging-face-writer.ts";
 import type { ModelFile } from "../../../src/formats/model-file.ts";
 import { openModel } from "../../../src/formats/open-model.ts";

@@ -1,6 +1,6 @@
 /** @file The time of the matrix products of one step of training and little else: what no step over these products can go below. */
 
-import type { DecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import type { DecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { Graph, type Value } from "../../../src/onnx/graph.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
 import { loadSession, tensor, type Tensor } from "../../../src/runtime/session.ts";

@@ -4,11 +4,11 @@ import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import type { TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { createTrainableDecoder } from "../../../src/train/decoder-trainable.ts";
-import type { TokenBatch } from "../../../src/train/trainable-model.ts";
+import { createTrainableDecoder } from "../../../src/training/model/decoder-trainable.ts";
+import type { TokenBatch } from "../../../src/training/run/trainable-model.ts";
 import { readMemory } from "./process-memory.ts";
 
 export const trainingKinds = ["lora", "full"] as const;

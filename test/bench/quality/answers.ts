@@ -1,9 +1,9 @@
 /** @file The answers that quality is measured on: instructions and long answers of the shared data, as the model's chat template writes them. */
 
 import { readFileSync } from "node:fs";
-import type { ChatTemplate } from "../../../src/text/chat-template.ts";
-import { encodeChat } from "../../../src/text/encode-chat.ts";
-import type { Tokenizer } from "../../../src/text/tokenizer.ts";
+import type { ChatTemplate } from "../../../src/text/conversation/chat-template.ts";
+import { encodeChat } from "../../../src/text/conversation/encode-chat.ts";
+import type { Tokenizer } from "../../../src/text/tokenizer/tokenizer.ts";
 import { sharedDataPath } from "../../fixtures/real-models.ts";
 import type { Conversation } from "./forced-answers.ts";
 

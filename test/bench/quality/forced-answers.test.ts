@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import type { BenchResult } from "./bench-result.ts";
 import { docsFolder, keep, keptResults } from "./keep.ts";
-import { lineChart } from "../../../src/train/line-chart.ts";
+import { lineChart } from "../../../src/training/report/line-chart.ts";
 import { benchmarksMarkdown, tableLines } from "./markdown.ts";
 
 const docs = temporaryFolder();

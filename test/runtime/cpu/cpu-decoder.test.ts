@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { readDecoderConfig } from "../../../src/architectures/decoder-config.ts";
-import type { Model } from "../../../src/engine/model.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import type { Model } from "../../../src/engine/loading/model.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { goldenCases, goldenModels, goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";

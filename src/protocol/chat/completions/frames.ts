@@ -1,12 +1,12 @@
 /** @file The frames of WebSocket chat on GET /v1/chat/completions. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfEvent } from "../../../bestofn/events.ts";
-import type { BestOfReport } from "../../../bestofn/report.ts";
+import type { BestOfEvent } from "../../../best-of-n/events.ts";
+import type { BestOfReport } from "../../../best-of-n/report.ts";
 import type { AnswerHead } from "../../answer.ts";
 import { BestOf, BestOfProgress, toBestOf, toBestOfProgress } from "../../best-of-response.ts";
-import { StreamId } from "../../frames.ts";
-import { unsupported, type RequestLimits } from "../../schema.ts";
+import { StreamId } from "../../wire/frames.ts";
+import { unsupported, type RequestLimits } from "../../wire/schema.ts";
 import { Usage, UsageCounter } from "../../usage.ts";
 import { chatCompletionRequest } from "./request.ts";
 import { ChatChunkEncoder, ChatCompletionChunk } from "./response.ts";

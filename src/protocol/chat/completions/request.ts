@@ -1,10 +1,10 @@
 /** @file The body of POST /v1/chat/completions: every documented field, and what it asks of the engine. */
 
 import { Type, type Static } from "typebox";
-import type { ChatMessage, GenerateRequest, ModelInfo } from "../../../engine/request.ts";
+import type { ChatMessage, GenerateRequest, ModelInfo } from "../../../engine/contract/request.ts";
 import { BonsaiError } from "../../../errors/bonsai-error.ts";
 import { generationFields, toGenerateRequest, topLogprobsLimit } from "../../generation-request.ts";
-import { ignored, nullable, unsupported, words, type RequestLimits } from "../../schema.ts";
+import { ignored, nullable, unsupported, words, type RequestLimits } from "../../wire/schema.ts";
 
 /** Most messages of a conversation. */
 export const messagesLimit = 4096;

@@ -1,0 +1,173 @@
+/**
+ * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With caches of bytes the products
+ * with the caches are integer products, which are exact, fast and need no widened copy of the cache.
+ */
+
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { ElementType } from "../../onnx/data-type.ts";
+import type { Graph, Value } from "../../onnx/graph.ts";
+import type { CacheUnits } from "../quantization/kv-scales.ts";
+import type { DecoderContext } from "./decoder-layers.ts";
+import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } from "../quantization/byte-products.ts";
+import { emitQuantizedRows } from "../quantization/quantized-rows.ts";
+
+/**
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a unit that each
+ * channel of each key/value head of each layer has (cache-units.ts).
+ */
+export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
+
+export function isByteCache(type: CacheType): type is ByteType {
+  return (byteTypes as readonly CacheType[]).includes(type);
+}
+
+export interface CacheOptions {
+  cacheType: CacheType;
+  /** Of caches of bytes. Values and what attention gives are in these. */
+  units: CacheUnits | undefined;
+}
+
+/** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 128 * 127 < 2^31, and no more than a power of two. */
+export const longestByteCache = 131_072;
+
+interface AttentionInputs {
+  /** [N, kvHeads, R, headDim], R = S * heads / kvHeads. */
+  query: Value;
+  /** Of the new tokens, [N, kvHeads, S, headDim]. */
+  key: Value;
+  value: Value;
+  /** [N, 1, Q, T1 + T2 + S]. */
+  mask: Value;
+  /** [3] int64: T1, T2, S. */
+  lengths: Value;
+}
+
+/** softmax(q kᵀ / √headDim + mask) v over prompt cache, answer cache and new tokens: [N, kvHeads, R, headDim]. */
+export function emitCachedAttention(context: DecoderContext, index: number, inputs: AttentionInputs, options: CacheOptions): Value {
+  const { graph, config } = context;
+  const { query, key, value, mask, lengths } = inputs;
+  const { headDim } = config;
+  const onNewTokens = graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(headDim) } });
+  const caches = cacheInputs(context, index, options.cacheType);
+  const cached = isByteCache(options.cacheType)
+    ? integerProducts(context, index, query, caches, options.cacheType, options.units)
+    : floatProducts(context, query, caches, options.cacheType);
+  const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
+  const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
+  const [start, end] = [
+    graph.once("cached_length", () => graph.op("ReduceSum", [graph.op("Slice", [lengths, graph.int64s(0), graph.int64s(2)])])),
+    graph.int64s(Number.MAX_SAFE_INTEGER),
+  ];
+  const onNew = graph.op("Slice", [weights, start, end, graph.int64s(-1)]);
+  return graph.op("Sum", [...cached.sums(weights, lengths), graph.op("MatMul", [onNew, value])]);
+}
+
+/** The caches of one layer as the graph is fed them. */
+interface CacheValues {
+  promptKey: Value;
+  answerKey: Value;
+  promptValue: Value;
+  answerValue: Value;
+}
+
+/** Products with both caches. */
+interface CachedProducts {
+  /** Over the places of the prompt and then of the answer, in one value or in two: [N, kvHeads, R, T]. */
+  scores: Value[];
+  /** What adds up to Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: each [N, kvHeads, R, headDim]. */
+  sums: (weights: Value, lengths: Value) => Value[];
+}
+
+function cacheInputs({ graph, config }: DecoderContext, index: number, cacheType: CacheType): CacheValues {
+  const { kvHeads, headDim } = config;
+  return {
+    promptKey: graph.input(`prompt_key_${index}`, cacheType, ["P", kvHeads, headDim, "T1"]),
+    answerKey: graph.input(`answer_key_${index}`, cacheType, ["N", kvHeads, headDim, "T2"]),
+    promptValue: graph.input(`prompt_value_${index}`, cacheType, ["P", kvHeads, "T1", headDim]),
+    answerValue: graph.input(`answer_value_${index}`, cacheType, ["N", kvHeads, "T2", headDim]),
+  };
+}
+
+function floatProducts({ graph, config }: DecoderContext, query: Value, caches: CacheValues, cacheType: CacheType): CachedProducts {
+  const widen = (cache: Value): Value => (cacheType === "float32" ? cache : graph.op("Cast", [cache], { to: { int: 1 } }));
+  const alpha = { float: 1 / Math.sqrt(config.headDim) };
+  const scores = [caches.promptKey, caches.answerKey].map((keys) => graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }));
+  const sums = (weights: Value, lengths: Value): Value[] => {
+    const [onPrompt, onAnswer] = graph.ops("Split", [weights, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+    return [graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), graph.op("MatMul", [onAnswer, widen(caches.answerValue)])];
+  };
+  return { scores, sums };
+}
+
+/** What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides. */
+const lowDigits = 254;
+const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;
+
+/**
+ * Queries have 8 bits a number with a scale a row; attention weights, which lie between 0 and 1 and of which small ones count, have two digits of 8 bits. The digits are rows of one product, so the values are read once for both.
+ */
+function integerProducts(
+  context: DecoderContext,
+  index: number,
+  query: Value,
+  caches: CacheValues,
+  type: ByteType,
+  units: CacheUnits | undefined,
+): CachedProducts {
+  const { graph, config } = context;
+  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
+  const product = (rows: Value, cache: Value, scale: number): Value => emitByteProduct(graph, rows, cache, type, graph.float(scale));
+  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, units.query[index]]), [0, 0, 0, config.headDim]);
+  const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys, 1));
+  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
+  const sums = (weights: Value, lengths: Value): Value[] => {
+    const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
+    const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+    const low = digitWeights[1];
+    const both = graph.op("Add", [product(onPrompt, caches.promptValue, low), product(onAnswer, caches.answerValue, low)]);
+    const [highs, lows] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
+    const digitSums = [graph.op("Mul", [highs, graph.float(lowDigits)]), lows];
+    return units.own === undefined ? digitSums : [graph.op("Mul", [graph.op("Add", digitSums), units.own.values[index]])];
+  };
+  return { scores, sums };
+}
+
+/** x in [0, 1] as two digits around 128: x ≈ Σ digitWeights * (digit - 128), each uint8 of x's shape. */
+function emitDigits(graph: Graph, x: Value): [high: Value, low: Value] {
+  const zeroPoint = zeroPoint128(graph);
+  const [highWeight, lowWeight] = digitWeights.map((weight) => graph.float(weight));
+  const high = graph.op("QuantizeLinear", [x, highWeight, zeroPoint]);
+  const rest = graph.op("Sub", [x, graph.op("DequantizeLinear", [high, highWeight, zeroPoint])]);
+  return [high, graph.op("QuantizeLinear", [rest, lowWeight, zeroPoint])];
+}
+
+/**
+ * New keys or values of all layers, each [N, kvHeads, S, headDim], as they are stored: [layers * N, kvHeads, S, headDim], with the last two
+ * swapped for keys.
+ */
+export function emitStored(context: DecoderContext, layers: readonly Value[], kind: "key" | "value", options: CacheOptions): Value {
+  const { graph } = context;
+  const rows = graph.op("Concat", layers, { axis: { int: 0 } });
+  const narrow = emitNarrowed(context, rows, kind, options);
+  return kind === "key" ? graph.op("Transpose", [narrow], { perm: { ints: [0, 1, 3, 2] } }) : narrow;
+}
+
+function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, units }: CacheOptions): Value {
+  const { graph } = context;
+  if (cacheType === "float32") return rows;
+  if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
+  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
+  const reciprocals = kind === "key" ? units.keyReciprocals : units.own?.valueReciprocals;
+  const inUnits = reciprocals === undefined ? rows : emitByLayerProduct(context, rows, reciprocals);
+  return graph.op("QuantizeLinear", [inUnits, graph.float(1), zeroPointOf(graph, cacheType)]);
+}
+
+/** rows [layers * N, kvHeads, S, headDim] times what broadcasts against [layers, N, kvHeads, S, headDim]. */
+function emitByLayerProduct({ graph, config }: DecoderContext, rows: Value, factors: Value): Value {
+  const { layers, kvHeads, headDim } = config;
+  const tokens = graph.once("tokens", () => graph.op("Shape", [rows], { start: { int: 2 }, end: { int: 3 } }));
+  const shape = graph.once("rows_by_layer", () =>
+    graph.op("Concat", [graph.int64s(layers, -1, kvHeads), tokens, graph.int64s(headDim)], { axis: { int: 0 } }),
+  );
+  return graph.op("Reshape", [graph.op("Mul", [graph.op("Reshape", [rows, shape]), factors]), graph.op("Shape", [rows])]);
+}

@@ -1,0 +1,39 @@
+/** @file What a request asks of Best-of-N, with every default filled in. Plain data. */
+
+import type { VotedPart } from "./strategies/majority.ts";
+import type { PruneStage } from "./pruning/schedule.ts";
+
+/**
+ * How one of the candidates is chosen. max: the best reward. soft: drawn by exp(reward / temperature). majority: the answer that most agree on.
+ * mbr: the answer most like the others. knockout: a tournament of pairs. logprob: the highest mean log-probability, as OpenAI's `best_of`.
+ */
+export const strategies = ["max", "soft", "majority", "mbr", "knockout", "logprob"] as const;
+export type Strategy = (typeof strategies)[number];
+
+/** What takes the place of a reward model that fails: nothing, the mean log-probability, or the order of the candidates. */
+export const rewardFallbacks = ["error", "logprob", "first"] as const;
+export type RewardFallback = (typeof rewardFallbacks)[number];
+
+/** progress: how far the candidates are, then the winner. candidates: all of them as they grow. winner: nothing else. */
+export const streamModes = ["progress", "candidates", "winner"] as const;
+export type StreamMode = (typeof streamModes)[number];
+
+export interface BestOfOptions {
+  strategy: Strategy;
+  /** Of strategies that need one. */
+  rewardModel: string | undefined;
+  /** A policy that compares pairs, for knockout. */
+  judgeModel: string | undefined;
+  /** Answers that come back, best first; no more than are sampled. */
+  returned: number;
+  /** Of soft, in units of the reward. */
+  softTemperature: number;
+  /** Of majority. */
+  voteOn: VotedPart;
+  prune: "off" | "auto" | readonly PruneStage[];
+  deadlineMs: number | undefined;
+  targetReward: number | undefined;
+  sampleCost: number | undefined;
+  rewardFallback: RewardFallback;
+  stream: StreamMode;
+}

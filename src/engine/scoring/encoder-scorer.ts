@@ -1,0 +1,140 @@
+/** @file Scores answers by an encoder, which reads prompt and answer as a pair of texts. */
+
+import { statSync } from "node:fs";
+import { readBertConfig, type BertConfig } from "../../architectures/encoder/bert-config.ts";
+import { paddedLength } from "../../architectures/encoder/bert-inputs.ts";
+import type { LinearScheme } from "../../architectures/quantization/linear.ts";
+import type { Quantization } from "../../config/options.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { mergeEncoderAdapter } from "../../formats/merged-adapter.ts";
+import type { ModelFile } from "../../formats/model-file.ts";
+import { openModel } from "../../formats/open-model.ts";
+import { adapterContentHash, readPeftAdapter } from "../../formats/peft-adapter.ts";
+import { CpuEncoder } from "../../runtime/cpu/cpu-encoder.ts";
+import { prepareEncoderArtifacts } from "../../runtime/artifacts/encoder-artifacts.ts";
+import { PairEncoder } from "../../text/tokenizer/encode-pair.ts";
+import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
+import { tooLong } from "./decoder-scorer.ts";
+import type { ModelOptions } from "../loading/model.ts";
+import type { ModelInfo } from "../contract/request.ts";
+import type { RewardDescription } from "../contract/reward-description.ts";
+import { tunedContentHash } from "./decoder-reward.ts";
+import type { ScoreInput } from "../contract/score-request.ts";
+import type { ReadInput, ScoredRow, Scorer } from "./scorer.ts";
+
+/** The encoder with an adapter and its classifier added. */
+function openTunedEncoder(path: string, base: string, dimensions: readonly string[]): ModelFile {
+  const file = openModel(base);
+  try {
+    const adapter = readPeftAdapter(path, String(file.config["model_type"]));
+    const weights = mergeEncoderAdapter(file.weights, adapter, path);
+    const outputs = adapter.score?.outputs ?? 0;
+    const id2label = Object.fromEntries(Array.from({ length: outputs }, (_, index) => [index, dimensions[index] ?? `output ${index}`]));
+    const contentHash = tunedContentHash(file.contentHash, adapterContentHash(path));
+    return { ...file, path, config: { ...file.config, id2label }, weights, contentHash };
+  } catch (error) {
+    file.weights.close();
+    throw error;
+  }
+}
+
+/** Tokens of one run, padding included. Encoders are small: this many take no longer than a decoder's run. */
+const tokensOfRun = 1024;
+
+/** Outliers of activations are not moved into an encoder's weights, so that its rows are not multiplied in 8 bits. */
+const schemes: Readonly<Record<Quantization, LinearScheme>> = { fp32: "fp32", q8: "blocks8", q4: "blocks8", w8a8: "blocks8" };
+
+export class EncoderScorer implements Scorer {
+  readonly info: ModelInfo;
+  readonly #config: BertConfig;
+  readonly #tokenizer: Tokenizer;
+  readonly #pairs: PairEncoder;
+  readonly #encoder: CpuEncoder;
+
+  /**
+   * Opens the folder of a BertForSequenceClassification, or of an adapter with a classifier of `options.encoder`, and loads it.
+   * @throws BonsaiError as `openModel`, `readPeftAdapter` and `mergeEncoderAdapter`; `invalid_model_file` where it does not fit its reward.json.
+   */
+  static async load(options: ModelOptions & { reward: RewardDescription }): Promise<EncoderScorer> {
+    const { reward, path, encoder: base } = options;
+    const file = base === undefined ? openModel(path) : openTunedEncoder(path, base, reward.dimensions);
+    try {
+      const config = readBertConfig(file.config, path);
+      if (config.labels.length !== reward.dimensions.length) {
+        throw new BonsaiError(
+          "invalid_model_file",
+          `${path} has ${config.labels.length} outputs and reward.json ${reward.dimensions.length} dimensions.`,
+        );
+      }
+      const tokenizer = new Tokenizer(file.tokenizer);
+      const pairs = new PairEncoder(tokenizer, file.tokenizer);
+      const artifacts = await prepareEncoderArtifacts(file, config, schemes[options.quantization], options);
+      const encoder = await CpuEncoder.load(artifacts.graph, config, options);
+      const info: ModelInfo = {
+        id: options.id,
+        kind: "reward",
+        base: undefined,
+        created: Math.floor(statSync(path).mtimeMs / 1000),
+        contextLength: Math.min(config.contextLength, reward.maxLength),
+        vocabSize: config.vocabSize,
+        quantization: options.quantization === "fp32" ? "fp32" : "q8",
+        device: encoder.name,
+        hasChatTemplate: false,
+        fingerprint: `bonsai-${artifacts.hash.slice(0, 12)}`,
+        reward,
+      };
+      return new EncoderScorer(info, config, tokenizer, pairs, encoder);
+    } finally {
+      file.weights.close();
+    }
+  }
+
+  private constructor(info: ModelInfo, config: BertConfig, tokenizer: Tokenizer, pairs: PairEncoder, encoder: CpuEncoder) {
+    this.info = info;
+    this.#config = config;
+    this.#tokenizer = tokenizer;
+    this.#pairs = pairs;
+    this.#encoder = encoder;
+  }
+
+  /** The widest states of one layer, and its attention's weights. */
+  bytesOf(tokens: number): number {
+    const { hiddenSize, intermediateSize, heads } = this.#config;
+    const length = paddedLength(tokens);
+    return 4 * length * (3 * hiddenSize + 2 * intermediateSize + 2 * heads * length);
+  }
+
+  /** The prompt is the text of all turns before the answer. */
+  read({ messages, param }: ScoreInput, truncate: boolean): ReadInput {
+    const texts = messages.map(({ content }) => content);
+    const [prompt, answer] = [texts.slice(0, -1).join("\n"), texts.at(-1) ?? ""];
+    const most = this.info.contextLength;
+    const characters = prompt.length + answer.length;
+    if (!truncate && characters > most * this.#tokenizer.maxTokenBytes) throw tooLong(param, `${characters} characters`, most);
+    const { ids, types, cutTokens } = this.#pairs.encode(prompt, answer, most);
+    if (cutTokens > 0 && !truncate) throw tooLong(param, `${ids.length + cutTokens} tokens`, most);
+    return { ids, types, cutTokens, promptTokens: 0 };
+  }
+
+  open(input: ReadInput): ScoredRow {
+    return { input, cachedTokens: 0, outputs: undefined };
+  }
+
+  /** The first row and those that are padded to its length, since others would be padded in vain. */
+  async advance(rows: readonly ScoredRow[]): Promise<void> {
+    const [first] = rows;
+    if (first === undefined) return;
+    const length = paddedLength(first.input.ids.length);
+    const alike = rows.filter(({ input }) => paddedLength(input.ids.length) === length);
+    const chosen = alike.slice(0, Math.max(1, Math.floor(tokensOfRun / length)));
+    const outputs = await this.#encoder.classify(chosen.map(({ input }) => ({ ids: input.ids, types: input.types ?? [] })));
+    chosen.forEach((row, index) => (row.outputs = outputs[index]));
+  }
+
+  /** Nothing is held between runs. */
+  close(): void {}
+
+  async dispose(): Promise<void> {
+    await this.#encoder.dispose();
+  }
+}

@@ -1,0 +1,206 @@
+/** @file The queue of scoring: admits requests within bounds of their own, and runs the rows of all of them together. */
+
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { Admission, type AdmissionLimits, type Reservation } from "../scheduling/admission.ts";
+import type { ScoredRow, ReadInput, Scorer } from "./scorer.ts";
+import type { Score, ScoreRequest, ScoreResult } from "../contract/score-request.ts";
+
+/** What becomes of a request, told once to whoever asked. */
+export interface ScoreListener {
+  scored(result: ScoreResult): void;
+  failed(error: unknown): void;
+}
+
+export interface ScoringStats {
+  scoredInputs: number;
+  scoredTokens: number;
+  /** Of them, tokens that other inputs or earlier requests had computed. */
+  scoredCachedTokens: number;
+  scoringRuns: number;
+  scoringSeconds: number;
+  /** Inputs that are scored or wait to be. */
+  scoringInputs: number;
+}
+
+/** Rows of one request that are scored at once: a long list of documents leaves room for others. */
+const rowsOfRequest = 16;
+
+/** Of the cache that running answers have, scoring takes this part again, beside it. */
+const cacheShare = 1 / 4;
+
+interface Job extends Reservation {
+  readonly id: number;
+  readonly request: ScoreRequest;
+  readonly scorer: Scorer;
+  readonly inputs: readonly ReadInput[];
+  readonly listener: ScoreListener;
+  readonly open: Map<ScoredRow, number>;
+  readonly scores: (Score | undefined)[];
+  /** The next input to open. */
+  next: number;
+  cancelled: boolean;
+  queuedAtMs: number;
+  startedAtMs: number;
+}
+
+export class Scoring {
+  readonly #scorers: ReadonlyMap<string, Scorer>;
+  readonly #admission: Admission<Job>;
+  readonly #limits: AdmissionLimits;
+  readonly #jobs = new Map<number, Job>();
+  /** Admitted, in order. */
+  readonly #running: Job[] = [];
+  readonly #counters = { scoredInputs: 0, scoredTokens: 0, scoredCachedTokens: 0, scoringRuns: 0, scoringSeconds: 0 };
+  #last: Scorer | undefined;
+
+  constructor(scorers: Iterable<Scorer>, limits: AdmissionLimits) {
+    this.#scorers = new Map([...scorers].map((scorer) => [scorer.info.id, scorer]));
+    this.#limits = { ...limits, kvCacheBytes: Math.floor(limits.kvCacheBytes * cacheShare) };
+    this.#admission = new Admission(this.#limits);
+  }
+
+  get hasWork(): boolean {
+    return this.#jobs.size > 0;
+  }
+
+  /** Queues a request. Its listener hears of everything else, refusals included. */
+  start(id: number, request: ScoreRequest, listener: ScoreListener): void {
+    try {
+      const job = this.#read(id, request, listener);
+      this.#admission.enqueue(job);
+      this.#jobs.set(id, job);
+    } catch (error) {
+      listener.failed(error);
+    }
+  }
+
+  /** What it holds is free before the next run, and then the listener hears of it. */
+  cancel(id: number): void {
+    const job = this.#jobs.get(id);
+    if (job !== undefined) job.cancelled = true;
+  }
+
+  cancelAll(): void {
+    for (const job of this.#jobs.values()) job.cancelled = true;
+  }
+
+  dropCancelled(): void {
+    for (const job of this.#jobs.values()) {
+      if (job.cancelled) this.#fail(job, new BonsaiError("cancelled", "The request was cancelled."));
+    }
+  }
+
+  stats(): ScoringStats {
+    const scoringInputs = [...this.#jobs.values()].reduce((sum, { inputs, next, open }) => sum + inputs.length - next + open.size, 0);
+    return { ...this.#counters, scoringInputs };
+  }
+
+  /** One run for the rows of all requests of one model. Models take turns. */
+  async step(): Promise<void> {
+    for (const job of this.#admission.admit()) {
+      job.startedAtMs = performance.now();
+      this.#running.push(job);
+    }
+    const next = this.#running.find(({ scorer }) => scorer !== this.#last) ?? this.#running[0];
+    if (next === undefined) return;
+    const { scorer } = next;
+    this.#last = scorer;
+    const jobs = this.#running.filter((job) => job.scorer === scorer);
+    for (const job of jobs) openRows(job);
+    const startMs = performance.now();
+    try {
+      await scorer.advance(jobs.flatMap(({ open }) => [...open.keys()]));
+    } catch (error) {
+      for (const job of jobs) this.#fail(job, error);
+      return;
+    }
+    this.#counters.scoringRuns++;
+    this.#counters.scoringSeconds += (performance.now() - startMs) / 1000;
+    for (const job of jobs) this.#collect(job);
+  }
+
+  #read(id: number, request: ScoreRequest, listener: ScoreListener): Job {
+    const scorer = this.#scorers.get(request.model);
+    if (scorer === undefined) {
+      throw new BonsaiError("model_not_found", `The reward model "${request.model}" does not exist; GET /v1/models lists those that do.`, {
+        param: "model",
+      });
+    }
+    const inputs = request.inputs.map((input) => scorer.read(input, request.truncate));
+    const longest = inputs.reduce((most, { ids }) => Math.max(most, ids.length), 0);
+    const rowBytes = scorer.bytesOf(longest);
+    const { kvCacheBytes, maxSequences } = this.#limits;
+    const fitting = Math.floor(kvCacheBytes / rowBytes);
+    if (fitting === 0) {
+      throw new BonsaiError(
+        "request_too_large",
+        `An input of ${longest} tokens takes ${rowBytes} bytes while it is scored, and the server has ${kvCacheBytes} for that (a quarter of --kv-cache-bytes).`,
+        { param: request.inputs[inputs.findIndex(({ ids }) => ids.length === longest)]?.param },
+      );
+    }
+    const sequences = Math.min(inputs.length, rowsOfRequest, maxSequences, fitting);
+    return {
+      id,
+      request,
+      scorer,
+      inputs,
+      listener,
+      sequences,
+      bytes: sequences * rowBytes,
+      open: new Map(),
+      scores: inputs.map(() => undefined),
+      next: 0,
+      cancelled: false,
+      queuedAtMs: performance.now(),
+      startedAtMs: 0,
+    };
+  }
+
+  /** Takes the rows that have ended, and ends the request with the last of them. */
+  #collect(job: Job): void {
+    for (const [row, index] of job.open) {
+      const { outputs, input, cachedTokens } = row;
+      if (outputs === undefined) continue;
+      const wrong = outputs.find((output) => !Number.isFinite(output));
+      if (wrong !== undefined) {
+        const { param } = job.request.inputs[index] as ScoreRequest["inputs"][number];
+        this.#fail(job, new BonsaiError("internal", `The model gave ${wrong} as an output for ${param}.`));
+        return;
+      }
+      job.open.delete(row);
+      job.scores[index] = { raw: outputs, tokens: input.ids.length, cachedTokens, cutTokens: input.cutTokens };
+      this.#counters.scoredInputs++;
+      this.#counters.scoredTokens += input.ids.length;
+      this.#counters.scoredCachedTokens += cachedTokens;
+    }
+    if (job.open.size > 0 || job.next < job.inputs.length || job.cancelled) return;
+    this.#close(job);
+    const nowMs = performance.now();
+    job.listener.scored({
+      scores: job.scores as Score[],
+      timings: { queueMs: job.startedAtMs - job.queuedAtMs, computeMs: nowMs - job.startedAtMs },
+    });
+  }
+
+  #fail(job: Job, error: unknown): void {
+    this.#close(job);
+    job.listener.failed(error);
+  }
+
+  #close(job: Job): void {
+    for (const row of job.open.keys()) job.scorer.close(row);
+    job.open.clear();
+    const at = this.#running.indexOf(job);
+    if (at >= 0) this.#running.splice(at, 1);
+    this.#admission.remove(job);
+    this.#jobs.delete(job.id);
+  }
+}
+
+/** As many rows as the request has reserved. */
+function openRows(job: Job): void {
+  while (job.open.size < job.sequences && job.next < job.inputs.length) {
+    job.open.set(job.scorer.open(job.inputs[job.next] as ReadInput), job.next);
+    job.next++;
+  }
+}

@@ -1,0 +1,90 @@
+/** @file The compute worker's entry: loads the models, runs the engine, answers messages between steps. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { EncoderScorer } from "../scoring/encoder-scorer.ts";
+import { EngineLoop, type GenerationListener } from "../scheduling/engine-loop.ts";
+import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
+import { openImplicitReward } from "../scoring/implicit-scorer.ts";
+import { loadModels, type Model } from "../loading/model.ts";
+import type { Scorer } from "../scoring/scorer.ts";
+import { yieldToServer } from "./thread-priority.ts";
+import { toWire } from "./wire-error.ts";
+
+type Turn = Extract<FromWorker, { type: "turn" }>;
+
+const port = parentPort;
+if (port === null) throw new Error("compute-worker.ts runs as a worker thread, started by start-engine.ts.");
+const send = (message: FromWorker): void => port.postMessage(message);
+
+interface Loaded {
+  models: Model[];
+  /** Reward models that are no decoders. */
+  scorers: Scorer[];
+}
+
+/** Loads one model after the other: each may use all cores while it is prepared. */
+async function loadAll(setup: WorkerSetup): Promise<Loaded> {
+  const loaded: Loaded = { models: [], scorers: [] };
+  for (const { reward, ...rest } of setup.models) {
+    const options = { ...rest, log: (line: string) => send({ type: "log", line }) };
+    if (reward?.form === "encoder") loaded.scorers.push(await EncoderScorer.load({ ...options, reward }));
+    else loaded.models.push(...(await loadModels({ ...options, reward })));
+  }
+  for (const options of setup.models.flatMap(({ implicitRewards = [] }) => implicitRewards))
+    loaded.scorers.push(openImplicitReward(options, loaded.models));
+  return loaded;
+}
+
+function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
+  const loop = new EngineLoop(models, setup.loop, scorers);
+  let turn: Omit<Turn, "type" | "stats"> | undefined;
+  // What one step gives to all its rows crosses in one message.
+  const pending = (): Omit<Turn, "type" | "stats"> => {
+    if (turn === undefined) {
+      turn = { events: [], scores: [], failures: [] };
+      queueMicrotask(() => {
+        if (turn !== undefined) send({ type: "turn", ...turn, stats: loop.stats() });
+        turn = undefined;
+      });
+    }
+    return turn;
+  };
+  const listener = (id: number): GenerationListener => ({
+    event: (event) => pending().events.push({ id, event }),
+    failed: (error) => pending().failures.push({ id, error: toWire(error) }),
+  });
+  port?.on("message", (message: ToWorker) => {
+    if (message.type === "generate") {
+      loop.start(message.id, message.request, listener(message.id));
+      // The queue has grown, though no event may come of it for a while.
+      pending();
+    } else if (message.type === "score") {
+      loop.score(message.id, message.request, {
+        scored: (result) => pending().scores.push({ id: message.id, result }),
+        failed: (error) => pending().failures.push({ id: message.id, error: toWire(error) }),
+      });
+      pending();
+    } else if (message.type === "cancel") loop.cancel(message.id);
+    else if (message.type === "drop") loop.drop(message.id, message.indexes);
+    else if (message.type === "tokenize") {
+      try {
+        send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });
+      } catch (error) {
+        send({ type: "tokenizeFailed", id: message.id, error: toWire(error) });
+      }
+    } else {
+      loop.cancelAll();
+      port.close();
+    }
+  });
+  send({ type: "ready", models: [...models, ...scorers].map(({ info }) => info) });
+}
+
+const setup = workerData as WorkerSetup;
+yieldToServer();
+try {
+  serve(await loadAll(setup), setup);
+} catch (error) {
+  send({ type: "startFailed", error: toWire(error) });
+  port.close();
+}

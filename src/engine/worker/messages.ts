@@ -1,0 +1,44 @@
+/** @file What the server's thread and the compute worker tell each other: plain data for structured clone. */
+
+import type { ErrorCode } from "../../errors/registry.ts";
+import type { EngineLoopOptions } from "../scheduling/engine-loop.ts";
+import type { ModelOptions } from "../loading/model.ts";
+import type { EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "../contract/request.ts";
+import type { ScoreRequest, ScoreResult } from "../contract/score-request.ts";
+
+export interface WorkerSetup {
+  models: Omit<ModelOptions, "log">[];
+  loop: EngineLoopOptions;
+}
+
+export type ToWorker =
+  | { type: "generate"; id: number; request: GenerateRequest }
+  | { type: "score"; id: number; request: ScoreRequest }
+  | { type: "cancel"; id: number }
+  | { type: "drop"; id: number; indexes: number[] }
+  | { type: "tokenize"; id: number; model: string; prompt: Prompt }
+  | { type: "close" };
+
+export type FromWorker =
+  | { type: "log"; line: string }
+  | { type: "ready"; models: ModelInfo[] }
+  | { type: "startFailed"; error: WireError }
+  /** All that one turn of the engine gave, for all requests, and the counters after it. */
+  | {
+      type: "turn";
+      events: { id: number; event: GenerateEvent }[];
+      scores: { id: number; result: ScoreResult }[];
+      failures: { id: number; error: WireError }[];
+      stats: EngineStats;
+    }
+  | { type: "tokens"; id: number; ids: number[] }
+  | { type: "tokenizeFailed"; id: number; error: WireError };
+
+/** An error as it crosses threads; `code` is undefined for one that nobody raised on purpose. */
+export interface WireError {
+  code: ErrorCode | undefined;
+  message: string;
+  param: string | undefined;
+  retryAfterSeconds: number | undefined;
+  stack: string | undefined;
+}

@@ -1,0 +1,79 @@
+/** @file Which way to answer an operator should choose: measured points of quality, latency and tokens, those that no other beats, and the best within a budget. */
+
+import type { PruneStage } from "../best-of-n/pruning/schedule.ts";
+
+/** A mean over prompts with its 95% interval. */
+export interface MeasuredMean {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+/** Milliseconds of whole answers for one client alone. */
+export interface MeasuredLatency {
+  p50: number;
+  p90: number;
+  p99: number;
+  /** Answers. */
+  measured: number;
+}
+
+/** One way to answer, as it was measured. Written by `npm run loadtest`. */
+export interface OperatingPoint {
+  id: string;
+  title: string;
+  model: string;
+  rewardModel: string;
+  bestOf: number;
+  pruned: boolean;
+  /** As `best_of_options.prune` takes it; null for none. */
+  prune: "auto" | readonly PruneStage[] | null;
+  latencyMs: MeasuredLatency;
+  /** Of an answer, candidates included. */
+  tokensGenerated: number;
+  /** The true score. */
+  gold: MeasuredMean;
+  /** Over one answer of the baseline; a tie counts a half. */
+  winRate: MeasuredMean;
+}
+
+export const percentiles = ["p50", "p90", "p99"] as const;
+export type Percentile = (typeof percentiles)[number];
+
+/** What to choose, and what speaks for something else. */
+export interface Advice {
+  /** Of those within the budget, the one whose gold score's interval begins highest: the surest, not the luckiest. */
+  chosen: OperatingPoint;
+  /** The fastest point whose mean gold score the interval of the chosen one holds: it may be as good. */
+  fasterWithinNoise: OperatingPoint | undefined;
+  /** The fastest point beyond the budget whose interval begins higher. */
+  beyond: OperatingPoint | undefined;
+}
+
+/**
+ * What to choose when so many of the answers must come within a budget. Over many points the highest of some noisy means flatters itself, so the lower ends of
+ * intervals are compared.
+ * @returns undefined where nothing answers within the budget
+ */
+export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, percentile: Percentile): Advice | undefined {
+  const latency = ({ latencyMs }: OperatingPoint): number => latencyMs[percentile];
+  const within = points.filter((point) => latency(point) <= budgetMs);
+  const [chosen] = within.toSorted((one, other) => other.gold.low - one.gold.low || latency(one) - latency(other));
+  if (chosen === undefined) return undefined;
+  const bySpeed = points.toSorted((one, other) => latency(one) - latency(other));
+  return {
+    chosen,
+    fasterWithinNoise: bySpeed.find((point) => latency(point) < latency(chosen) && point.gold.mean >= chosen.gold.low),
+    beyond: bySpeed.find((point) => latency(point) > budgetMs && point.gold.low > chosen.gold.low),
+  };
+}
+
+/** The points that no other beats in both quality and cost, cheapest first. */
+export function paretoFrontier<P>(points: readonly P[], cost: (point: P) => number, quality: (point: P) => number): P[] {
+  const frontier: P[] = [];
+  for (const point of points.toSorted((one, other) => cost(one) - cost(other) || quality(other) - quality(one))) {
+    const best = frontier.at(-1);
+    if (best === undefined || quality(point) > quality(best)) frontier.push(point);
+  }
+  return frontier;
+}

@@ -1,0 +1,123 @@
+/** @file What a judge says of sampled policies: mean scores of each, and each one's answers against a baseline's, in one pass over the prompts. */
+
+import { conversationOf, type PromptRow } from "../../preferences/candidates.ts";
+import { mostAnswers, type Judge, type JudgedAnswers, type Preference } from "../../judges/judges.ts";
+import { estimate, type Estimate } from "../../teddy/judge/gold-report.ts";
+import { wordsOf } from "../../text/words.ts";
+import { winRatesOf, type Outcome, type WinRates } from "../win-rates.ts";
+
+/** Answers of a policy: [prompts][samples]. */
+export interface SampledPolicy {
+  name: string;
+  answers: readonly (readonly string[])[];
+}
+
+export interface JudgedPolicies {
+  judge: string;
+  /** By policy, then by dimension and, under "", of the whole: means over prompts. Empty for a judge that gives no scores. */
+  scores: ReadonlyMap<string, ReadonlyMap<string, Estimate>>;
+  /** By policy; not of the baseline. */
+  wins: ReadonlyMap<string, WinRates>;
+  /** As verdicts have them, of a judge that is asked in both orders. */
+  orders: readonly (Preference | null)[];
+}
+
+export interface Judging {
+  rows: readonly PromptRow[];
+  policies: readonly SampledPolicy[];
+  /** One of the policies. */
+  baseline: string | undefined;
+  /** Prompts that are judged at once. */
+  inFlight: number;
+  /** Whether the judge compares and is not asked for scores. */
+  comparesAlone: boolean;
+}
+
+/**
+ * Answer i of a policy is compared with answer i of the baseline.
+ * @param tell is told how many prompts are done
+ */
+export async function judgePolicies(judge: Judge, judging: Judging, tell: (done: number) => void): Promise<JudgedPolicies> {
+  const { rows, policies } = judging;
+  const found: PromptOpinion[] = [];
+  let [next, done] = [0, 0];
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < rows.length; index = next++) {
+      found[index] = await opinionOn(judge, judging, index);
+      tell(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(judging.inFlight, rows.length) }, worker));
+  const scores = policies.map(({ name }, at) => [name, meansOf(found.map((opinion) => opinion.scores[at]!))] as const);
+  const outcomes = policies.map(({ name }, at) => [name, found.flatMap((opinion) => opinion.outcomes[at]!)] as const);
+  return {
+    judge: judge.name,
+    scores: new Map(scores.filter(([, means]) => means.size > 0)),
+    wins: new Map(outcomes.filter(([, of]) => of.length > 0).map(([name, of]) => [name, winRatesOf(of)])),
+    orders: found.flatMap(({ orders }) => orders),
+  };
+}
+
+/** On one prompt: of each policy its answers' scores by dimension, and its answers against the baseline's. */
+interface PromptOpinion {
+  scores: Map<string, number[]>[];
+  outcomes: Outcome[][];
+  orders: (Preference | null)[];
+}
+
+async function opinionOn(judge: Judge, { rows, policies, baseline, comparesAlone }: Judging, index: number): Promise<PromptOpinion> {
+  const row = rows[index]!;
+  const baselineAt = policies.findIndex(({ name }) => name === baseline);
+  const samples = policies[0]!.answers[index]!.length;
+  // A judge takes so many answers at a time.
+  const atOnce = Math.max(1, Math.floor(mostAnswers / policies.length));
+  const parts = Math.ceil(samples / atOnce);
+  const opinion: PromptOpinion = { scores: policies.map(() => new Map<string, number[]>()), outcomes: policies.map(() => []), orders: [] };
+  for (let part = 0; part < parts; part++) {
+    const ofPolicies = policies.map(({ answers }) => answers[index]!.slice(part * atOnce, (part + 1) * atOnce));
+    const count = ofPolicies[0]!.length;
+    const answers = ofPolicies.flat();
+    const judged: JudgedAnswers = {
+      prompt: conversationOf(row.prompt),
+      answers,
+      references: row.references,
+      origins: answers.map(() => "sample" as const),
+      index: index * parts + part,
+    };
+    for (const at of policies.keys()) {
+      for (let sample = 0; sample < count; sample++) {
+        const place = at * count + sample;
+        const score = comparesAlone ? undefined : await judge.score?.(judged, place);
+        if (score !== undefined) keepScores(opinion.scores[at]!, { "": score.score, ...score.dimensions });
+        if (baselineAt < 0 || at === baselineAt) continue;
+        const other = baselineAt * count + sample;
+        const { preference, orders } = await judge.compare(judged, place, other);
+        opinion.orders.push(...(orders ?? []));
+        opinion.outcomes[at]!.push({
+          prompt: index,
+          preference,
+          words: [wordsOf(answers[place]!).length, wordsOf(answers[other]!).length],
+        });
+      }
+    }
+  }
+  return opinion;
+}
+
+function keepScores(kept: Map<string, number[]>, scores: Readonly<Record<string, number>>): void {
+  for (const [dimension, score] of Object.entries(scores)) kept.set(dimension, [...(kept.get(dimension) ?? []), score]);
+}
+
+/** Means over prompts of the means over their answers; prompts without an opinion do not count. */
+function meansOf(prompts: readonly ReadonlyMap<string, number[]>[]): Map<string, Estimate> {
+  const dimensions = new Set(prompts.flatMap((scores) => [...scores.keys()]));
+  return new Map(
+    [...dimensions].map((dimension) => {
+      const means = prompts.flatMap((scores) => {
+        const of = scores.get(dimension);
+        return of === undefined ? [] : [of.reduce((sum, value) => sum + value, 0) / of.length];
+      });
+      return [dimension, estimate(means)];
+    }),
+  );
+}

@@ -1,0 +1,114 @@
+/** @file What a reward model's judgement of beginnings is worth, and what pruning by it saves and costs: measured by replaying recorded candidates. */
+
+import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
+import { sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
+import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedules.ts";
+import { replay, type RecordedAnswer, type RecordedRewards } from "../../best-of-n/pruning/replay.ts";
+import type { TokenStage } from "../../best-of-n/pruning/schedule.ts";
+
+/** The candidates of one prompt. */
+export interface RecordedGroup extends RecordedRewards {
+  answers: readonly RecordedAnswer[];
+  /** What a judge that knows says of each whole answer; undefined where there is none. */
+  truth: readonly number[] | undefined;
+}
+
+export interface PrunedRow {
+  candidates: number;
+  stages: readonly TokenStage[];
+  /** Tokens sampled, as a part of those without pruning. */
+  tokens: number;
+  /** Of the gain of the best over the mean candidate, the part that is kept. */
+  reward: number;
+  truth: number | undefined;
+}
+
+/** What the automatic schedule does to the first N candidates of each prompt. */
+export function prunedRows(groups: readonly RecordedGroup[], measured: PrefixMeasurement, sizes: readonly number[]): PrunedRow[] {
+  const schedules = new AutomaticSchedules();
+  return sizes.map((candidates) => prunedRow(groups, candidates, schedules.of(measured, candidates, 1)));
+}
+
+/** The same for a given schedule. */
+export function prunedRow(groups: readonly RecordedGroup[], candidates: number, stages: readonly TokenStage[]): PrunedRow {
+  const gain = { reward: [0, 0], truth: [0, 0] };
+  const tokens = [0, 0];
+  let hasTruth = true;
+  for (const recorded of groups) {
+    const { answers, rewards, truth } = recorded;
+    const group = answers.slice(0, candidates);
+    const finals = group.map(({ pieces }) => rewards.get(pieces.join("")));
+    const known = finals.filter((reward) => reward !== undefined);
+    if (known.length === 0) continue;
+    const meanReward = known.reduce((sum, reward) => sum + reward, 0) / known.length;
+    hasTruth &&= truth !== undefined;
+    const meanTruth = truth === undefined ? 0 : truth.slice(0, candidates).reduce((sum, value) => sum + value, 0) / group.length;
+    for (const [at, plan] of [[], stages].entries()) {
+      const played = replay(group, plan, recorded);
+      tokens[at]! += played.tokens;
+      if (played.winner === undefined) continue;
+      gain.reward[at]! += finals[played.winner]! - meanReward;
+      if (truth !== undefined) gain.truth[at]! += truth[played.winner]! - meanTruth;
+    }
+  }
+  return {
+    candidates,
+    stages,
+    tokens: tokens[1]! / tokens[0]!,
+    reward: gain.reward[1]! / gain.reward[0]!,
+    truth: hasTruth ? gain.truth[1]! / gain.truth[0]! : undefined,
+  };
+}
+
+/** Lines of Markdown. */
+export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedRow[]): string[] {
+  return [
+    `How well ${measured.valueModel === undefined ? "the reward" : `the value by ${measured.valueModel}`} of an answer's beginning tells the reward of the whole, among answers to one prompt (Pearson's correlation, over answers that go on): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
+    "",
+    ...correlationTable(measured),
+    "",
+    'What `prune: "auto"` makes of it, replayed over the same answers: at each stage, so many tokens into the answers, a part of those that still run goes on. Gains are those of the winner over the mean candidate.',
+    "",
+    "| N | stages | tokens sampled | gain in reward kept | gain by gold kept |",
+    "| ---: | --- | ---: | ---: | ---: |",
+    ...rows.map(
+      ({ candidates, stages, tokens, reward, truth }) =>
+        `| ${candidates} | ${stagesText(stages)} | ${percent(tokens)} | ${percent(reward)} | ${truth === undefined ? "" : percent(truth)} |`,
+    ),
+  ];
+}
+
+/**
+ * What a perfect judge of the same beginnings would know, and the schedules that it would allow: what no reward model can do better.
+ *
+ * @param continuations other answers of each beginning from which it was estimated
+ */
+export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number[], continuations: number): string[] {
+  const schedules = new AutomaticSchedules();
+  return [
+    `The most that any judgement of beginnings could tell: the correlation of the mean reward of all answers that the policy makes of a beginning with that of the one it made, estimated by letting it go on ${continuations} more times from each.`,
+    "",
+    ...correlationTable(perfect),
+    "",
+    "Schedules that such a judge would allow, and the tokens that they would sample of answers of the mean length.",
+    "",
+    "| N | stages | tokens sampled |",
+    "| ---: | --- | ---: |",
+    ...sizes.map((candidates) => {
+      const stages = schedules.of(perfect, candidates, 1);
+      return `| ${candidates} | ${stagesText(stages)} | ${percent(sampledShare(stages, candidates, perfect.meanTokens))} |`;
+    }),
+  ];
+}
+
+function correlationTable({ correlations }: PrefixMeasurement): string[] {
+  return [
+    `| tokens of the beginning | ${correlations.map(({ tokens }) => tokens).join(" | ")} |`,
+    `| --- |${correlations.map(() => " ---: |").join("")}`,
+    `| correlation | ${correlations.map(({ correlation }) => correlation.toFixed(3)).join(" | ")} |`,
+  ];
+}
+
+const stagesText = (stages: readonly TokenStage[]): string => stages.map((stage) => `${stage.tokens}: ${stage.keep}`).join(", ") || "none";
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

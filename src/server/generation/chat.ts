@@ -1,0 +1,49 @@
+/** @file One chat request from its validated body to its events: the same life for every way that chats travel. */
+
+import { randomBytes, randomInt } from "node:crypto";
+import type { GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
+import type { AnswerHead, PromptEvent } from "../../protocol/answer.ts";
+import { toBestOfRequest, type BestOfRequest } from "../../protocol/best-of-request.ts";
+import { chatToGenerateRequest, type ChatCompletionRequest } from "../../protocol/chat/completions/request.ts";
+import { findRequestedPolicy } from "./best-of.ts";
+import type { ServerContext } from "../context.ts";
+import { generateAll } from "./generation.ts";
+
+/** Exclusive bound of seeds that the server draws itself: what `randomInt` can give, and still told apart by every client. */
+export const drawnSeedBound = 2 ** 48 - 1;
+
+/** A chat whose request holds, and whose candidates are sampled once its events are asked for. */
+export interface Chat {
+  model: ModelInfo;
+  generation: GenerateRequest;
+  /** What it asks of Best-of-N; undefined for plain sampling. */
+  asked: BestOfRequest | undefined;
+  /** Of the one prompt. */
+  events: AsyncIterable<PromptEvent>;
+}
+
+/**
+ * @param signal Ends the events.
+ * @throws BonsaiError when the server takes no requests now, or naming the field at fault
+ */
+export function openChat({ config, lifecycle, metrics, bestOf }: ServerContext, body: ChatCompletionRequest, signal: AbortSignal): Chat {
+  const engine = lifecycle.requireEngine();
+  const { model, candidates } = findRequestedPolicy(engine, body.model, config);
+  const asked = toBestOfRequest(body, candidates);
+  const generation = chatToGenerateRequest(body, model, randomInt(drawnSeedBound), asked?.candidates);
+  const events =
+    asked === undefined
+      ? metrics.observe(generateAll(engine.generate.bind(engine), [generation], signal), model.id)
+      : generateAll(bestOf.runner(engine, model, asked, undefined), [generation], signal);
+  return { model, generation, asked, events };
+}
+
+/** The head of an answer that begins now. @param kind The beginning of its id. */
+export function answerHead(kind: "chatcmpl" | "cmpl", model: ModelInfo): AnswerHead {
+  return {
+    id: `${kind}-${randomBytes(12).toString("hex")}`,
+    created: Math.floor(Date.now() / 1000),
+    model: model.id,
+    system_fingerprint: model.fingerprint,
+  };
+}

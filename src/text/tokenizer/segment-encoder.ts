@@ -1,0 +1,89 @@
+/** @file Encodes a stretch of text that has no added tokens in it: into words, and words into ids. */
+
+import { LRUCache } from "lru-cache";
+import type { TokenizerFiles } from "../../formats/model-file.ts";
+import { BpeEncoder } from "./bpe-encoder.ts";
+import { loadPart } from "./hugging-face.ts";
+import { compilePreTokenizer, type PreTokenizer } from "./pre-tokenizer.ts";
+import type { BpeModel, TokenizerJson } from "./tokenizer-json.ts";
+
+/** Appends the ids of a normalised text to `output`. `isFirst`: the text begins the whole input. */
+export type SegmentEncoder = (text: string, isFirst: boolean, output: number[]) => void;
+
+/** Words repeat, so their ids are kept: bounded in number and length to some 2 MB. */
+const cachedWordCount = 8192;
+const maxCachedWordLength = 32;
+
+/** Ideographs beyond 16 bits that BertNormalizer sets apart (tokenizers' is_chinese_char); the library sees only halves of them. */
+const longIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+/** The text clean-up before everything else; null for none. */
+export function loadNormalizer(json: TokenizerJson): ((text: string) => string) | null {
+  if (json.normalizer === null) return null;
+  const { normalizer } = loadPart("normalizer", json.normalizer, "normalizer");
+  const setsApart = json.normalizer["type"] === "BertNormalizer" && json.normalizer["handle_chinese_chars"] !== false;
+  return normalizer !== null && setsApart ? (text) => normalizer(text.replace(longIdeographs, " $& ")) : normalizer;
+}
+
+/** @throws BonsaiError `invalid_tokenizer`, naming the field. */
+export function createSegmentEncoder(files: TokenizerFiles, json: TokenizerJson): SegmentEncoder {
+  const preTokenizer = compilePreTokenizer(json.preTokenizer) ?? libraryPreTokenizer(json);
+  if (json.model.type === "BPE") return bpeSegmentEncoder(json.model, preTokenizer);
+
+  const vocab = json.model.vocab;
+  const { model } = loadPart("model", files.tokenizerJson["model"], "model", { eos_token: files.tokenizerConfig["eos_token"] });
+  return (text, isFirst, output) => {
+    for (const token of model(preTokenizer.split(text, isFirst))) {
+      const id = vocab.get(token) ?? model.unk_token_id;
+      if (id !== undefined) output.push(id);
+    }
+  };
+}
+
+/** The library writes words of ByteLevel in the byte alphabet itself, so they are characters here. */
+function libraryPreTokenizer(json: TokenizerJson): PreTokenizer {
+  const split = loadPart("pre_tokenizer", json.preTokenizer, "pre_tokenizer").pre_tokenizer!;
+  return { byteLevel: false, split: (text, isFirst) => split(text, { section_index: isFirst ? 0 : 1 }) };
+}
+
+function bpeSegmentEncoder(model: BpeModel, preTokenizer: PreTokenizer): SegmentEncoder {
+  const encoder = new BpeEncoder(model, preTokenizer.byteLevel);
+  const cache = new LRUCache<string, number[]>({ max: cachedWordCount });
+  const encodeWord = (word: string, output: number[]): void => {
+    if (word.length > maxCachedWordLength) return encoder.encodeWord(word, output);
+    let ids = cache.get(word);
+    if (ids === undefined) {
+      ids = [];
+      encoder.encodeWord(word, ids);
+      cache.set(word, ids);
+    }
+    for (const id of ids) output.push(id);
+  };
+  const cutAtMarkers = !preTokenizer.byteLevel && canCutAtMarkers(model);
+  return (text, isFirst, output) => {
+    for (const word of preTokenizer.split(text, isFirst)) {
+      if (cutAtMarkers) for (const part of partsAtMarkers(word)) encodeWord(part, output);
+      else encodeWord(word, output);
+    }
+  };
+}
+
+/**
+ * SentencePiece-style models take a whole text as one word. Where no merge joins a token to a following `▁`, a cut before
+ * each run of them changes nothing and makes words that repeat.
+ */
+function canCutAtMarkers(model: BpeModel): boolean {
+  const hasAffixes = model.continuingSubwordPrefix !== "" || model.endOfWordSuffix !== "";
+  return !model.mergesCrossWords && !model.ignoreMerges && !hasAffixes && model.vocab.has("▁");
+}
+
+/** A text cut before each run of `▁` but at its start. */
+function* partsAtMarkers(text: string): Generator<string> {
+  let start = 0;
+  for (let index = text.indexOf("▁", 1); index > 0; index = text.indexOf("▁", index + 1)) {
+    if (text[index - 1] === "▁") continue;
+    yield text.slice(start, index);
+    start = index;
+  }
+  if (start < text.length) yield text.slice(start);
+}

@@ -1,9 +1,0 @@
-/** @file What decides which inputs a batch drops: run, step and place, so that a run that goes on drops what it would have dropped. */
-
-import { philox4x32 } from "../engine/random.ts";
-
-/** Two words: a hash of the run's seed, the steps before this one, and the batch within it. */
-export function dropoutSeed(seed: number, step: number, batch: number): Int32Array<ArrayBuffer> {
-  const [first, second] = philox4x32([step, batch, 0, 0xd20], [seed >>> 0, Math.floor(seed / 2 ** 32)]);
-  return Int32Array.of(first, second);
-}

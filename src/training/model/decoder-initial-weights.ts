@@ -1,0 +1,74 @@
+/** @file The weights that training begins with: a decoder's own from a seed, as transformers draws them, and LoRA's factors, as PEFT does. */
+
+import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
+import { decoderWeightShapes } from "../../architectures/decoder/decoder-weights.ts";
+import { philox4x32 } from "../../random/philox.ts";
+import type { WeightInfo, WeightSource } from "../../formats/model-file.ts";
+
+/** Standard deviation of matrices where a config gives no `initializer_range`; transformers' default. */
+const usualDeviation = 0.02;
+/** The fourth counter word: keeps these numbers apart from others of the same seed. */
+const domain = 0x1e17;
+
+/**
+ * Weights for pre-training (transformers' `_init_weights`): matrices normal with the given deviation, norms one, biases zero. GPT-2's projections
+ * back into the residual stream are divided by the square root of twice its layers (Radford et al. 2019, section 2.3).
+ * A tensor's values depend on seed and name alone.
+ */
+export function initialDecoderWeights(config: DecoderConfig, seed: number, deviation = usualDeviation): WeightSource {
+  const shapes = decoderWeightShapes(config);
+  const infos = new Map([...shapes].map(([name, shape]): [string, WeightInfo] => [name, { name, dtype: "F32", shape }]));
+  const readFloat32 = (name: string): Float32Array<ArrayBuffer> => {
+    const shape = shapes.get(name) as readonly number[];
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (shape.length === 1) return new Float32Array(length).fill(name.endsWith(".bias") ? 0 : 1);
+    const isResidual = config.family === "gpt2" && name.endsWith(".c_proj.weight");
+    return normalValues(seed, name, length, isResidual ? deviation / Math.sqrt(2 * config.layers) : deviation);
+  };
+  return { infos, readFloat32, readRaw: (name) => new Uint8Array(readFloat32(name).buffer), close: () => {} };
+}
+
+/** A: Kaiming's uniform distribution with a = sqrt(5), which is from -1 to 1 over the root of the inputs (PEFT's `reset_lora_parameters`). */
+export function initialLoraA(seed: number, name: string, rank: number, inputs: number): Float32Array<ArrayBuffer> {
+  const bound = 1 / Math.sqrt(inputs);
+  const values = new Float32Array(rank * inputs);
+  drawWords(seed, name, values.length, (at, word) => (values[at] = (2 * unit(word) - 1) * bound));
+  return values;
+}
+
+/** Normal values around zero, by Box and Muller 1958: a pure function of seed and name. */
+export function normalValues(seed: number, name: string, length: number, scale: number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(length);
+  let radius = 0;
+  drawWords(seed, name, length + (length % 2), (at, word) => {
+    if (at % 2 === 0) {
+      radius = scale * Math.sqrt(-2 * Math.log(unit(word)));
+    } else {
+      const angle = 2 * Math.PI * unit(word);
+      values[at - 1] = radius * Math.cos(angle);
+      if (at < length) values[at] = radius * Math.sin(angle);
+    }
+  });
+  return values;
+}
+
+/** Above 0 and below 1. */
+function unit(word: number): number {
+  return (word + 0.5) / 2 ** 32;
+}
+
+/** Calls `use` with as many random words as asked for, a pure function of seed, name and place. */
+function drawWords(seed: number, name: string, count: number, use: (at: number, word: number) => void): void {
+  const key = [(seed ^ hashOfName(name)) >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const;
+  for (let at = 0; at < count; at += 4) {
+    const block = philox4x32([at / 4, 0, 0, domain], key);
+    for (let word = 0; word < Math.min(4, count - at); word++) use(at + word, block[word] as number);
+  }
+}
+
+/** FNV-1a (Fowler, Noll and Vo), 32 bits. */
+function hashOfName(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash;
+}

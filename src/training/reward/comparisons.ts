@@ -1,0 +1,136 @@
+/** @file Data sets of preferences as comparisons: token ids of answers to one prompt and how they rank, with a count of what was cut or left out. */
+
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { rowError, type RowPlace } from "../data/dataset-row.ts";
+import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import { readPreferenceRow, type PreferenceRow, type PromptAndAnswer } from "../data/preference-row.ts";
+import type { Ranking } from "../data/ranking.ts";
+
+/** An answer with what it answers, as the reward model reads it. */
+export interface EncodedAnswer {
+  ids: Int32Array<ArrayBuffer>;
+  /** The type of each token, for models that tell what is answered from the answer. */
+  types?: Int32Array<ArrayBuffer>;
+}
+
+/** Answers to one prompt. */
+export interface Comparison {
+  answers: readonly EncodedAnswer[];
+  /** By measure: the dimensions, and last, where there are several, all in all. Undefined where nothing is known. */
+  rankings: readonly (Ranking | undefined)[];
+}
+
+export interface Comparisons {
+  comparisons: readonly Comparison[];
+  files: readonly ReadFile[];
+  /** Answers that had more tokens than the longest allowed, with their prompts, and lost some. */
+  truncatedAnswers: number;
+  /** Tokens that they lost. */
+  truncatedTokens: number;
+  /** Rows left out, since their answers are the same, perhaps only after they were cut. */
+  identicalRows: number;
+  /** Rows left out, since nothing that is trained is said in them. */
+  unlabelledRows: number;
+}
+
+/** How a reward model reads an answer. */
+export interface AnswerEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
+  /**
+   * @param maxLength tokens that are kept at most.
+   * @returns the answer, and how many of its tokens were cut.
+   * @throws BonsaiError `invalid_request` for a conversation that the model's template refuses.
+   */
+  encode(answer: PromptAndAnswer, maxLength: number): Encoded & { cutTokens: number };
+}
+
+/**
+ * Reads and tokenises JSON Lines files of preferences.
+ * @param dimensions names of the model's outputs; see `rankingsOf`.
+ * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also where no row is left, or none
+ * says anything about a dimension.
+ */
+export function readComparisons(
+  paths: readonly string[],
+  encoder: AnswerEncoder,
+  dimensions: readonly string[],
+  maxLength: number,
+): Comparisons {
+  const comparisons: Comparison[] = [];
+  const files: ReadFile[] = [];
+  const counting = new CountingEncoder(encoder, maxLength);
+  let [identicalRows, unlabelledRows] = [0, 0];
+  for (const path of paths) {
+    const lines = readJsonLines(path);
+    let next = lines.next();
+    for (; next.done !== true; next = lines.next()) {
+      const { line, row } = next.value;
+      const parsed = readPreferenceRow(row, { path, line });
+      const answers = parsed.answers.map((answer) => counting.encode(answer, { path, line }));
+      const rankings = rankingsOf(parsed, dimensions);
+      if (answers.every((answer) => sameIds(answer, answers[0]!))) identicalRows++;
+      else if (rankings.every((ranking) => ranking === undefined)) unlabelledRows++;
+      else comparisons.push({ answers, rankings });
+    }
+    files.push(next.value);
+  }
+  if (comparisons.length === 0) {
+    const why =
+      identicalRows > 0 ? `: in ${identicalRows} the first ${maxLength} tokens of all answers are the same; raise --max-length` : "";
+    throw new BonsaiError("invalid_dataset", `${paths.join(", ")}: no row is left to compare answers by${why}.`);
+  }
+  const silent = dimensions.findIndex((_, measure) => comparisons.every(({ rankings }) => rankings[measure] === undefined));
+  if (silent !== -1) {
+    throw new BonsaiError(
+      "invalid_dataset",
+      `${paths.join(", ")}: no row says anything of the dimension ${JSON.stringify(dimensions[silent])} of --dimensions: name it in "preferences", or take it out.`,
+      { param: "preferences" },
+    );
+  }
+  const { truncatedAnswers, truncatedTokens } = counting;
+  return { comparisons, files, truncatedAnswers, truncatedTokens, identicalRows, unlabelledRows };
+}
+
+/** How many measures answers are compared by: each dimension, and all in all where there are several. */
+export function measureCount(dimensions: readonly string[]): number {
+  return dimensions.length === 1 ? 1 : dimensions.length + 1;
+}
+
+/**
+ * A row's own ranking is by all in all, which is the only measure where there is one dimension, unless `preferences` names that; those of `preferences`
+ * are by dimension.
+ */
+function rankingsOf({ ranking, dimensions: known }: PreferenceRow, dimensions: readonly string[]): (Ranking | undefined)[] {
+  const [only] = dimensions;
+  if (dimensions.length === 1) return [known.get(only!) ?? ranking];
+  return [...dimensions.map((name) => known.get(name)), ranking];
+}
+
+/** Encodes answers, counts what is cut of them, and says where one stands that cannot be encoded. */
+export class CountingEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
+  readonly #encoder: AnswerEncoder<Encoded>;
+  readonly #maxLength: number;
+  truncatedAnswers = 0;
+  truncatedTokens = 0;
+
+  constructor(encoder: AnswerEncoder<Encoded>, maxLength: number) {
+    this.#encoder = encoder;
+    this.#maxLength = maxLength;
+  }
+
+  /** @throws BonsaiError `invalid_dataset`, `invalid_tokenizer`. */
+  encode(answer: PromptAndAnswer, place: RowPlace): Omit<Encoded & { cutTokens: number }, "cutTokens"> {
+    try {
+      const { cutTokens, ...encoded } = this.#encoder.encode(answer, this.#maxLength);
+      this.truncatedAnswers += Number(cutTokens > 0);
+      this.truncatedTokens += cutTokens;
+      return encoded;
+    } catch (error) {
+      if (!(error instanceof BonsaiError) || error.code !== "invalid_request") throw error;
+      throw rowError(place, "prompt", `cannot be read by the model's chat template: ${error.message.replace(/\.$/, "")}`);
+    }
+  }
+}
+
+function sameIds(a: EncodedAnswer, b: EncodedAnswer): boolean {
+  return a.ids.length === b.ids.length && a.ids.every((id, at) => id === b.ids[at]);
+}

@@ -1,0 +1,122 @@
+/** @file Checkpoints: `checkpoints/step-N/` holds all that a run needs to go on, and exists only when it is whole. */
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { BoundedFile } from "../../formats/bounded-file.ts";
+import { isJsonObject, readJsonObject, type JsonObject } from "../../formats/json-file.ts";
+import { writeSafetensors } from "../../formats/safetensors-writer.ts";
+import { readSafetensorsHeader } from "../../formats/safetensors.ts";
+import { onDisk, syncFolder, writeJsonFile } from "../../formats/written-file.ts";
+import type { StateTensor } from "./trainable-model.ts";
+
+/** Of a run's output folder. */
+export const checkpointsFolder = "checkpoints";
+const STATE = "state.safetensors";
+const PROGRESS = "progress.json";
+const LARGEST_PROGRESS_BYTES = 2 ** 20;
+const complete = /^step-(\d{1,15})$/;
+const incomplete = /^\.step-\d+\.partial$/;
+
+/** Where a run stands. */
+export interface RunProgress {
+  /** Steps that were done. */
+  step: number;
+  /** The position in the data: the step's epoch and how many of its steps were done. */
+  epoch: number;
+  stepInEpoch: number;
+  /** Tokens that were read so far. */
+  numTokens: number;
+  /** Length of metrics.jsonl at this step; what is beyond is of steps that will be done again. */
+  metricsBytes: number;
+  /** Seconds that steps took so far, over all processes of the run. */
+  trainSeconds: number;
+  /** What decides the run's course: options, model and data. A run goes on only where these are the same. */
+  identity: JsonObject;
+}
+
+/**
+ * Writes a checkpoint under a temporary name, brings it to the disk, renames it, and removes all but the newest `keep`.
+ * @param folder the run's `checkpoints`, made if absent.
+ * @returns the checkpoint's folder.
+ * @throws BonsaiError `write_failed`; earlier checkpoints are then untouched and nothing of this one is left.
+ */
+export function writeCheckpoint(folder: string, progress: RunProgress, state: ReadonlyMap<string, StateTensor>, keep: number): string {
+  const path = join(folder, `step-${progress.step}`);
+  const temporaryPath = join(folder, `.step-${progress.step}.partial`);
+  onDisk(path, () => {
+    mkdirSync(folder, { recursive: true });
+    rmSync(temporaryPath, { recursive: true, force: true });
+    mkdirSync(temporaryPath);
+  });
+  try {
+    const tensors = [...state].map(([name, { shape, data }]) => ({
+      name,
+      dtype: "F32" as const,
+      shape,
+      bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    }));
+    writeSafetensors(join(temporaryPath, STATE), tensors);
+    writeJsonFile(join(temporaryPath, PROGRESS), progress);
+  } catch (error) {
+    rmSync(temporaryPath, { recursive: true, force: true });
+    throw error;
+  }
+  onDisk(path, () => {
+    rmSync(path, { recursive: true, force: true });
+    renameSync(temporaryPath, path);
+    syncFolder(folder);
+    for (const step of checkpointSteps(folder).slice(0, -keep)) rmSync(join(folder, `step-${step}`), { recursive: true, force: true });
+  });
+  return path;
+}
+
+/** The steps of the checkpoints that are there, ascending. */
+export function checkpointSteps(folder: string): number[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .flatMap((name) => complete.exec(name)?.[1] ?? [])
+    .map(Number)
+    .toSorted((a, b) => a - b);
+}
+
+/** Removes what a process that was killed while it wrote has left. */
+export function removeIncompleteCheckpoints(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (incomplete.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** @throws BonsaiError `file_not_found`, or `invalid_model_file` naming the part, when the checkpoint is damaged. */
+export function readCheckpoint(path: string): { progress: RunProgress; state: Map<string, StateTensor> } {
+  const progress = readProgress(path);
+  const file = new BoundedFile(join(path, STATE));
+  try {
+    const state = new Map<string, StateTensor>();
+    for (const { name, dtype, shape, offset, byteLength } of readSafetensorsHeader(file).entries.values()) {
+      if (dtype !== "F32")
+        throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(name)} has type ${dtype}, not F32.`);
+      state.set(name, { shape, data: new Float32Array(file.read(offset, byteLength, `tensor ${JSON.stringify(name)}`).buffer) });
+    }
+    return { progress, state };
+  } finally {
+    file.close();
+  }
+}
+
+/** Where the run of a checkpoint stands, without its state. Errors as `readCheckpoint`. */
+export function readProgress(path: string): RunProgress {
+  const progressPath = join(path, PROGRESS);
+  const progress = readJsonObject(progressPath, LARGEST_PROGRESS_BYTES);
+  const fail = (key: string, right: string): never => {
+    throw new BonsaiError("invalid_model_file", `${progressPath}: ${key} must be ${right}.`, { param: key });
+  };
+  for (const key of ["step", "epoch", "stepInEpoch", "numTokens", "metricsBytes"]) {
+    if (!Number.isSafeInteger(progress[key]) || (progress[key] as number) < 0) fail(key, "a whole number from 0");
+  }
+  if (typeof progress["trainSeconds"] !== "number") fail("trainSeconds", "a number");
+  if (!isJsonObject(progress["identity"])) fail("identity", "an object");
+  return progress as unknown as RunProgress;
+}

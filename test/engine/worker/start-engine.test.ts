@@ -1,0 +1,239 @@
+/** @file The engine behind its worker: the same answers, errors with their codes, and what happens when either side goes. */
+
+import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
+import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
+import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from "../../../src/engine/contract/request.ts";
+import { startEngine, type EngineOptions } from "../../../src/engine/worker/start-engine.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
+import { writeTinyModel } from "../../fixtures/tiny-model.ts";
+import { AnswerCollector, greedySampling, requestFor, roomyLimits, run, type Answer } from "../answers.ts";
+import { load } from "../tiny-engine.ts";
+
+const folder = temporaryFolder();
+const path = join(folder, "model");
+const cacheDir = join(folder, "cache");
+writeTinyModel(path, { contextLength: 4096 });
+
+const lines: string[] = [];
+const options: EngineOptions = {
+  ...roomyLimits,
+  models: [{ id: "tiny", path }],
+  quantization: "q8",
+  cacheDir,
+  threads: 1,
+  log: (line) => lines.push(line),
+};
+
+/** Starts an engine and hands out its worker thread too, which the process tells of. */
+async function startWithWorker(): Promise<{ engine: Engine; worker: Worker }> {
+  const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+  const engine = await startEngine(options);
+  return { engine, worker: await started };
+}
+
+async function collect(engine: Engine, request: GenerateRequest): Promise<Answer> {
+  const collector = new AnswerCollector(request.n);
+  for await (const event of engine.generate(request)) collector.add(event);
+  return collector.answer;
+}
+
+/** Ends a worker as a bug in it would: by an error that nothing there catches. */
+function kill(worker: Worker): void {
+  worker.postMessage(null);
+}
+
+const isCode =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof BonsaiError && error.code === code;
+
+/** Hours of tokens, unless something ends them. */
+const endless = requestFor("tiny", { maxTokens: 4000, ignoreEos: true, n: 4 });
+
+/** Reads a stream until it fails; resolves to the error once the first token has come. */
+function failureOf(engine: Engine, request = endless, signal?: AbortSignal): { begun: Promise<void>; failure: Promise<unknown> } {
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const read = async (): Promise<unknown> => {
+    try {
+      for await (const event of engine.generate(request, signal)) if (event.type === "delta") begin();
+      return undefined;
+    } catch (error) {
+      begin();
+      return error;
+    }
+  };
+  return { begun, failure: read() };
+}
+
+async function until(engine: Engine, condition: (stats: EngineStats) => boolean): Promise<void> {
+  while (!condition(engine.stats())) await sleep(2);
+}
+
+describe("an engine", () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await startEngine(options);
+  });
+  after(async () => engine.close());
+
+  test("answers from its worker what the loop answers in this thread, many at once", async () => {
+    const loop = new EngineLoop([await load(path, cacheDir, { quantization: "q8", threads: 1 })], roomyLimits);
+    const requests = Array.from({ length: 8 }, (_, seed) =>
+      requestFor("tiny", {
+        seed,
+        n: 1 + (seed % 3),
+        maxTokens: 30,
+        logprobs: 2,
+        sampling: { ...greedySampling, temperature: 1 },
+        prompt: { kind: "messages", messages: [{ role: "user", content: `Hello ${seed}` }] },
+      }),
+    );
+    const answers = await Promise.all(requests.map((request) => collect(engine, request)));
+    for (const [at, request] of requests.entries())
+      assert.deepEqual({ ...answers[at], cachedTokens: 0 }, { ...(await run(loop, request)), cachedTokens: 0 });
+  });
+
+  test("tokenises as it answers", async () => {
+    const ids = await engine.tokenize("tiny", { kind: "text", text: "Hello world" });
+    assert.deepEqual(
+      await collect(engine, requestFor("tiny")),
+      await collect(engine, requestFor("tiny", { prompt: { kind: "tokens", ids } })),
+    );
+    await assert.rejects(engine.tokenize("other", { kind: "text", text: "x" }), isCode("model_not_found"));
+    await assert.rejects(engine.tokenize("tiny", { kind: "tokens", ids: [-1] }), isCode("invalid_request"));
+  });
+
+  test("passes errors on with their code and field", async () => {
+    const { failure } = failureOf(engine, requestFor("tiny", { maxTokens: 5000 }));
+    const error = await failure;
+    assert.ok(error instanceof BonsaiError);
+    assert.deepEqual([error.code, error.param], ["context_length_exceeded", "max_tokens"]);
+    assert.ok(error.cause instanceof Error);
+  });
+
+  test("frees what an aborted request held, and says so at once", async () => {
+    const abort = new AbortController();
+    const { begun, failure } = failureOf(engine, endless, abort.signal);
+    await begun;
+    await until(engine, ({ runningSequences }) => runningSequences === 4);
+    abort.abort();
+    assert.ok(isCode("cancelled")(await failure));
+    await until(engine, ({ runningSequences, kvTokensReserved }) => runningSequences === 0 && kvTokensReserved === 0);
+    const { decodeRows } = engine.stats();
+    await collect(engine, requestFor("tiny", { maxTokens: 3, ignoreEos: true }));
+    assert.equal(engine.stats().decodeRows, decodeRows + 3);
+  });
+
+  test("frees what a reader held who has left the loop", async () => {
+    for await (const event of engine.generate(endless)) if (event.type === "delta") break;
+    await until(engine, ({ runningSequences }) => runningSequences === 0);
+  });
+
+  test("does not begin for a client that has left already", async () => {
+    const { promptTokens } = engine.stats();
+    await assert.rejects(async () => {
+      for await (const event of engine.generate(endless, AbortSignal.abort())) assert.fail(event.type);
+    }, isCode("cancelled"));
+    await collect(engine, requestFor("tiny", { prompt: { kind: "tokens", ids: [5] } }));
+    assert.equal(engine.stats().promptTokens, promptTokens + 1);
+  });
+
+  test("counts those who wait while others run", async () => {
+    const abort = new AbortController();
+    setMaxListeners(0, abort.signal);
+    const streams = Array.from({ length: roomyLimits.maxSequences / 4 + 2 }, () => failureOf(engine, endless, abort.signal));
+    await until(
+      engine,
+      ({ runningSequences, waitingSequences, waitingRequests }) =>
+        runningSequences === roomyLimits.maxSequences && waitingSequences === 8 && waitingRequests === 2,
+    );
+    abort.abort();
+    for (const { failure } of streams) assert.ok(isCode("cancelled")(await failure));
+    await until(engine, ({ runningSequences, waitingSequences }) => runningSequences === 0 && waitingSequences === 0);
+  });
+
+  test("streams: the first token arrives before the last is computed", async () => {
+    const seen: GenerateEvent["type"][] = [];
+    let stepsAtFirst = 0;
+    for await (const event of engine.generate(requestFor("tiny", { maxTokens: 300, ignoreEos: true }))) {
+      if (event.type === "delta" && !seen.includes("delta")) stepsAtFirst = engine.stats().decodeSteps;
+      seen.push(event.type);
+    }
+    assert.equal(seen.filter((type) => type === "delta").length, 300);
+    assert.ok(engine.stats().decodeSteps > stepsAtFirst);
+  });
+});
+
+describe("an engine that closes", () => {
+  test("fails what runs and what comes with draining, and its worker leaves", async () => {
+    const { engine, worker } = await startWithWorker();
+    const gone = new Promise((resolve) => worker.once("exit", resolve));
+    const { begun, failure } = failureOf(engine);
+    await begun;
+    const tokenizing = engine.tokenize("tiny", { kind: "text", text: "x" });
+    const closed = engine.close();
+    await assert.rejects(tokenizing, isCode("draining"));
+    assert.ok(isCode("draining")(await failure));
+    await closed;
+    assert.equal(await gone, 0, "the worker was cut");
+    assert.ok(isCode("draining")(await failureOf(engine).failure));
+    await assert.rejects(engine.tokenize("tiny", { kind: "text", text: "x" }), isCode("draining"));
+    await engine.close();
+  });
+});
+
+describe("an engine whose worker dies", () => {
+  test("fails what ran with engine_failed, starts another, and gives the same answers", async (t) => {
+    const { engine, worker } = await startWithWorker();
+    const request = requestFor("tiny", { maxTokens: 20, n: 2 });
+    const answer = await collect(engine, request);
+    const { begun, failure } = failureOf(engine);
+    await begun;
+    // The worker has lived long enough to be replaced at once.
+    const now = performance.now.bind(performance);
+    t.mock.method(performance, "now", () => now() + 60_000);
+    const replacement = new Promise<Worker>((resolve) => process.once("worker", resolve));
+    kill(worker);
+    await assert.rejects(engine.tokenize("tiny", { kind: "text", text: "x" }), isCode("engine_failed"));
+    const error = await failure;
+    assert.ok(error instanceof BonsaiError && error.code === "engine_failed");
+    assert.equal(engine.stats().runningSequences, 0);
+    const meanwhile = await failureOf(engine).failure;
+    assert.ok(meanwhile instanceof BonsaiError && meanwhile.code === "engine_failed" && meanwhile.retryAfterSeconds! > 0);
+    await replacement;
+    assert.deepEqual({ ...(await collect(engine, request)), cachedTokens: 0 }, answer);
+    assert.ok(lines.some((line) => /compute worker stopped .* started again/.test(line)));
+    await engine.close();
+  });
+
+  test("right after its start does not start another at once, and can still be closed", async () => {
+    const { engine, worker } = await startWithWorker();
+    kill(worker);
+    await new Promise((resolve) => worker.once("exit", resolve));
+    await assert.rejects(collect(engine, requestFor("tiny")), isCode("engine_failed"));
+    await engine.close();
+    await assert.rejects(collect(engine, requestFor("tiny")), isCode("draining"));
+  });
+});
+
+test("an engine that cannot load a model says why, and leaves no worker", async () => {
+  const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+  await assert.rejects(startEngine({ ...options, models: [{ id: "tiny", path: join(folder, "nowhere") }] }), isCode("file_not_found"));
+  const worker = await started;
+  if (worker.threadId !== -1) await new Promise((resolve) => worker.once("exit", resolve));
+});
+
+test("a model is prepared once, which the log tells, and then loaded as it is", async () => {
+  const count = (): number => lines.filter((line) => line.startsWith("Preparing")).length;
+  assert.equal(count(), 1);
+  const again = await startEngine(options);
+  assert.equal(count(), 1);
+  await again.close();
+});
