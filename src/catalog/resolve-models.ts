@@ -7,7 +7,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readCatalog, type Catalog } from "./catalog.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { adapterConfigFile, adapterWeightsFile } from "../formats/peft-adapter.ts";
-import { scoreFile } from "../formats/score-weight.ts";
+import { scoreFile } from "../formats/safetensors/score-weight.ts";
 import { rewardConfigFile } from "../reward/reward-config.ts";
 import {
   baseNameOf,

@@ -1,6 +1,6 @@
 /** @file What a model's scores say on a set of preferences: accuracy by dimension, calibration, the best of four, and what noise in labels makes of it. */
 
-import { calibrationOf, type Calibration } from "./calibration.ts";
+import { calibrationOf, type Calibration } from "../statistics/calibration.ts";
 import type { AnswerScores, Comparison, EvaluationSet } from "./evaluation-set.ts";
 import { shareOf, successOf, type Case, type Share } from "../statistics/intervals.ts";
 import { draw } from "../random/seeded-draw.ts";

@@ -2,7 +2,7 @@
 
 import { shareOf, type Case, type Share } from "../statistics/intervals.ts";
 import type { Preference } from "../judges/judges.ts";
-import { lengthControlled, type ControlledRate } from "./length-control.ts";
+import { lengthControlled, type ControlledRate } from "../statistics/length-control.ts";
 
 /** An answer against another one to the same prompt. */
 export interface Outcome {

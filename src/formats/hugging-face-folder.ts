@@ -8,7 +8,7 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "./bounded-file.ts";
 import { isJsonObject, readJsonObject, readTextFile, type JsonObject } from "./json-file.ts";
 import type { ModelFile, TokenizerFiles } from "./model-file.ts";
-import { openFolderWeights, pathInFolder, type FolderWeights } from "./safetensors-weights.ts";
+import { openFolderWeights, pathInFolder, type FolderWeights } from "./safetensors/safetensors-weights.ts";
 
 const LARGEST_CONFIG_BYTES = 16 * 2 ** 20;
 /** The largest vocabularies today take some 35 MB. */

@@ -8,8 +8,8 @@ import { float32ArrayToBfloat16, float32ArrayToFloat16 } from "../tensor/half.ts
 import { transposeBytes } from "../tensor/transpose.ts";
 import { readJsonObject, type JsonObject } from "./json-file.ts";
 import type { ModelFile } from "./model-file.ts";
-import { writeSafetensors, type TensorToWrite } from "./safetensors-writer.ts";
-import { pathInFolder } from "./safetensors-weights.ts";
+import { writeSafetensors, type TensorToWrite } from "./safetensors/safetensors-writer.ts";
+import { pathInFolder } from "./safetensors/safetensors-weights.ts";
 import { isStoredTransposed } from "./weight-names.ts";
 import { onDisk, writeJsonFile, writeWholeFile } from "./written-file.ts";
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { openGgufModel } from "./gguf-model.ts";
+import { openGgufModel } from "./gguf/gguf-model.ts";
 import { openHuggingFaceFolder } from "./hugging-face-folder.ts";
 import type { ModelFile } from "./model-file.ts";
 

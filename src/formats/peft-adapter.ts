@@ -8,11 +8,11 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "./bounded-file.ts";
 import { bytesAs, type SavedType, savedTypes } from "./hugging-face-writer.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "./json-file.ts";
-import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
-import { readFiniteFloats } from "./safetensors-floats.ts";
-import { writeSafetensors, type TensorToWrite } from "./safetensors-writer.ts";
-import { pathInFolder } from "./safetensors-weights.ts";
-import { readScoreWeight, type ScoreWeight } from "./score-weight.ts";
+import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors/safetensors.ts";
+import { readFiniteFloats } from "./safetensors/safetensors-floats.ts";
+import { writeSafetensors, type TensorToWrite } from "./safetensors/safetensors-writer.ts";
+import { pathInFolder } from "./safetensors/safetensors-weights.ts";
+import { readScoreWeight, type ScoreWeight } from "./safetensors/score-weight.ts";
 import { fullWeightName } from "./weight-names.ts";
 import { onDisk, writeJsonFile } from "./written-file.ts";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { calibrationOf } from "../../src/evaluation/calibration.ts";
+import { calibrationOf } from "../../src/statistics/calibration.ts";
 import { EvaluationSetBuilder, type AnswerScores, type EvaluationSet } from "../../src/evaluation/evaluation-set.ts";
 import { shareOf, wilsonInterval } from "../../src/statistics/intervals.ts";
 import { evaluateScores, labelledDimensions, lengthScores, noiseLevels } from "../../src/evaluation/evaluation.ts";

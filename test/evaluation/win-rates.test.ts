@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { lengthControlled, type LengthCase } from "../../src/evaluation/length-control.ts";
+import { lengthControlled, type LengthCase } from "../../src/statistics/length-control.ts";
 import { winRatesOf, type Outcome } from "../../src/evaluation/win-rates.ts";
 import { RandomStream } from "../../src/random/random-stream.ts";
 

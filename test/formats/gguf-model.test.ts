@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { llama3RopeFactors } from "../../src/formats/gguf-rope-factors.ts";
+import { llama3RopeFactors } from "../../src/formats/gguf/gguf-rope-factors.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { dequantize } from "../../src/tensor/blocks.ts";
 import { encodeGguf, type GgufParts, type MetadataEntry, type WrittenType } from "../fixtures/gguf-writer.ts";

@@ -8,10 +8,10 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import fc from "fast-check";
 
 import { BoundedFile } from "../../src/formats/bounded-file.ts";
-import type { GgufArchitecture } from "../../src/formats/gguf-config.ts";
-import { preTokenizerNames } from "../../src/formats/gguf-pre-tokenizers.ts";
-import { ggufTokenizer } from "../../src/formats/gguf-tokenizer.ts";
-import { readGguf } from "../../src/formats/gguf.ts";
+import type { GgufArchitecture } from "../../src/formats/gguf/gguf-config.ts";
+import { preTokenizerNames } from "../../src/formats/gguf/gguf-pre-tokenizers.ts";
+import { ggufTokenizer } from "../../src/formats/gguf/gguf-tokenizer.ts";
+import { readGguf } from "../../src/formats/gguf/gguf.ts";
 import type { TokenizerFiles } from "../../src/formats/model-file.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { encodeGguf, type MetadataEntry } from "../fixtures/gguf-writer.ts";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 
 import { BoundedFile } from "../../src/formats/bounded-file.ts";
-import { readGguf, type GgufFile } from "../../src/formats/gguf.ts";
+import { readGguf, type GgufFile } from "../../src/formats/gguf/gguf.ts";
 import { ByteWriter, encodeGguf, valueTypes, type MetadataEntry, type TensorEntry } from "../fixtures/gguf-writer.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { openModel } from "../../src/formats/open-model.ts";
-import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
+import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors/safetensors-writer.ts";
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16, bfloat16ToFloat32 } from "../../src/tensor/half.ts";
 import { sharedDataPath, withoutSharedData } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";

@@ -11,7 +11,7 @@ import { readDecoderConfig } from "../../src/architectures/decoder/decoder-confi
 import { mergeAdapter } from "../../src/formats/merged-adapter.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { loraScale, readPeftAdapter, writePeftAdapter, type LoraAdapter } from "../../src/formats/peft-adapter.ts";
-import { writeSafetensors } from "../../src/formats/safetensors-writer.ts";
+import { writeSafetensors } from "../../src/formats/safetensors/safetensors-writer.ts";
 import { goldenPath, largestDifference } from "../architectures/goldens.ts";
 import { NaiveDecoder } from "../architectures/naive-decoder.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";

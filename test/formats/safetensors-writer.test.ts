@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
+import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors/safetensors-writer.ts";
 import { runOracle, withoutSafetensors } from "../fixtures/python-oracle.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 
-import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors-writer.ts";
+import { writeSafetensors, type TensorToWrite } from "../../src/formats/safetensors/safetensors-writer.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { assertRefused } from "./expect-error.ts";
 import { headerOf } from "./safetensors-header.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
-import { readScoreFile, type ScoreWeight } from "../../formats/score-weight.ts";
+import { readScoreFile, type ScoreWeight } from "../../formats/safetensors/score-weight.ts";
 import type { ModelInfo } from "../contract/request.ts";
 import type { RewardDescription } from "../contract/reward-description.ts";
 import { RewardHead } from "./reward-head.ts";

@@ -1,7 +1,7 @@
 /** @file The last layer of a decoder's reward model: from one hidden state to its outputs, outside of the graph, which so serves any head. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { ScoreWeight } from "../../formats/score-weight.ts";
+import type { ScoreWeight } from "../../formats/safetensors/score-weight.ts";
 
 export class RewardHead {
   readonly #score: ScoreWeight;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { BoundedFile } from "../../formats/bounded-file.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "../../formats/json-file.ts";
-import { writeSafetensors } from "../../formats/safetensors-writer.ts";
-import { readSafetensorsHeader } from "../../formats/safetensors.ts";
+import { writeSafetensors } from "../../formats/safetensors/safetensors-writer.ts";
+import { readSafetensorsHeader } from "../../formats/safetensors/safetensors.ts";
 import { onDisk, syncFolder, writeJsonFile } from "../../formats/written-file.ts";
 import type { StateTensor } from "./trainable-model.ts";
 

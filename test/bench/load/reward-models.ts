@@ -10,7 +10,7 @@ import { writeHuggingFaceFolder, type WeightToWrite } from "../../../src/formats
 import type { ModelFile } from "../../../src/formats/model-file.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { writePeftAdapter, type LoraPair } from "../../../src/formats/peft-adapter.ts";
-import { writeSafetensors } from "../../../src/formats/safetensors-writer.ts";
+import { writeSafetensors } from "../../../src/formats/safetensors/safetensors-writer.ts";
 import { rawNormalization } from "../../../src/reward/reward-config.ts";
 import { randomNormal } from "../../fixtures/tiny-model.ts";
 

@@ -15,7 +15,7 @@ import type { Score, ScoreRequest, ScoreResult } from "../../../src/engine/contr
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { adapterContentHash } from "../../../src/formats/peft-adapter.ts";
-import { writeSafetensors } from "../../../src/formats/safetensors-writer.ts";
+import { writeSafetensors } from "../../../src/formats/safetensors/safetensors-writer.ts";
 import { readRewardConfig } from "../../../src/reward/reward-config.ts";
 import type { ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";

@@ -14,7 +14,7 @@ import { mergeAdapter } from "../../../src/formats/merged-adapter.ts";
 import type { WeightSource } from "../../../src/formats/model-file.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../../src/formats/peft-adapter.ts";
-import { readScoreFile } from "../../../src/formats/score-weight.ts";
+import { readScoreFile } from "../../../src/formats/safetensors/score-weight.ts";
 import { normalized } from "../../../src/reward/normalization.ts";
 import { readRewardConfig } from "../../../src/reward/reward-config.ts";
 import { PairEncoder } from "../../../src/text/tokenizer/encode-pair.ts";

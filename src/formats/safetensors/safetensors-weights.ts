@@ -3,15 +3,15 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { dequantize } from "../tensor/blocks.ts";
-import { dtypes } from "../tensor/dtype.ts";
-import { transposeBytes } from "../tensor/transpose.ts";
-import { BoundedFile } from "./bounded-file.ts";
-import { isJsonObject, readJsonObject } from "./json-file.ts";
-import type { WeightInfo, WeightSource } from "./model-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { dequantize } from "../../tensor/blocks.ts";
+import { dtypes } from "../../tensor/dtype.ts";
+import { transposeBytes } from "../../tensor/transpose.ts";
+import { BoundedFile } from "../bounded-file.ts";
+import { isJsonObject, readJsonObject } from "../json-file.ts";
+import type { WeightInfo, WeightSource } from "../model-file.ts";
 import { isWeightType, readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
-import { fullWeightName, isStoredTransposed } from "./weight-names.ts";
+import { fullWeightName, isStoredTransposed } from "../weight-names.ts";
 
 const SINGLE_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";

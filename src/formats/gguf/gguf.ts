@@ -4,9 +4,9 @@
  * Source: ggml/docs/gguf.md of llama.cpp ("File Structure"). All numbers are little-endian.
  */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { dtypes, type DType } from "../tensor/dtype.ts";
-import type { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { dtypes, type DType } from "../../tensor/dtype.ts";
+import type { BoundedFile } from "../bounded-file.ts";
 import { GgufCursor, GgufMetadata, type GgufValue } from "./gguf-metadata.ts";
 
 const MAGIC = 0x46554747; // "GGUF"

@@ -1,9 +1,9 @@
 /** @file From a GGUF's metadata to the keys of Hugging Face's config.json, for the architectures that are supported. */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { GgufFile } from "./gguf.ts";
 import type { GgufMetadata } from "./gguf-metadata.ts";
-import type { JsonObject } from "./json-file.ts";
+import type { JsonObject } from "../json-file.ts";
 import { ropeScalingOfFactors } from "./gguf-rope-factors.ts";
 
 /** `general.architecture` values that are supported, with transformers' class names. The names are also transformers' `model_type`. */

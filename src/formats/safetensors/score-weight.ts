@@ -1,7 +1,7 @@
 /** @file The head of a reward model: score.weight and, of a policy's head, score.bias in score.safetensors. */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { BoundedFile } from "../bounded-file.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { readFiniteFloats } from "./safetensors-floats.ts";
 import { pathInFolder } from "./safetensors-weights.ts";

@@ -1,8 +1,8 @@
 /** @file Writes one .safetensors file (its format: safetensors.ts), a tensor at a time. */
 
-import type { DType } from "../tensor/dtype.ts";
+import type { DType } from "../../tensor/dtype.ts";
 import { bytesOfType } from "./safetensors.ts";
-import { writeWholeFile } from "./written-file.ts";
+import { writeWholeFile } from "../written-file.ts";
 
 export interface TensorToWrite {
   name: string;

@@ -1,7 +1,7 @@
 /** @file Llama 3's rope scaling, which a GGUF keeps as one factor for each frequency, back to the parameters it came from. */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { JsonObject } from "./json-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { JsonObject } from "../json-file.ts";
 
 /** What all Llama 3.1, 3.2 and 3.3 models use, apart from the factor. */
 const LOW_FREQUENCY_FACTOR = 1;

@@ -5,13 +5,13 @@
  * Source: ggml/docs/gguf.md ("Tokenizer") and gguf-py's constants.py (`TokenType`) of llama.cpp.
  */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { addedToken, bpeModel } from "./bpe-tokenizer-json.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { addedToken, bpeModel } from "../bpe-tokenizer-json.ts";
 import type { GgufArchitecture } from "./gguf-config.ts";
 import type { GgufMetadata } from "./gguf-metadata.ts";
 import { byteLevelSteps, preTokenizerNames } from "./gguf-pre-tokenizers.ts";
-import type { JsonObject } from "./json-file.ts";
-import type { TokenizerFiles } from "./model-file.ts";
+import type { JsonObject } from "../json-file.ts";
+import type { TokenizerFiles } from "../model-file.ts";
 import { mergesOfScores } from "./sentencepiece-merges.ts";
 
 const NORMAL = 1;

@@ -2,8 +2,8 @@
 
 import { isUtf8 } from "node:buffer";
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { BoundedFile } from "../bounded-file.ts";
 
 /** Integers beyond 2^53 stay bigint. Arrays of booleans are bytes 0 and 1. */
 export type GgufValue = number | bigint | boolean | string | readonly string[] | GgufNumericArray;

@@ -5,7 +5,7 @@
  * llama-vocab.cpp, which says what names go together.
  */
 
-import type { JsonObject } from "./json-file.ts";
+import type { JsonObject } from "../json-file.ts";
 
 interface PreTokenizer {
   /** Expressions whose matches become pieces, applied one after the other. */

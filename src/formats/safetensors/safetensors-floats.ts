@@ -1,9 +1,9 @@
 /** @file Small tensors of a safetensors file whose every value is checked: adapters' factors and reward models' heads. */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { dequantize } from "../tensor/blocks.ts";
-import { dtypes } from "../tensor/dtype.ts";
-import type { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { dequantize } from "../../tensor/blocks.ts";
+import { dtypes } from "../../tensor/dtype.ts";
+import type { BoundedFile } from "../bounded-file.ts";
 import { isWeightType, type SafetensorsEntry } from "./safetensors.ts";
 
 /** Far beyond any factor that was trained; it bounds what products with inputs can reach. */

@@ -1,11 +1,11 @@
 /** @file The weights of a GGUF file under their Hugging Face names and in PyTorch's row order. */
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { dequantize } from "../tensor/blocks.ts";
-import type { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { dequantize } from "../../tensor/blocks.ts";
+import type { BoundedFile } from "../bounded-file.ts";
 import type { GgufArchitecture } from "./gguf-config.ts";
 import type { GgufTensor } from "./gguf.ts";
-import type { WeightInfo, WeightSource } from "./model-file.ts";
+import type { WeightInfo, WeightSource } from "../model-file.ts";
 
 /** GGUF's name of a module (gguf-py's tensor_mapping.py of llama.cpp), outside and inside of layers, to Hugging Face's. */
 interface ModuleNames {

@@ -2,13 +2,13 @@
 
 import { createHash } from "node:crypto";
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import { BoundedFile } from "./bounded-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { BoundedFile } from "../bounded-file.ts";
 import { ggufArchitecture, ggufConfig } from "./gguf-config.ts";
 import { ggufEosTokenIds, ggufTokenizer } from "./gguf-tokenizer.ts";
 import { GgufWeights, readGgufTensor, ROPE_FACTORS_TENSOR } from "./gguf-weights.ts";
 import { readGguf, type GgufFile } from "./gguf.ts";
-import type { ModelFile } from "./model-file.ts";
+import type { ModelFile } from "../model-file.ts";
 
 /**
  * Opens a GGUF file of the architectures llama, qwen2, qwen3 or gpt2. Weights are read when asked for.

@@ -8,10 +8,10 @@
 
 import { isUtf8 } from "node:buffer";
 
-import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { DType } from "../tensor/dtype.ts";
-import type { BoundedFile } from "./bounded-file.ts";
-import { inspectJson, isJsonObject } from "./json-file.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import type { BoundedFile } from "../bounded-file.ts";
+import { inspectJson, isJsonObject } from "../json-file.ts";
 
 /** The specification's limit on the header. */
 const LARGEST_HEADER_BYTES = 100_000_000;
