@@ -1,6 +1,6 @@
 /** @file A load in numbers: quantiles of what its clients waited for, throughput, goodput, refusals, and what it cost the server. */
 
-import { quantile } from "../test/bench/report/statistics.ts";
+import { quantile } from "../src/statistics/quantiles.ts";
 import { isAnswered, isRefused, type Observation } from "./drivers/observation.ts";
 import type { ServerDuring } from "./server-metrics.ts";
 

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { parseArguments } from "../src/cli/commands/command-arguments.ts";
 import { projectRoot } from "../src/catalog/project-root.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { isMet } from "../test/bench/report/bench-result.ts";
-import { readConditions, type Conditions } from "../test/bench/report/conditions.ts";
-import { docsFolder, writeTables } from "../test/bench/report/keep.ts";
+import { isMet } from "./measurement/bench-result.ts";
+import { readConditions, type Conditions } from "./measurement/conditions.ts";
+import { docsFolder, writeDocument } from "./measurement/kept-measurements.ts";
 import { KeptResults } from "./kept-results.ts";
 import { planIdentity, plans } from "./plan.ts";
 import { loadTests } from "./report/chapter.ts";
@@ -34,7 +34,7 @@ Usage: npm run loadtest -- [options]
 Control-C stops it: what was measured is kept, and the same command goes on from there.
 Where SmolLM2 has been pulled, it is measured too, and other engines beside us that the environment names:
   BONSAI_LLAMA_BIN         the folder of llama-server
-  BONSAI_SMOLLM2_ONNX      the folder that test/bench/peers/smollm2-onnx.py makes of SmolLM2, for the next two
+  BONSAI_SMOLLM2_ONNX      the folder that loadtest/peers/smollm2-onnx.py makes of SmolLM2, for the next two
   BONSAI_GENAI_PYTHON      a Python with onnxruntime-genai
   BONSAI_TRANSFORMERS_JS   a folder whose node_modules hold @huggingface/transformers`;
 
@@ -63,7 +63,7 @@ export async function runLoadTest(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (values.tables) {
-      writeTables(values.out ?? docsFolder, loadTests);
+      writeDocument(values.out ?? docsFolder, loadTests);
       return 0;
     }
     const profile = values.quick ? "quick" : "full";

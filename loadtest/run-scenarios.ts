@@ -1,7 +1,7 @@
 /** @file Runs scenarios one after the other, each on a server with its flags, and keeps each result as soon as it is there. */
 
 import { setMaxListeners } from "node:events";
-import { buildProgram, freePort, startServer, startBonsai, type ServerProcess } from "../test/bench/load/server-process.ts";
+import { buildProgram, startBonsai, type ServerProcess } from "./measurement/server-process.ts";
 import type { Message } from "../src/text/conversation/message.ts";
 import type { KeptResults } from "./kept-results.ts";
 import type { Plan } from "./plan.ts";
@@ -73,11 +73,7 @@ class CurrentServer {
   }
 
   async #start(flags: readonly string[]): Promise<ServerProcess> {
-    if (this.#settings.fromSource) {
-      const url = `http://127.0.0.1:${await freePort()}`;
-      const words = ["--import", "tsx", "src/cli/main.ts", "serve", "--port", new URL(url).port, "--log-level", "error"];
-      return startServer(process.execPath, [...words, ...flags], url, "/health/ready");
-    }
+    if (this.#settings.fromSource) return startBonsai(flags, "source");
     if (!this.#isBuilt) buildProgram();
     this.#isBuilt = true;
     return startBonsai(flags);

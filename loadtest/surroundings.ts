@@ -5,8 +5,8 @@ import { defaultModelsFolder } from "../src/catalog/project-root.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { readQuestion } from "../src/teddy/world/read-question.ts";
 import type { Message } from "../src/text/conversation/message.ts";
-import { sharedDataPath, smolLM2Path, withoutSharedData, withoutSmolLM2 } from "../test/fixtures/real-models.ts";
-import { findPeers, type Peer } from "./drivers/peers.ts";
+import { sharedDataPath, smolLM2Absent, smolLM2Path } from "./measurement/real-files.ts";
+import { findPeers, type Peer } from "./peers/peers.ts";
 import type { Plan, WaysPlan } from "./plan.ts";
 import { missingParts, presentModels } from "./present-models.ts";
 import { heldOutPrompt, promptsOfFile, questionsOfFile } from "./prompts.ts";
@@ -91,7 +91,7 @@ function findSmolLM2(ways: WaysPlan, catalog: readonly string[], say: (line: str
   const { present, absent } = presentModels(smolLM2Models, defaultModelsFolder(), catalog);
   for (const line of absent) say(line);
   const path = sharedDataPath(questionsPath);
-  if (path === undefined) say(`SmolLM2 and its adapter are left out: ${withoutSharedData(questionsPath)}.`);
+  if (path === undefined) say(`SmolLM2 and its adapter are left out: ../shared/data/${questionsPath} is absent.`);
   if (path === undefined || present.length === 0) return undefined;
   const most = Math.max(ways.qualityPrompts, ways.prunedPrompts, ...ways.counts.map(ways.latencyRequests));
   return { models: present, ways, prompts: questionsOfFile(path, most) };
@@ -100,6 +100,6 @@ function findSmolLM2(ways: WaysPlan, catalog: readonly string[], say: (line: str
 function findPeersPart(say: (line: string) => void): PeersPart | undefined {
   const peers = findPeers(say);
   const smolLM2 = smolLM2Path();
-  if (peers.length > 0 && smolLM2 === undefined) say(`Other engines are left out: ${withoutSmolLM2}`);
+  if (peers.length > 0 && smolLM2 === undefined) say(`Other engines are left out: ${smolLM2Absent}`);
   return peers.length === 0 || smolLM2 === undefined ? undefined : { peers, smolLM2 };
 }

@@ -2,7 +2,7 @@
 
 import type { TopLevelSpec } from "vega-lite";
 import { vegaSvg } from "../../src/training/report/vega-svg.ts";
-import type { Cell, Check } from "../../test/bench/report/bench-result.ts";
+import type { Cell, Check } from "../measurement/bench-result.ts";
 import { objectiveMs, type LoadSummary } from "../load-summary.ts";
 import type { MemoryResult, OfferedResult } from "../scenarios/capacity.ts";
 import type { Chapter } from "./chapter.ts";

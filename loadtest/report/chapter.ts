@@ -1,7 +1,7 @@
 /** @file A chapter of docs/LOADTEST.md: what one part of the run found, before machine and command are added. */
 
-import type { BenchResult } from "../../test/bench/report/bench-result.ts";
-import type { MeasuredDocument } from "../../test/bench/report/markdown.ts";
+import type { BenchResult } from "../measurement/bench-result.ts";
+import type { MeasuredDocument } from "../measurement/markdown.ts";
 
 export type Chapter = Omit<BenchResult, "command" | "conditions" | "figures"> & {
   figures: { file: string; caption: string; svg: string }[];

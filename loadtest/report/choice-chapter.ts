@@ -1,7 +1,7 @@
 /** @file The chapter that decides: quality against latency and against tokens, and what to choose for a budget. */
 
 import { adviseFor } from "../../src/evaluation/operating-points.ts";
-import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
+import type { Cell, Table } from "../measurement/bench-result.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";
 import { automaticWords } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";

@@ -1,6 +1,6 @@
 /** @file The chapter of latencies: one client alone, several at once, and small requests beside large ones. */
 
-import type { Cell, Check, Table } from "../../test/bench/report/bench-result.ts";
+import type { Cell, Check, Table } from "../measurement/bench-result.ts";
 import { objectiveMs, type LoadSummary, type Quantiles } from "../load-summary.ts";
 import type { MixResult } from "../scenarios/load.ts";
 import type { Chapter } from "./chapter.ts";

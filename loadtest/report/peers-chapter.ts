@@ -1,8 +1,8 @@
 /** @file The chapter beside other engines. */
 
-import type { Cell } from "../../test/bench/report/bench-result.ts";
-import { median, spread } from "../../test/bench/report/statistics.ts";
-import { peerCandidates, peerTokens } from "../drivers/peers.ts";
+import type { Cell } from "../measurement/bench-result.ts";
+import { median, spread } from "../../src/statistics/quantiles.ts";
+import { peerCandidates, peerTokens } from "../peers/peers.ts";
 import type { MeasuredPeer, PeersResult } from "../scenarios/peers.ts";
 import { halvingWords } from "../variants.ts";
 import type { Chapter } from "./chapter.ts";

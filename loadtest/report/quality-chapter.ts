@@ -4,7 +4,7 @@ import type { TopLevelSpec } from "vega-lite";
 import { klBoundNats } from "../../src/best-of-n/kl-bound.ts";
 import { estimate, type Estimate } from "../../src/teddy/judge/gold-report.ts";
 import { vegaSvg } from "../../src/training/report/vega-svg.ts";
-import type { Cell, Table } from "../../test/bench/report/bench-result.ts";
+import type { Cell, Table } from "../measurement/bench-result.ts";
 import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimate.ts";
 import type { MeasuredPoint } from "../quality/measured-points.ts";
 import type { JudgedCandidate, QualityResult } from "../scenarios/quality.ts";

@@ -1,7 +1,7 @@
 /** @file The table of ways to answer: quality beside latency and tokens; and the promise that both are of the same answers. */
 
 import { paretoFrontier, type MeasuredMean } from "../../src/evaluation/operating-points.ts";
-import type { Cell, Check, Table } from "../../test/bench/report/bench-result.ts";
+import type { Cell, Check, Table } from "../measurement/bench-result.ts";
 import type { MeasuredWay } from "../quality/measured-points.ts";
 
 /** What ways are compared by. */

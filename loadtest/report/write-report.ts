@@ -1,10 +1,10 @@
 /** @file From the results of all scenarios to the chapters of docs/LOADTEST.md, their data and their figures. */
 
 import { mkdirSync } from "node:fs";
-import type { BenchResult, Check } from "../../test/bench/report/bench-result.ts";
-import type { Conditions } from "../../test/bench/report/conditions.ts";
-import { keep } from "../../test/bench/report/keep.ts";
-import { benchmarksMarkdown } from "../../test/bench/report/markdown.ts";
+import type { BenchResult, Check } from "../measurement/bench-result.ts";
+import type { Conditions } from "../measurement/conditions.ts";
+import { keepMeasurement } from "../measurement/kept-measurements.ts";
+import { measurementsMarkdown } from "../measurement/markdown.ts";
 import type { LoadSummary } from "../load-summary.ts";
 import type { Plan } from "../plan.ts";
 import { agreementWithGroup, measuredPoint, rewardedWay, rewardOf, type Measured } from "../quality/measured-points.ts";
@@ -58,9 +58,9 @@ export async function writeReport(facts: ReportFacts, docs: string | undefined):
   if (docs !== undefined) {
     mkdirSync(docs, { recursive: true });
     for (const [place, result] of finished.entries())
-      keep(result, new Map(chapters[place]!.figures.map(({ file, svg }) => [file, svg])), docs, loadTests);
+      keepMeasurement(result, new Map(chapters[place]!.figures.map(({ file, svg }) => [file, svg])), docs, loadTests);
   }
-  return { text: benchmarksMarkdown(finished, loadTests), checks: finished.flatMap(({ checks }) => checks) };
+  return { text: measurementsMarkdown(finished, loadTests), checks: finished.flatMap(({ checks }) => checks) };
 }
 
 async function chaptersOf({ results, plan, surroundings }: ReportFacts): Promise<Chapter[]> {

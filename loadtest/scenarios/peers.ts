@@ -1,6 +1,6 @@
 /** @file The same work by other engines: N answers at once and a client that ranks them, beside ours in turns, on SmolLM2. */
 
-import { askForPeerWork, peerCandidates, peerTokens, type Peer, type RunningPeer } from "../drivers/peers.ts";
+import { askForPeerWork, peerCandidates, peerTokens, type Peer, type RunningPeer } from "../peers/peers.ts";
 import { postJson } from "../drivers/post.ts";
 import type { Scenario } from "../scenario.ts";
 import { halving } from "../variants.ts";

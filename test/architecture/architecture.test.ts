@@ -67,6 +67,17 @@ describe("the folders of src/", () => {
   });
 });
 
+describe("folders beside src/", () => {
+  test("import nothing of test/", () => {
+    const offences = typescript
+      .filter((path) => !path.startsWith("test/"))
+      .flatMap((path) => importsOf(path).files.map((target) => ({ path, target })))
+      .filter(({ target }) => target.startsWith("test/"))
+      .map(({ path, target }) => `${path} imports ${target}`);
+    assertNone(offences, "Tests import what they check, and nothing imports tests");
+  });
+});
+
 describe("source files", () => {
   test("never import each other in a circle", () => {
     const edges = new Map(source.map((path) => [path, importsOf(path).files]));

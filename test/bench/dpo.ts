@@ -1,10 +1,10 @@
 /** @file Tokens a second and peak memory of a DPO step with LoRA on SmolLM2-135M, beside TRL's in the same run. */
 
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { takePolicySteps, type PolicyLoad } from "./load/policy-steps.ts";
 import { givenLoad, loraRank, ownSteps } from "./load/training-steps.ts";
 import { findTorch, trlSteps, trlWays } from "./peers/torch.ts";
-import type { Check } from "./report/bench-result.ts";
+import type { Check } from "../../loadtest/measurement/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 import { recordSteps, trainingColumns, trainingRow } from "./report/training-rows.ts";
@@ -20,8 +20,7 @@ const speedRatio = 1.5;
 
 async function measure(): Promise<void> {
   await runBench(import.meta.url, async ({ profile, say }) => {
-    const model = smolLM2Path();
-    if (model === undefined) throw new Error(String(withoutSmolLM2));
+    const model = requireSmolLM2();
     const { rounds, pairs, length, steps } = plans[profile];
     const torch = findTorch(say, ["torch", "transformers", "peft", "trl"]);
     const samples = new Samples();

@@ -6,16 +6,16 @@ import { join } from "node:path";
 import { defaultConfig } from "../../src/config/options.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { decodeRate, idle, wholeRun } from "./load/engine-streams.ts";
 import { wholeHttpRun } from "./load/http-streams.ts";
 import { nodeCount, nodesAloneMs } from "./load/nodes-alone.ts";
 import { productsAloneMs } from "./load/products-alone.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
-import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
-import { batchedBench, findLlama, type BatchedBenchRow, type Llama } from "./peers/llama.ts";
-import type { Check, Table } from "./report/bench-result.ts";
+import { buildProgram, startBonsai, type ServerProcess } from "../../loadtest/measurement/server-process.ts";
+import { batchedBench, findLlama, type BatchedBenchRow, type Llama } from "../../loadtest/peers/llama.ts";
+import type { Check, Table } from "../../loadtest/measurement/bench-result.ts";
 import { lineChart, type LineChart } from "../../src/training/report/line-chart.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
@@ -48,8 +48,7 @@ const plans: Record<"full" | "quick", Plan> = {
 };
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const plan = plans[profile];
   const llama = findLlama(say);
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-engine-"));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { defaultConfig } from "../../src/config/options.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { firstTokensMs, idle } from "./load/engine-streams.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthRequest } from "./load/requests.ts";
@@ -24,8 +24,7 @@ const plans = {
 };
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const { rounds, prompts } = plans[profile];
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-first-tokens-"));
   const samples = new Samples();

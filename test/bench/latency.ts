@@ -9,17 +9,17 @@ import { defaultConfig } from "../../src/config/options.ts";
 import { uniform } from "../../src/random/philox.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { idle } from "./load/engine-streams.ts";
 import { streamCompletion, type HttpStream } from "./load/http-streams.ts";
 import { readMetrics } from "./load/metrics.ts";
 import { startProbe } from "./load/probe.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
-import { buildProgram, startBonsai } from "./load/server-process.ts";
-import type { Cell } from "./report/bench-result.ts";
+import { buildProgram, startBonsai } from "../../loadtest/measurement/server-process.ts";
+import type { Cell } from "../../loadtest/measurement/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
-import { quantile } from "./report/statistics.ts";
+import { quantile } from "../../src/statistics/quantiles.ts";
 
 const modelId = "smollm2";
 const streams = 32;
@@ -37,8 +37,7 @@ interface Load {
 }
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const seconds = profile === "quick" ? 5 : 30;
   const trials = profile === "quick" ? 5 : 40;
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-latency-"));

@@ -3,14 +3,14 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { wholeHttpRun } from "./load/http-streams.ts";
 import { readMemory, type ProcessMemory } from "./load/process-memory.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody } from "./load/requests.ts";
-import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
-import { findLlama, startLlamaServer } from "./peers/llama.ts";
-import type { Check } from "./report/bench-result.ts";
+import { buildProgram, startBonsai, type ServerProcess } from "../../loadtest/measurement/server-process.ts";
+import { findLlama, startLlamaServer } from "../../loadtest/peers/llama.ts";
+import type { Check } from "../../loadtest/measurement/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 
@@ -35,8 +35,7 @@ interface Held {
 }
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const llama = findLlama(say);
   const scratch = mkdtempSync(join(tmpdir(), "bonsai-memory-"));
   const bonsai = (cacheDir: string, ...flags: string[]): Promise<ServerProcess> =>

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { defaultConfig, quantizations, type Quantization } from "../../src/config/options.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { decodeRate, idle, wholeRun } from "./load/engine-streams.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthRequest } from "./load/requests.ts";
@@ -23,8 +23,7 @@ const plans = {
 };
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const { rounds, streams } = plans[profile];
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-modes-"));
   const samples = new Samples();

@@ -17,11 +17,11 @@ import { probeKernels } from "../../src/runtime/integer-products.ts";
 import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
 import { ChatTemplate, specialTokenTexts } from "../../src/text/conversation/chat-template.ts";
 import { Tokenizer } from "../../src/text/tokenizer/tokenizer.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { answers, joined } from "./quality/answers.ts";
 import { addDivergence, addToken, distribution, noDivergence, type Divergence, type ReferenceDistribution } from "./quality/divergence.ts";
 import { forceByDecoding, forceByPrefill, type Conversation, type OnLogits } from "./quality/forced-answers.ts";
-import type { Cell, Column } from "./report/bench-result.ts";
+import type { Cell, Column } from "../../loadtest/measurement/bench-result.ts";
 import { runBench, type Measurement } from "./report/run-bench.ts";
 
 /** Conversations at once: their reference distributions are held in memory, about 40 MB each. */
@@ -69,8 +69,7 @@ interface Measured {
 }
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const path = smolLM2Path();
-  if (path === undefined) throw new Error(String(withoutSmolLM2));
+  const path = requireSmolLM2();
   const model = openModel(path);
   const config = readDecoderConfig(model.config, path);
   const tokenizer = new Tokenizer(model.tokenizer);

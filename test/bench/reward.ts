@@ -9,7 +9,8 @@ import type { Engine } from "../../src/engine/contract/request.ts";
 import type { ScoreInput } from "../../src/engine/contract/score-request.ts";
 import { startEngine, type EngineOptions } from "../../src/engine/worker/start-engine.ts";
 import { calibrationTexts } from "../../src/runtime/artifacts/calibration-texts.ts";
-import { miniLMPath, smolLM2Path, withoutMiniLM, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
+import { miniLMPath, withoutMiniLM } from "../fixtures/real-models.ts";
 import { wholeRun } from "./load/engine-streams.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthRequest } from "./load/requests.ts";
@@ -33,8 +34,7 @@ const forms = {
 type Form = keyof typeof forms;
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const policy = smolLM2Path();
-  if (policy === undefined) throw new Error(String(withoutSmolLM2));
+  const policy = requireSmolLM2();
   const encoder = miniLMPath();
   if (encoder === undefined) say(`Without the encoder: ${String(withoutMiniLM)}.`);
   const plan = plans[profile];

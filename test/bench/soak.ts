@@ -5,17 +5,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { uniform } from "../../src/random/philox.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { streamCompletion } from "./load/http-streams.ts";
 import { readMetrics } from "./load/metrics.ts";
 import { readMemory } from "./load/process-memory.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody } from "./load/requests.ts";
-import { buildProgram, startBonsai, type ServerProcess } from "./load/server-process.ts";
-import type { Check } from "./report/bench-result.ts";
+import { buildProgram, startBonsai, type ServerProcess } from "../../loadtest/measurement/server-process.ts";
+import type { Check } from "../../loadtest/measurement/bench-result.ts";
 import { lineChart } from "../../src/training/report/line-chart.ts";
 import { runBench, type Measurement } from "./report/run-bench.ts";
-import { median, slope } from "./report/statistics.ts";
+import { median, slope } from "../../src/statistics/quantiles.ts";
 
 const modelId = "smollm2";
 const clients = 24;
@@ -40,8 +40,7 @@ interface MemorySample {
 }
 
 await runBench(import.meta.url, async ({ profile, minutes = profile === "quick" ? 1 / 3 : 6, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-soak-"));
   buildProgram();
   try {

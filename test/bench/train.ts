@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../src/formats/open-model.ts";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import {
   givenLoad,
   loraRank,
@@ -16,7 +16,7 @@ import {
 } from "./load/training-steps.ts";
 import { trainingProductsSeconds, type TokenRows } from "./load/training-products.ts";
 import { findTorch, torchSteps } from "./peers/torch.ts";
-import type { Cell, Check, Table } from "./report/bench-result.ts";
+import type { Cell, Check, Table } from "../../loadtest/measurement/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
 import { Samples } from "./report/samples.ts";
 import { recordSteps, trainingColumns, trainingRow } from "./report/training-rows.ts";
@@ -35,8 +35,7 @@ const subjects = { bonsai: "bonsai", recompute: "bonsai, activations computed an
 
 async function measure(): Promise<void> {
   await runBench(import.meta.url, async ({ profile, say }) => {
-    const model = smolLM2Path();
-    if (model === undefined) throw new Error(String(withoutSmolLM2));
+    const model = requireSmolLM2();
     const { rounds, rows, length, steps } = plans[profile];
     const torch = findTorch(say);
     const samples = new Samples();

@@ -6,15 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
+import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";
 import { streamCompletion } from "./load/http-streams.ts";
 import { readMetrics } from "./load/metrics.ts";
 import { readMemory, type ProcessMemory } from "./load/process-memory.ts";
-import { buildProgram, startBonsai } from "./load/server-process.ts";
+import { buildProgram, startBonsai } from "../../loadtest/measurement/server-process.ts";
 import { openSocket, streamChat } from "./load/socket-streams.ts";
-import type { Cell } from "./report/bench-result.ts";
+import type { Cell } from "../../loadtest/measurement/bench-result.ts";
 import { runBench } from "./report/run-bench.ts";
-import { quantile } from "./report/statistics.ts";
+import { quantile } from "../../src/statistics/quantiles.ts";
 
 const modelId = "smollm2";
 const idleConnections = 200;
@@ -34,8 +34,7 @@ interface Asked {
 }
 
 await runBench(import.meta.url, async ({ profile, say }) => {
-  const model = smolLM2Path();
-  if (model === undefined) throw new Error(String(withoutSmolLM2));
+  const model = requireSmolLM2();
   const seconds = profile === "quick" ? 8 : 60;
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-websocket-"));
   buildProgram();

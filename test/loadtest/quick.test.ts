@@ -8,9 +8,9 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadTests } from "../../loadtest/report/chapter.ts";
 import type { OperatingPoint } from "../../src/evaluation/operating-points.ts";
-import type { BenchResult } from "../bench/report/bench-result.ts";
-import { docsFolder, keptResults } from "../bench/report/keep.ts";
-import { benchmarksMarkdown } from "../bench/report/markdown.ts";
+import type { BenchResult } from "../../loadtest/measurement/bench-result.ts";
+import { docsFolder, keptMeasurements } from "../../loadtest/measurement/kept-measurements.ts";
+import { measurementsMarkdown } from "../../loadtest/measurement/markdown.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -96,6 +96,9 @@ describe("wrong usage", () => {
 
 describe("docs/LOADTEST.md", () => {
   it("is what its kept data gives", () => {
-    assert.equal(readFileSync(join(docsFolder, "LOADTEST.md"), "utf8"), benchmarksMarkdown(keptResults(docsFolder, loadTests), loadTests));
+    assert.equal(
+      readFileSync(join(docsFolder, "LOADTEST.md"), "utf8"),
+      measurementsMarkdown(keptMeasurements(docsFolder, loadTests), loadTests),
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** @file The time of one run of a session. */
 
 import type { Session, Tensor } from "../../../src/runtime/session.ts";
-import { median } from "../report/statistics.ts";
+import { median } from "../../../src/statistics/quantiles.ts";
 
 /** Milliseconds of the median of `runs` runs, of which one output is copied out. */
 export async function medianRunMs(session: Session, feeds: Record<string, Tensor>, output: string, runs: number): Promise<number> {

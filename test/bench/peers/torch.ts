@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { openModel } from "../../../src/formats/open-model.ts";
 import type { PolicyLoad } from "../load/policy-steps.ts";
 import { loraRank, loraTargets, timedProcess, type TimedSteps, type TrainingLoad } from "../load/training-steps.ts";
-import { findPython, type Python } from "./python.ts";
+import { findPython, type Python } from "../../../loadtest/peers/python.ts";
 
 /**
  * Undefined, and a line that says what to do, where PyTorch is absent.

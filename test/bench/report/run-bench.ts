@@ -3,10 +3,11 @@
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
-import { isMet, type BenchResult } from "./bench-result.ts";
-import { readConditions, type Conditions } from "./conditions.ts";
-import { docsFolder, keep } from "./keep.ts";
-import { benchmarksMarkdown } from "./markdown.ts";
+import { isMet, type BenchResult } from "../../../loadtest/measurement/bench-result.ts";
+import { readConditions, type Conditions } from "../../../loadtest/measurement/conditions.ts";
+import { docsFolder, keepMeasurement } from "../../../loadtest/measurement/kept-measurements.ts";
+import { measurementsMarkdown } from "../../../loadtest/measurement/markdown.ts";
+import { benchmarks } from "./benchmarks-document.ts";
 
 export interface BenchRun {
   profile: Conditions["profile"];
@@ -51,11 +52,11 @@ export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Pr
     conditions: { ...conditions, versions: { ...conditions.versions, ...peers } },
     figures: figures.map(({ file, caption }) => ({ file, caption })),
   };
-  console.log(benchmarksMarkdown([result]).split("\n").slice(8).join("\n"));
+  console.log(measurementsMarkdown([result], { ...benchmarks, head: [] }));
   const docs = flags.out ?? (flags.quick ? undefined : docsFolder);
   if (docs !== undefined) {
     mkdirSync(docs, { recursive: true });
-    keep(result, new Map(figures.map(({ file, svg }) => [file, svg])), docs);
+    keepMeasurement(result, new Map(figures.map(({ file, svg }) => [file, svg])), docs, benchmarks);
     say(`Kept in ${docs}.`);
   }
   const missed = result.checks.filter((check) => !isMet(check));

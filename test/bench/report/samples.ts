@@ -1,7 +1,7 @@
 /** @file The numbers of all rounds of a measurement, and the ratios between two that were measured in the same rounds. */
 
-import type { Cell } from "./bench-result.ts";
-import { median, spread } from "./statistics.ts";
+import type { Cell } from "../../../loadtest/measurement/bench-result.ts";
+import { median, spread } from "../../../src/statistics/quantiles.ts";
 
 /** What was measured in each round, by name; a name's nth number is of its nth round. */
 export class Samples {

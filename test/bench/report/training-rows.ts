@@ -1,9 +1,9 @@
 /** @file Rows of a table of training: tokens a second and peak memory of each subject, beside the peers' of the same rounds. */
 
 import type { TimedSteps } from "../load/training-steps.ts";
-import type { Cell, Column } from "./bench-result.ts";
+import type { Cell, Column } from "../../../loadtest/measurement/bench-result.ts";
 import type { Samples } from "./samples.ts";
-import { median } from "./statistics.ts";
+import { median } from "../../../src/statistics/quantiles.ts";
 
 /** Keeps a round of a subject; the first step is not counted. */
 export function recordSteps(samples: Samples, subject: string, { seconds, peakMB }: TimedSteps, tokens: number): void {

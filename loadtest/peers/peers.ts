@@ -1,11 +1,11 @@
 /** @file Engines beside us that can be measured: each asked for so many sampled answers to a question, its own way. */
 
 import { availableParallelism } from "node:os";
-import type { AnswerProcess } from "../../test/bench/peers/answer-process.ts";
-import { findGenai, startGenai } from "../../test/bench/peers/genai.ts";
-import { findLlama, startLlamaServer, type Llama } from "../../test/bench/peers/llama.ts";
-import { findTransformersJs, startTransformersJs } from "../../test/bench/peers/transformers-js.ts";
-import { postJson } from "./post.ts";
+import type { AnswerProcess } from "./answer-process.ts";
+import { findGenai, startGenai } from "./genai.ts";
+import { findLlama, startLlamaServer, type Llama } from "./llama.ts";
+import { findTransformersJs, startTransformersJs } from "./transformers-js.ts";
+import { postJson } from "../drivers/post.ts";
 
 /** Everybody's: ours too. */
 export const peerCandidates = 16;

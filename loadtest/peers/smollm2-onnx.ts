@@ -11,10 +11,10 @@ import { join } from "node:path";
 export function findSmolLM2Onnx(layout: "genai" | "transformers-js", peer: string, say: (line: string) => void): string | undefined {
   const folder = process.env["BONSAI_SMOLLM2_ONNX"];
   if (folder === undefined || folder === "") {
-    say(`${peer} is left out: set BONSAI_SMOLLM2_ONNX to the folder that test/bench/peers/smollm2-onnx.py has made.`);
+    say(`${peer} is left out: set BONSAI_SMOLLM2_ONNX to the folder that loadtest/peers/smollm2-onnx.py has made.`);
     return undefined;
   }
   const path = join(folder, layout);
-  if (!existsSync(path)) throw new Error(`BONSAI_SMOLLM2_ONNX: ${path} does not exist. test/bench/peers/smollm2-onnx.py makes it.`);
+  if (!existsSync(path)) throw new Error(`BONSAI_SMOLLM2_ONNX: ${path} does not exist. loadtest/peers/smollm2-onnx.py makes it.`);
   return path;
 }

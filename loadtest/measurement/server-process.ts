@@ -3,7 +3,7 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
+import { projectRoot } from "../../src/catalog/project-root.ts";
 
 export interface ServerProcess {
   /** Without a slash at the end. */
@@ -14,31 +14,33 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const projectRoot = fileURLToPath(new URL("../../..", import.meta.url));
-
 /** Compiles the program as `npm start` does. */
 export function buildProgram(): void {
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { cwd: projectRoot, stdio: "inherit" });
+  const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
+  execFileSync(process.execPath, compiler, { cwd: projectRoot(), stdio: "inherit" });
 }
 
-/** Starts `node dist/src/cli/main.js serve` with these flags on a free port; `buildProgram` comes first. */
-export async function startBonsai(flags: readonly string[]): Promise<ServerProcess> {
+/** Arguments of `node` that run the program: as `buildProgram` has compiled it, or from the sources. */
+const programs = { compiled: ["dist/src/cli/main.js"], source: ["--import", "tsx", "src/cli/main.ts"] };
+
+/** Starts `bonsai serve` with these flags on a free port; `buildProgram` must come before a compiled one. */
+export async function startBonsai(flags: readonly string[], program: keyof typeof programs = "compiled"): Promise<ServerProcess> {
   const port = await freePort();
-  const parameters = ["dist/src/cli/main.js", "serve", "--port", String(port), "--log-level", "error", ...flags];
+  const parameters = [...programs[program], "serve", "--port", String(port), "--log-level", "error", ...flags];
   return startServer(process.execPath, parameters, `http://127.0.0.1:${port}`, "/health/ready");
 }
 
 /** Starts a program that listens on `url`, and waits until `readyPath` answers 200. */
 export async function startServer(program: string, parameters: readonly string[], url: string, readyPath: string): Promise<ServerProcess> {
   const startMs = performance.now();
-  const child = spawn(program, parameters, { cwd: projectRoot, stdio: ["ignore", "ignore", "pipe"] });
-  let lastWords = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (lastWords = (lastWords + text).slice(-4000)));
+  const child = spawn(program, parameters, { cwd: projectRoot(), stdio: ["ignore", "ignore", "pipe"] });
+  let lastOutput = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (lastOutput = (lastOutput + text).slice(-4000)));
   const failed = new Promise<never>((_, reject) => {
     child.on("error", reject);
-    child.on("exit", (code, signal) => reject(new Error(`${program} ${parameters.join(" ")} ended (${code ?? signal}):\n${lastWords}`)));
+    child.on("exit", (code, signal) => reject(new Error(`${program} ${parameters.join(" ")} ended (${code ?? signal}):\n${lastOutput}`)));
   });
-  // Unheard once the server is up: `stop` ends it on purpose.
+  // Nobody waits for it once the server is up: `stop` ends the process on purpose.
   failed.catch(() => {});
   await Promise.race([untilReady(url + readyPath), failed]);
   return { url, pid: child.pid as number, readyMs: performance.now() - startMs, stop: async () => stopChild(child) };

@@ -1,15 +1,15 @@
-/** @file Keeps a measurement under docs/benchmarks and writes docs/BENCHMARKS.md from all that are kept; other documents likewise. */
+/** @file Keeps measurements as JSON in a folder of docs/, and writes a Markdown document from all that are kept there. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { projectRoot } from "../../src/catalog/project-root.ts";
 import type { BenchResult } from "./bench-result.ts";
-import { benchmarks, benchmarksMarkdown, type MeasuredDocument } from "./markdown.ts";
+import { measurementsMarkdown, type MeasuredDocument } from "./markdown.ts";
 
-export const docsFolder = fileURLToPath(new URL("../../../docs", import.meta.url));
+export const docsFolder = join(projectRoot(), "docs");
 
 /** The measurements that are kept in a docs folder. */
-export function keptResults(docs: string, { folder: subfolder, order }: MeasuredDocument = benchmarks): BenchResult[] {
+export function keptMeasurements(docs: string, { folder: subfolder, order }: MeasuredDocument): BenchResult[] {
   const folder = join(docs, subfolder);
   const rank = ({ name }: BenchResult): number => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")) : [];
@@ -21,35 +21,32 @@ export function keptResults(docs: string, { folder: subfolder, order }: Measured
     );
 }
 
-export function writeTables(docs: string, document: MeasuredDocument = benchmarks): void {
-  writeFileSync(join(docs, document.file), benchmarksMarkdown(keptResults(docs, document), document));
+/** Writes the document anew from what is kept. */
+export function writeDocument(docs: string, document: MeasuredDocument): void {
+  writeFileSync(join(docs, document.file), measurementsMarkdown(keptMeasurements(docs, document), document));
 }
 
 /**
- * Writes NAME.json and the figures, then all tables. An earlier result of another processor stays beside it, as NAME@PROCESSOR.json: processors differ
- * in what they can do, and none speaks for the others.
+ * Writes NAME.json and the figures, then the document. An earlier result of another processor stays beside it, as
+ * NAME@PROCESSOR.json: processors differ in what they can do, and none speaks for the others.
  * @param figures SVG by file name
  */
-export function keep(
-  result: BenchResult,
-  figures: ReadonlyMap<string, string>,
-  docs: string,
-  document: MeasuredDocument = benchmarks,
-): void {
+export function keepMeasurement(result: BenchResult, figures: ReadonlyMap<string, string>, docs: string, document: MeasuredDocument): void {
   const folder = join(docs, document.folder);
   mkdirSync(folder, { recursive: true });
-  setAside(result, folder);
+  keepOtherProcessor(result, folder);
   writeFileSync(join(folder, `${result.name}.json`), jsonOf(result));
   for (const [file, svg] of figures) writeFileSync(join(folder, file), svg);
-  writeTables(docs, document);
+  writeDocument(docs, document);
 }
 
-function setAside({ name, conditions }: BenchResult, folder: string): void {
-  const asidePath = (processor: string): string => join(folder, `${name}@${slug(processor)}.json`);
-  // What was set aside of this processor is older than what comes now.
-  const older = readResult(asidePath(conditions.processor));
+/** Renames an earlier result of another processor, and removes one of this processor that was renamed before. */
+function keepOtherProcessor({ name, conditions }: BenchResult, folder: string): void {
+  const otherPath = (processor: string): string => join(folder, `${name}@${slug(processor)}.json`);
+  // A renamed result of this processor is older than the new one.
+  const older = readResult(otherPath(conditions.processor));
   for (const { file } of older?.figures ?? []) rmSync(join(folder, file), { force: true });
-  rmSync(asidePath(conditions.processor), { force: true });
+  rmSync(otherPath(conditions.processor), { force: true });
   const before = readResult(join(folder, `${name}.json`));
   if (before === undefined || slug(before.conditions.processor) === slug(conditions.processor)) return;
   const figures = before.figures.map((figure) => ({
@@ -57,7 +54,7 @@ function setAside({ name, conditions }: BenchResult, folder: string): void {
     file: figure.file.replace(/(?=\.\w+$)/, `@${slug(before.conditions.processor)}`),
   }));
   for (const [at, { file }] of before.figures.entries()) renameSync(join(folder, file), join(folder, figures[at]!.file));
-  writeFileSync(asidePath(before.conditions.processor), jsonOf({ ...before, figures }));
+  writeFileSync(otherPath(before.conditions.processor), jsonOf({ ...before, figures }));
 }
 
 function readResult(path: string): BenchResult | undefined {

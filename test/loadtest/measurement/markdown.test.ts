@@ -5,10 +5,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
-import type { BenchResult } from "./bench-result.ts";
-import { docsFolder, keep, keptResults } from "./keep.ts";
+import type { BenchResult } from "../../../loadtest/measurement/bench-result.ts";
+import { docsFolder, keepMeasurement, keptMeasurements } from "../../../loadtest/measurement/kept-measurements.ts";
 import { lineChart } from "../../../src/training/report/line-chart.ts";
-import { benchmarksMarkdown, tableLines } from "./markdown.ts";
+import { measurementsMarkdown, tableLines } from "../../../loadtest/measurement/markdown.ts";
+import { benchmarks } from "../../bench/report/benchmarks-document.ts";
 
 const docs = temporaryFolder();
 
@@ -59,21 +60,20 @@ describe("a measurement's section", () => {
   });
 
   it("says whether each promise was met", () => {
-    const text = benchmarksMarkdown([
-      result("x", {
-        checks: [
-          { claim: "fast", measured: 2, unit: "ms", bound: "at most", limit: 3 },
-          { claim: "large", measured: 2, unit: "", bound: "at least", limit: 3 },
-        ],
-      }),
-    ]);
+    const checked = result("x", {
+      checks: [
+        { claim: "fast", measured: 2, unit: "ms", bound: "at most", limit: 3 },
+        { claim: "large", measured: 2, unit: "", bound: "at least", limit: 3 },
+      ],
+    });
+    const text = measurementsMarkdown([checked], benchmarks);
     assert.match(text, /\| fast \| at most 3 ms \| 2 ms \| yes \|/);
     assert.match(text, /\| large \| at least 3 \| 2 \| \*\*no\*\* \|/);
   });
 
   it("names machine, versions, command and time, and marks a quick run", () => {
     const { conditions } = result("x");
-    const text = benchmarksMarkdown([result("x", { conditions: { ...conditions, profile: "quick" } })]);
+    const text = measurementsMarkdown([result("x", { conditions: { ...conditions, profile: "quick" } })], benchmarks);
     for (const part of [
       "A processor, 2 cores",
       "bonsai abc1234, node 20.20.2",
@@ -87,12 +87,20 @@ describe("a measurement's section", () => {
 
 describe("kept measurements", () => {
   it("are read back as they were, in a fixed order, and shown all together", () => {
-    keep(result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] }), new Map([["soak.svg", "<svg/>"]]), docs);
-    keep(result("engine"), new Map(), docs);
-    assert.deepEqual(keptResults(docs), [result("engine"), result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] })]);
+    keepMeasurement(
+      result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] }),
+      new Map([["soak.svg", "<svg/>"]]),
+      docs,
+      benchmarks,
+    );
+    keepMeasurement(result("engine"), new Map(), docs, benchmarks);
+    assert.deepEqual(keptMeasurements(docs, benchmarks), [
+      result("engine"),
+      result("soak", { figures: [{ file: "soak.svg", caption: "Memory" }] }),
+    ]);
     assert.equal(readFileSync(join(docs, "benchmarks/soak.svg"), "utf8"), "<svg/>");
     const text = readFileSync(join(docs, "BENCHMARKS.md"), "utf8");
-    assert.equal(text, benchmarksMarkdown(keptResults(docs)));
+    assert.equal(text, measurementsMarkdown(keptMeasurements(docs, benchmarks), benchmarks));
     assert.ok(text.includes("![Memory](benchmarks/soak.svg)"));
   });
 
@@ -102,10 +110,15 @@ describe("kept measurements", () => {
       conditions: { ...result("soak").conditions, processor, measuredAt },
     });
     const elsewhere = join(docs, "two");
-    keep(on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-01T00:00:00Z", "one"), new Map([["soak.svg", "1"]]), elsewhere);
-    keep(on("AMD EPYC", "2026-01-02T00:00:00Z", "two"), new Map([["soak.svg", "2"]]), elsewhere);
+    keepMeasurement(
+      on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-01T00:00:00Z", "one"),
+      new Map([["soak.svg", "1"]]),
+      elsewhere,
+      benchmarks,
+    );
+    keepMeasurement(on("AMD EPYC", "2026-01-02T00:00:00Z", "two"), new Map([["soak.svg", "2"]]), elsewhere, benchmarks);
     const seen = (): string[] =>
-      keptResults(elsewhere).map(
+      keptMeasurements(elsewhere, benchmarks).map(
         ({ figures: [figure] }) => `${figure!.caption} ${readFileSync(join(elsewhere, "benchmarks", figure!.file), "utf8")}`,
       );
     assert.deepEqual(seen(), ["two 2", "one 1"]);
@@ -116,12 +129,20 @@ describe("kept measurements", () => {
       "soak@intel-xeon.svg",
     ]);
     assert.match(readFileSync(join(elsewhere, "BENCHMARKS.md"), "utf8"), /^## .* \(Intel\(R\) Xeon\(R\) Processor @ 2.3GHz\)$/m);
-    keep(on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-03T00:00:00Z", "three"), new Map([["soak.svg", "3"]]), elsewhere);
+    keepMeasurement(
+      on("Intel(R) Xeon(R) Processor @ 2.3GHz", "2026-01-03T00:00:00Z", "three"),
+      new Map([["soak.svg", "3"]]),
+      elsewhere,
+      benchmarks,
+    );
     assert.deepEqual(seen(), ["three 3", "two 2"]);
   });
 
   it("are what docs/BENCHMARKS.md was written from; npm run bench -- tables writes it again", () => {
-    assert.equal(readFileSync(join(docsFolder, "BENCHMARKS.md"), "utf8"), benchmarksMarkdown(keptResults(docsFolder)));
+    assert.equal(
+      readFileSync(join(docsFolder, "BENCHMARKS.md"), "utf8"),
+      measurementsMarkdown(keptMeasurements(docsFolder, benchmarks), benchmarks),
+    );
   });
 });
 

@@ -1,10 +1,9 @@
-/** @file Tests medians, quantiles, slopes and ratios of rounds. */
+/** @file Tests quantiles, medians and slopes. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { Samples } from "./samples.ts";
-import { median, quantile, slope, spread } from "./statistics.ts";
+import { median, quantile, slope, spread } from "../../src/statistics/quantiles.ts";
 
 const numbers = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 40 });
 
@@ -36,19 +35,5 @@ describe("statistics", () => {
       }),
     );
     assert.equal(slope([{ x: 1, y: 2 }]), 0);
-  });
-
-  it("compares rounds with rounds, so that what slows both in one leaves their ratio", () => {
-    const samples = new Samples();
-    for (const slowdown of [1, 4, 2]) {
-      samples.add("ours", 300 / slowdown);
-      samples.add("theirs", 100 / slowdown);
-    }
-    assert.equal(samples.ratio("ours", "theirs"), 3);
-    assert.equal(samples.ratio("ours", "absent"), undefined);
-    assert.equal(samples.ratioCell("absent", "ours"), null);
-    assert.deepEqual(samples.cell("theirs"), { median: 50, lowest: 25, highest: 100 });
-    assert.equal(samples.highest("theirs"), 100);
-    assert.ok(Number.isNaN(samples.highest("absent")));
   });
 });

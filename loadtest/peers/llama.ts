@@ -4,7 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, startServer, type ServerProcess } from "../load/server-process.ts";
+import { freePort, startServer, type ServerProcess } from "../measurement/server-process.ts";
 
 export interface Llama {
   folder: string;

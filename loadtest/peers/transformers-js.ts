@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { projectRoot } from "../../src/catalog/project-root.ts";
 import { startAnswerProcess, type AnswerProcess } from "./answer-process.ts";
 import { findSmolLM2Onnx } from "./smollm2-onnx.ts";
 
@@ -17,13 +18,12 @@ export interface TransformersJs {
 }
 
 const packageName = "@huggingface/transformers";
-const projectRoot = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** Undefined, and a line that says what to do, where it or its model is absent. */
 export function findTransformersJs(say: (line: string) => void): TransformersJs | undefined {
   const named = process.env["BONSAI_TRANSFORMERS_JS"];
   const isNamed = named !== undefined && named !== "";
-  const home = isNamed ? resolve(named) : projectRoot;
+  const home = isNamed ? resolve(named) : projectRoot();
   const packageFile = join(home, "node_modules", packageName, "package.json");
   if (!existsSync(packageFile)) {
     if (isNamed) throw new Error(`BONSAI_TRANSFORMERS_JS: ${packageFile} does not exist.`);

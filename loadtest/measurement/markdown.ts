@@ -1,37 +1,22 @@
-/** @file docs/BENCHMARKS.md: every kept measurement as tables, written from its data alone. */
+/** @file A Markdown document of measurements: every one as tables, written from its kept data alone. */
 
 import { isMet, type BenchResult, type Cell, type Check, type Column, type Table } from "./bench-result.ts";
 import type { Conditions } from "./conditions.ts";
 
 /** A document of docs/ that is written from measurements. */
 export interface MeasuredDocument {
-  /** In docs/. */
+  /** Its name in docs/. */
   file: string;
-  /** Of docs/: where the measurements and figures are kept. */
+  /** The folder of docs/ in which its measurements and figures are kept. */
   folder: string;
   /** The order of the sections by the names of their measurements; others come last. */
   order: readonly string[];
-  /** Its first lines. */
+  /** The lines above the first section. */
   head: readonly string[];
 }
 
-export const benchmarks: MeasuredDocument = {
-  file: "BENCHMARKS.md",
-  folder: "benchmarks",
-  order: ["engine", "first-tokens", "quantization", "modes", "memory", "latency", "soak"],
-  head: [
-    "# Benchmarks",
-    "",
-    "Written from `docs/benchmarks/*.json` by the measurements themselves (`npm run bench -- NAME`); do not edit. `npm run bench -- tables` writes it again without measuring.",
-    "",
-    "Absolute numbers move from machine to machine and from hour to hour. What counts are ratios: ours and the peer's were measured in one run, in turns, and each number is the median of",
-    "its rounds, with the lowest and the highest behind it.",
-    "",
-  ],
-};
-
-/** The text of docs/BENCHMARKS.md, or of another document. */
-export function benchmarksMarkdown(results: readonly BenchResult[], { head, folder }: MeasuredDocument = benchmarks): string {
+/** The whole text of a document. @param results in the order of its sections */
+export function measurementsMarkdown(results: readonly BenchResult[], { head, folder }: MeasuredDocument): string {
   const isLatest = (result: BenchResult, place: number): boolean => results.findIndex(({ name }) => name === result.name) === place;
   return [...head, ...results.flatMap((result, place) => section(result, folder, isLatest(result, place)))].join("\n");
 }
