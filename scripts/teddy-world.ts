@@ -144,7 +144,7 @@ function renamePreferences(path: string, { outputDir, seed }: Options): void {
   const renamed = function* (): Generator<string> {
     for (const { row, line } of readJsonLines(path)) {
       const place = { path, line };
-      const messages = (field: string): Message[] => requireMessages(row[field], field, place) as Message[];
+      const messages = (field: string): Message[] => requireMessages(row[field], field, place);
       const [asked, chosen, rejected] = [messages("prompt"), messages("chosen"), messages("rejected")];
       const rename = renamingOf(asked, seed, line - 1);
       if (rename === undefined) throw rowError(place, "prompt", "names no bear of the teddy world");

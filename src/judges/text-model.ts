@@ -1,7 +1,7 @@
 /** @file A model that writes text, wherever it runs: in this process, or behind an address. */
 
 import { candidateSeed } from "../random/philox.ts";
-import type { ChatMessage, Engine } from "../engine/contract/request.ts";
+import type { Engine } from "../engine/contract/request.ts";
 import { plainSampling } from "../engine/sampling/sampler.ts";
 import type { Message } from "../text/conversation/message.ts";
 
@@ -40,7 +40,7 @@ export function engineTextModel(engine: Engine, model: string): TextModel {
       const events = engine.generate(
         {
           model,
-          prompt: { kind: "messages", messages: messages.map((message): ChatMessage => ({ ...message })) },
+          prompt: { kind: "messages", messages },
           n: count,
           maxTokens,
           sampling: { ...plainSampling, temperature },

@@ -5,7 +5,6 @@ import { isJsonObject, readJsonObject, type JsonObject } from "../formats/json-f
 import { conversationOf, type PromptRow } from "./candidates.ts";
 import type { PeoplesRating } from "../judges/people.ts";
 import { mostAnswers } from "../judges/judges.ts";
-import type { Message } from "../text/conversation/message.ts";
 import { requireMessages, requireText, rowError, type RowPlace } from "../training/data/dataset-row.ts";
 import { readJsonLines } from "../formats/json-lines.ts";
 
@@ -55,7 +54,7 @@ function readPromptRow(row: JsonObject, place: RowPlace): ReadPromptRow {
 
 function readPromptAndAnswers(row: JsonObject, place: RowPlace): PromptRow {
   if (row["messages"] !== undefined) {
-    const messages = requireMessages(row["messages"], "messages", place) as Message[];
+    const messages = requireMessages(row["messages"], "messages", place);
     const last = messages.at(-1)!;
     if (last.role !== "assistant") return { prompt: messages, given: [], references: [] };
     if (messages.length === 1) throw rowError(place, "messages", "must hold a question before the answer");
@@ -87,7 +86,7 @@ function present(row: JsonObject, key: string): boolean {
 
 function readPrompt(row: JsonObject, place: RowPlace): PromptRow["prompt"] {
   const { prompt } = row;
-  return Array.isArray(prompt) ? (requireMessages(prompt, "prompt", place) as Message[]) : requireText(prompt, "prompt", place);
+  return Array.isArray(prompt) ? requireMessages(prompt, "prompt", place) : requireText(prompt, "prompt", place);
 }
 
 /** A text, or a list of the one message that the assistant said. */

@@ -4,7 +4,7 @@ import { Type, type Static } from "typebox";
 import type { ScoreInput } from "../engine/contract/score-request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { RewardedAnswer, RewardModel } from "../reward/reward-model.ts";
-import { Message, messagesLimit, toChatMessages } from "./chat/completions/request.ts";
+import { ChatMessage, messagesLimit, toMessages } from "./chat/completions/request.ts";
 import { scoringFields, ScoringUsage, truncated, usageOf, type ScoringLimits } from "./scoring.ts";
 
 /** Schema of the body, under the server's limits. */
@@ -15,7 +15,7 @@ export const rewardsRequest = ({ maxInputs }: ScoringLimits) =>
       input: Type.Array(
         Type.Object(
           {
-            messages: Type.Array(Message, {
+            messages: Type.Array(ChatMessage, {
               minItems: 1,
               maxItems: messagesLimit,
               description: "A conversation whose last message, of role `assistant`, is the answer to reward.",
@@ -64,7 +64,7 @@ export function rewardsInputs({ input }: RewardsRequest): ScoreInput[] {
         param: `${param}.messages`,
       });
     }
-    return { messages: toChatMessages(messages, `${param}.messages`), param };
+    return { messages: toMessages(messages, `${param}.messages`), param };
   });
 }
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { compilePattern, mentionsOf, readText } from "../../src/teddy/language/recognition.ts";
-import { clausesOf, sentencesOf, stem, wordsOf } from "../../src/text/words.ts";
+import { clausesOf, stem } from "../../src/teddy/language/clauses.ts";
+import { sentencesOf, wordsOf } from "../../src/text/words.ts";
 
 const dab = ["dab/blot vinegar"].map(compilePattern);
 

@@ -1,8 +1,8 @@
 /** @file A conversation in the terminal: what was said, how it is answered, and the commands that change either. Pure. */
 
 import { strategies, type Strategy } from "../../best-of-n/options.ts";
-import type { ChatMessage } from "../../engine/contract/request.ts";
 import { didYouMean } from "../../config/suggestion.ts";
+import type { Message } from "../../text/conversation/message.ts";
 
 export interface ChatSettings {
   model: string;
@@ -19,7 +19,7 @@ export interface ChatSettings {
 
 export interface ChatState {
   settings: ChatSettings;
-  history: readonly ChatMessage[];
+  history: readonly Message[];
 }
 
 /** What a command comes to. */

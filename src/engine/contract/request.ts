@@ -1,18 +1,12 @@
 /** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
 
+import type { Message } from "../../text/conversation/message.ts";
 import type { EnsembleDescription, RewardDescription } from "./reward-description.ts";
 import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 
-/** One turn of a conversation, as the chat template sees it. */
-export interface ChatMessage {
-  role: "system" | "user" | "assistant" | "developer" | "tool";
-  content: string;
-  name?: string | undefined;
-}
-
 export type Prompt =
   /** Rendered with the model's own chat template, with a generation prompt. */
-  | { kind: "messages"; messages: ChatMessage[] }
+  | { kind: "messages"; messages: readonly Message[] }
   /** Tokenised as it is, with the tokenizer's own special tokens. */
   | { kind: "text"; text: string }
   | { kind: "tokens"; ids: number[] };

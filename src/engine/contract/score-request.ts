@@ -1,10 +1,10 @@
 /** @file What is asked of a reward model and what it answers: plain data that crosses to the compute worker by structured clone. */
 
-import type { ConversationMessage } from "../../text/conversation/encode-chat.ts";
+import type { Message } from "../../text/conversation/message.ts";
 
 /** A conversation that ends with the answer to score. */
 export interface ScoreInput {
-  messages: ConversationMessage[];
+  messages: readonly Message[];
   /** The request's field that it came from, for errors. */
   param: string;
 }

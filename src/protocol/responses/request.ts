@@ -1,9 +1,8 @@
 /** @file The body of POST /v1/responses: every documented field, and the chat request that it comes to. */
 
 import { Type, type Static } from "typebox";
-import type { ChatMessage } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { contentPartsLimit, messagesLimit, type ChatCompletionRequest } from "../chat/completions/request.ts";
+import { contentPartsLimit, messagesLimit, type ChatCompletionRequest, type roles } from "../chat/completions/request.ts";
 import { generationFields, topLogprobsLimit } from "../generation-request.ts";
 import { ignored, nullable, unsupported, words, type RequestLimits } from "../wire/schema.ts";
 
@@ -129,7 +128,10 @@ export type ResponseRequest = Static<ReturnType<typeof responseRequest>>;
 const invalid = (param: string, message: string): BonsaiError => new BonsaiError("invalid_request", message, { param });
 
 /** A message whose content is one text. */
-export type PlainMessage = Pick<ChatMessage, "role" | "content">;
+export interface PlainMessage {
+  role: (typeof roles)[number];
+  content: string;
+}
 
 /** The messages of the input, in order. */
 export function inputMessages({ input }: ResponseRequest): PlainMessage[] {

@@ -9,7 +9,7 @@ import type { BestOfResources } from "../../best-of-n/resources.ts";
 import { tokenStages, type TokenStage } from "../../best-of-n/pruning/schedule.ts";
 import { ScoringPace } from "../../best-of-n/scoring-pace.ts";
 import type { Config } from "../../config/options.ts";
-import type { ChatMessage, Engine, GenerateEvent, GenerateRequest, Generating, ModelInfo } from "../../engine/contract/request.ts";
+import type { Engine, GenerateEvent, GenerateRequest, Generating, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../../protocol/best-of-request.ts";
 import { judgeByLanguageModel } from "../../judges/language-model.ts";
@@ -119,7 +119,7 @@ export class BestOfServing {
   #reward(
     engine: Engine,
     id: string,
-    conversation: readonly ChatMessage[],
+    conversation: readonly Message[],
     known: ReadonlyMap<string, number>,
   ): NonNullable<BestOfResources["reward"]> {
     const score = scoringOf(engine, id, conversation);
@@ -141,7 +141,7 @@ export class BestOfServing {
   #compare(
     engine: Engine,
     { judgeModel }: BestOfOptions,
-    prompt: readonly ChatMessage[],
+    prompt: readonly Message[],
     seed: number,
     reward: BestOfResources["reward"],
   ): BestOfResources["compare"] {
@@ -149,7 +149,7 @@ export class BestOfServing {
       const model = engineTextModel(engine, judgeModel);
       return async (first, second, signal) => {
         const judge = judgeByLanguageModel(judgeModel, { model, seed, signal });
-        const judged = { prompt: prompt as readonly Message[], answers: [first, second], references: [], origins: [], index: 0 };
+        const judged = { prompt, answers: [first, second], references: [], origins: [], index: 0 };
         return (await judge.compare(judged, 0, 1)).preference;
       };
     }
@@ -198,7 +198,7 @@ function valueModelOf(engine: Engine, rewardModel: string | undefined): string |
 }
 
 /** Rewards by one model of answers to one conversation. */
-function scoringOf(engine: Engine, id: string, conversation: readonly ChatMessage[]): RewardAnswers {
+function scoringOf(engine: Engine, id: string, conversation: readonly Message[]): RewardAnswers {
   const rewardModel = findRewardModel(engine, id);
   return async (answers, signal) => {
     const inputs = answers.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
@@ -261,7 +261,7 @@ function naming(option: string, find: () => unknown): void {
 }
 
 /** What reward models and judges read before an answer. Throws `invalid_request` for a prompt of token ids where one of them is needed. */
-function conversationOf({ prompt }: GenerateRequest, { rewardModel, judgeModel }: BestOfOptions): readonly ChatMessage[] {
+function conversationOf({ prompt }: GenerateRequest, { rewardModel, judgeModel }: BestOfOptions): readonly Message[] {
   if (prompt.kind === "messages") return prompt.messages;
   if (prompt.kind === "text") return [{ role: "user", content: prompt.text }];
   if (rewardModel === undefined && judgeModel === undefined) return [];

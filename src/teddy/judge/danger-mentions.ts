@@ -4,7 +4,7 @@ import { dangerIds, dangerOf, type DangerId } from "../world/dangers.ts";
 import { nameOf } from "../world/names.ts";
 import { isNullified } from "../language/negation.ts";
 import { compilePattern, placesOf, type Pattern, type Place, type ReadSentence, type ReadText } from "../language/recognition.ts";
-import { isReason, stem } from "../../text/words.ts";
+import { isReason, stem } from "../language/clauses.ts";
 
 const moreThan = new Set("more longer hotter oftener closer nearer higher".split(" "));
 

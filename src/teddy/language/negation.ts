@@ -3,7 +3,7 @@
  * "no doubt", "cannot hurt", "is not dry"), and what is taken back is no warning.
  */
 
-import { stem, type Clause } from "../../text/words.ts";
+import { stem, type Clause } from "./clauses.ts";
 
 const setOf = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 

@@ -1,7 +1,8 @@
 /** @file Finds what a text says by its key words, and whether it says it or takes it back. */
 
 import { isKeptAway, isNegated, isShutOff, isWarning } from "./negation.ts";
-import { clausesOf, isReason, sentencesOf, stem, type Clause } from "../../text/words.ts";
+import { sentencesOf } from "../../text/words.ts";
+import { clausesOf, isReason, stem, type Clause } from "./clauses.ts";
 
 /** A pattern of words: one of each group stands in a clause, or in two neighbours. The first group is the verb. */
 export type Pattern = readonly ReadonlySet<string>[];

@@ -2,7 +2,7 @@
 
 import { adviceIds, adviceOf } from "../advice/advice.ts";
 import { compilePattern, mentionsOf, placesOf, readClauses, type Pattern, type ReadSentence, type ReadText } from "./recognition.ts";
-import { isReason, type Clause } from "../../text/words.ts";
+import { isReason, type Clause } from "./clauses.ts";
 
 const advicePatterns = adviceIds.map((id) => adviceOf(id).keys.map(compilePattern));
 /** Shorter pieces come back by chance: "and then", "for a day". */

@@ -2,7 +2,8 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { ChatTemplate, specialTokenTexts } from "./chat-template.ts";
-import { encodeChat, type ConversationMessage } from "./encode-chat.ts";
+import { encodeChat } from "./encode-chat.ts";
+import type { Message } from "./message.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TokenizerFiles } from "../../formats/model-file.ts";
 
@@ -55,7 +56,7 @@ export class ConversationEncoder {
    * @throws BonsaiError `invalid_request` where the template refuses the conversation; `invalid_dataset` where it renders a turn
    * differently once another follows, so that the turns' places cannot be told.
    */
-  encode(messages: readonly ConversationMessage[], firstTrained: number, isEnd: (id: number) => boolean): MaskedTokens {
+  encode(messages: readonly Message[], firstTrained: number, isEnd: (id: number) => boolean): MaskedTokens {
     const ids = this.#ids(messages, false);
     const trained = Array.from<boolean>({ length: ids.length }).fill(false);
     const text = this.#template.render(messages, { now, addGenerationPrompt: false });
@@ -70,11 +71,11 @@ export class ConversationEncoder {
     return { ids, trained };
   }
 
-  #ids(messages: readonly ConversationMessage[], addGenerationPrompt: boolean): number[] {
+  #ids(messages: readonly Message[], addGenerationPrompt: boolean): number[] {
     return encodeChat(this.#tokenizer, this.#template, messages, { now, addGenerationPrompt });
   }
 
-  #spansByPrefix(messages: readonly ConversationMessage[], firstTrained: number, ids: readonly number[], text: string): Span[] {
+  #spansByPrefix(messages: readonly Message[], firstTrained: number, ids: readonly number[], text: string): Span[] {
     return messages.flatMap((message, index) => {
       if (message.role !== "assistant" || index < firstTrained) return [];
       const before = messages.slice(0, index);
@@ -91,7 +92,7 @@ export class ConversationEncoder {
   }
 
   /** Undefined where the template marks nothing, or the tokenizer drops or changes characters, so that marks have no place among tokens. */
-  #spansByMarks(messages: readonly ConversationMessage[], firstTrained: number, ids: readonly number[], text: string): Span[] | undefined {
+  #spansByMarks(messages: readonly Message[], firstTrained: number, ids: readonly number[], text: string): Span[] | undefined {
     if (this.#marked === undefined) return undefined;
     const bytesBefore = [0];
     for (const id of ids) bytesBefore.push(bytesBefore.at(-1)! + this.#tokenizer.tokenBytes(id).length);

@@ -2,14 +2,8 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ChatTemplate, RenderOptions } from "./chat-template.ts";
+import type { Message } from "./message.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-
-/** One turn; the engine's ChatMessage is one. */
-export interface ConversationMessage {
-  role: string;
-  content: string;
-  name?: string | undefined;
-}
 
 /**
  * Renders a conversation with the model's template and tokenises it, without adding special tokens, which templates write
@@ -29,7 +23,7 @@ export interface ConversationMessage {
 export function encodeChat(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
-  messages: readonly ConversationMessage[],
+  messages: readonly Message[],
   options: RenderOptions = {},
 ): number[] {
   if (template === undefined) {
@@ -60,7 +54,7 @@ export function encodeChat(
   return tokenizer.encode(text, { addSpecialTokens: false, literalOffsets: offsets });
 }
 
-function developerAsSystem(message: ConversationMessage): ConversationMessage {
+function developerAsSystem(message: Message): Message {
   return message.role === "developer" ? { ...message, role: "system" } : message;
 }
 
@@ -76,7 +70,7 @@ function unusedCharacter(texts: readonly string[]): string {
 }
 
 /** The message with marks, or itself where there is nothing to mark. */
-function markMessage(tokenizer: Tokenizer, message: ConversationMessage, mark: string): ConversationMessage {
+function markMessage(tokenizer: Tokenizer, message: Message, mark: string): Message {
   const [role, content, name] = [message.role, message.content, message.name].map((text) =>
     text === undefined ? undefined : markText(tokenizer, text, mark),
   );

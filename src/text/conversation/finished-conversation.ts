@@ -1,7 +1,8 @@
 /** @file A conversation that ends with an answer, as token ids for the models that judge it. */
 
 import type { ChatTemplate } from "./chat-template.ts";
-import { encodeChat, type ConversationMessage } from "./encode-chat.ts";
+import { encodeChat } from "./encode-chat.ts";
+import type { Message } from "./message.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A template that writes the date writes this one: a reward does not change overnight, and training saw the same tokens. */
@@ -24,7 +25,7 @@ export interface FinishedConversation {
 export function encodeFinished(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
-  messages: readonly ConversationMessage[],
+  messages: readonly Message[],
   isEnd: (id: number) => boolean,
 ): FinishedConversation {
   const ids = encodeChat(tokenizer, template, messages, { now, addGenerationPrompt: false });

@@ -2,14 +2,14 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
-import type { ConversationMessage } from "../../text/conversation/encode-chat.ts";
+import type { Message } from "../../text/conversation/message.ts";
 
 /** One row (TRL, "Dataset formats and types"). */
 export type DatasetRow =
   | { form: "text"; text: string }
-  | { form: "messages"; messages: readonly ConversationMessage[] }
+  | { form: "messages"; messages: readonly Message[] }
   | { form: "completion"; prompt: string; completion: string }
-  | { form: "conversational completion"; prompt: readonly ConversationMessage[]; completion: readonly ConversationMessage[] };
+  | { form: "conversational completion"; prompt: readonly Message[]; completion: readonly Message[] };
 
 /** Where a row stands, for errors. */
 export interface RowPlace {
@@ -71,7 +71,7 @@ export function requireText(value: unknown, field: string, place: RowPlace): str
 }
 
 /** @throws BonsaiError `invalid_dataset` for what is no list of messages, or an empty one. */
-export function requireMessages(value: unknown, field: string, place: RowPlace): ConversationMessage[] {
+export function requireMessages(value: unknown, field: string, place: RowPlace): Message[] {
   if (!Array.isArray(value) || value.length === 0) throw rowError(place, field, `must be a list of messages, not ${shown(value)}`);
   return value.map((message: unknown, index) => {
     const at = `${field}[${index}]`;
@@ -91,7 +91,7 @@ export function requireMessages(value: unknown, field: string, place: RowPlace):
   });
 }
 
-function requireAssistant(messages: readonly ConversationMessage[], field: string, place: RowPlace): void {
+function requireAssistant(messages: readonly Message[], field: string, place: RowPlace): void {
   if (!messages.some((message) => message.role === "assistant"))
     throw rowError(place, field, 'must hold a message of role "assistant": its tokens are what is trained on');
 }

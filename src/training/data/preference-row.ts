@@ -2,14 +2,14 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
-import type { ConversationMessage } from "../../text/conversation/encode-chat.ts";
+import type { Message } from "../../text/conversation/message.ts";
 import { requireMessages, requireText, rowError, shown, type RowPlace } from "./dataset-row.ts";
 import type { Ranking } from "./ranking.ts";
 
 /** What is answered, and an answer. Both are texts, or both are lists of messages, of which the answer's last is the assistant's. */
 export type PromptAndAnswer =
   | { form: "text"; prompt: string; answer: string }
-  | { form: "messages"; prompt: readonly ConversationMessage[]; answer: readonly ConversationMessage[] };
+  | { form: "messages"; prompt: readonly Message[]; answer: readonly Message[] };
 
 export interface PreferenceRow {
   /** Two for a pair, whose first is the chosen one. */
@@ -46,7 +46,7 @@ export function readPreferenceRow(row: JsonObject, place: RowPlace): PreferenceR
   };
 }
 
-type Prompt = string | readonly ConversationMessage[] | undefined;
+type Prompt = string | readonly Message[] | undefined;
 
 /** @throws BonsaiError `invalid_dataset` for what is neither text nor messages. */
 export function readPrompt(value: unknown, place: RowPlace): Prompt {

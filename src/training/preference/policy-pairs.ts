@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
-import type { ConversationMessage } from "../../text/conversation/encode-chat.ts";
+import type { Message } from "../../text/conversation/message.ts";
 import { readDatasetRow, rowError, type DatasetRow, type RowPlace } from "../data/dataset-row.ts";
 import type { RowEncoder, TrainingDocument } from "../data/documents.ts";
 import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
@@ -115,7 +115,7 @@ function ofText({ prompt, answer }: PromptAndAnswer): AnsweredPrompt {
 }
 
 /** Messages that both begin with; the last of each is its own. */
-function sharedMessages(first: readonly ConversationMessage[], second: readonly ConversationMessage[]): number {
+function sharedMessages(first: readonly Message[], second: readonly Message[]): number {
   const most = Math.min(first.length, second.length) - 1;
   let shared = 0;
   while (shared < most && first[shared]!.role === second[shared]!.role && first[shared]!.content === second[shared]!.content) shared++;

@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
-import type { ConversationMessage } from "../../text/conversation/encode-chat.ts";
+import type { Message } from "../../text/conversation/message.ts";
 import { CountingEncoder, type AnswerEncoder, type EncodedAnswer } from "./comparisons.ts";
 import { readDatasetRow, rowError, type RowPlace } from "../data/dataset-row.ts";
 import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
@@ -47,7 +47,7 @@ function answersOf(row: JsonObject, place: RowPlace): readonly PromptAndAnswer[]
   return [{ form: "messages", prompt, answer }];
 }
 
-function requireAnswer(messages: readonly ConversationMessage[], field: string, place: RowPlace): void {
+function requireAnswer(messages: readonly Message[], field: string, place: RowPlace): void {
   if (messages.at(-1)!.role !== "assistant")
     throw rowError(place, `${field}[${messages.length - 1}].role`, 'must be "assistant": the last message is the answer');
 }

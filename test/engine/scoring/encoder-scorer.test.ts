@@ -16,7 +16,7 @@ import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { readRewardConfig, rawNormalization, writeRewardConfig } from "../../../src/reward/reward-config.ts";
 import { servedRewardModel } from "../../../src/reward/reward-model.ts";
-import type { ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
+import type { Message } from "../../../src/text/conversation/message.ts";
 import { PairEncoder } from "../../../src/text/tokenizer/encode-pair.ts";
 import { Tokenizer } from "../../../src/text/tokenizer/tokenizer.ts";
 import { bertPath, openBert } from "../../architectures/bert-goldens.ts";
@@ -58,14 +58,14 @@ let nextId = 1;
 const score = (loop: EngineLoop, request: ScoreRequest): Promise<ScoreResult> =>
   new Promise((resolve, reject) => loop.score(nextId++, request, { scored: resolve, failed: reject }));
 
-const requestOf = (conversations: readonly ConversationMessage[][], truncate = false, model = "encoder"): ScoreRequest => ({
+const requestOf = (conversations: readonly Message[][], truncate = false, model = "encoder"): ScoreRequest => ({
   model,
   inputs: conversations.map((messages, index) => ({ messages, param: `input[${index}]` })),
   truncate,
 });
 
-function conversation(prompt: readonly string[], answer: string): ConversationMessage[] {
-  return [...prompt.map((content): ConversationMessage => ({ role: "user", content })), { role: "assistant", content: answer }];
+function conversation(prompt: readonly string[], answer: string): Message[] {
+  return [...prompt.map((content): Message => ({ role: "user", content })), { role: "assistant", content: answer }];
 }
 
 describe("an encoder", () => {
@@ -133,7 +133,7 @@ describe("an encoder", () => {
 test("reward models of every form answer from behind the worker, alone and as an ensemble, and a request that left is forgotten", async () => {
   const rewardsPath = fileURLToPath(new URL("../../oracle/rewards", import.meta.url));
   const golden = JSON.parse(readFileSync(join(rewardsPath, "golden.json"), "utf8")) as Record<"llama" | "adapter", number[][]> & {
-    conversations: ConversationMessage[][];
+    conversations: Message[][];
   };
   const described = (name: "llama" | "adapter"): { id: string; path: string; reward: RewardDescription } => {
     const path = join(rewardsPath, name);

@@ -17,7 +17,7 @@ import { openModel } from "../../../src/formats/open-model.ts";
 import { adapterContentHash } from "../../../src/formats/peft-adapter.ts";
 import { writeSafetensors } from "../../../src/formats/safetensors/safetensors-writer.ts";
 import { readRewardConfig } from "../../../src/reward/reward-config.ts";
-import type { ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
+import type { Message } from "../../../src/text/conversation/message.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { roomyLimits, run, requestFor, start } from "../answers.ts";
@@ -29,7 +29,7 @@ const cacheDir = join(folder, "cache");
 const rewardsPath = fileURLToPath(new URL("../../oracle/rewards", import.meta.url));
 
 interface Golden {
-  conversations: ConversationMessage[][];
+  conversations: Message[][];
   llama: number[][];
   gpt2: number[][];
   adapter: number[][];
@@ -40,7 +40,7 @@ const golden = JSON.parse(readFileSync(join(rewardsPath, "golden.json"), "utf8")
 const description: RewardDescription = readRewardConfig(join(rewardsPath, "llama"));
 const headDescription: RewardDescription = { ...description, form: "policy-head", dimensions: ["good", "kind"], weights: [0.5, 0.5] };
 
-const requestOf = (model: string, conversations: readonly ConversationMessage[][], truncate = false): ScoreRequest => ({
+const requestOf = (model: string, conversations: readonly Message[][], truncate = false): ScoreRequest => ({
   model,
   inputs: conversations.map((messages, index) => ({ messages, param: `input[${index}]` })),
   truncate,
@@ -96,12 +96,12 @@ function assertOutputs(scores: readonly Score[], expected: readonly number[][]):
 }
 
 /** Conversations of some turns; several answers to one prompt are among them. */
-function randomConversations(choices: RandomChoices, count: number): ConversationMessage[][] {
+function randomConversations(choices: RandomChoices, count: number): Message[][] {
   const words = ["bear", "sew", "the ear", "honey", "in and out", "why?", "a red thread", "until it holds"];
   const text = (most: number): string => Array.from({ length: choices.integer(0, most) }, () => choices.of(words)).join(" ");
-  const conversations: ConversationMessage[][] = [];
+  const conversations: Message[][] = [];
   while (conversations.length < count) {
-    const prompt: ConversationMessage[] = [{ role: "user", content: text(20) }];
+    const prompt: Message[] = [{ role: "user", content: text(20) }];
     if (choices.chance(0.5)) prompt.push({ role: "assistant", content: text(5) }, { role: "user", content: text(3) });
     for (let answers = choices.integer(1, 4); answers > 0; answers--) {
       conversations.push([...prompt, { role: "assistant", content: text(16) }]);
@@ -264,11 +264,8 @@ describe("a reward is the same to the bit", () => {
   test("whether others have computed its beginning or not, and what they computed is counted", async () => {
     const models = await loadPolicy({ quantization: "q8" });
     const loop = new EngineLoop(models, roomyLimits);
-    const prompt: ConversationMessage = { role: "user", content: "sew the ear on, in and out, until it holds. ".repeat(3) };
-    const answers = ["yes", "no, thread first", "why not?"].map((content): ConversationMessage[] => [
-      prompt,
-      { role: "assistant", content },
-    ]);
+    const prompt: Message = { role: "user", content: "sew the ear on, in and out, until it holds. ".repeat(3) };
+    const answers = ["yes", "no, thread first", "why not?"].map((content): Message[] => [prompt, { role: "assistant", content }]);
     const first = await score(loop, requestOf("adapter", answers));
     assert.equal(cached(first), 2 * 64);
     const again = await score(loop, requestOf("adapter", answers));
@@ -279,7 +276,7 @@ describe("a reward is the same to the bit", () => {
 });
 
 describe("what is too long", () => {
-  const long = (words: number): ConversationMessage[] => [
+  const long = (words: number): Message[] => [
     { role: "user", content: "sew ".repeat(words) },
     { role: "assistant", content: "in and out" },
   ];
@@ -287,7 +284,7 @@ describe("what is too long", () => {
   test("is refused with its place and both numbers, or cut at its beginning where the request says so", async () => {
     const models = await loadReward("llama");
     const loop = new EngineLoop(models, roomyLimits);
-    const refused = (conversation: ConversationMessage[]): Promise<void> =>
+    const refused = (conversation: Message[]): Promise<void> =>
       assert.rejects(score(loop, requestOf("llama", [long(3), conversation])), (error) => {
         assert.ok(error instanceof BonsaiError);
         assert.deepEqual([error.code, error.param], ["context_length_exceeded", "input[1]"]);

@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { ChatTemplate, specialTokenTexts } from "../../../src/text/conversation/chat-template.ts";
-import { encodeChat, type ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
+import { encodeChat } from "../../../src/text/conversation/encode-chat.ts";
+import type { Message } from "../../../src/text/conversation/message.ts";
 import { Tokenizer } from "../../../src/text/tokenizer/tokenizer.ts";
 import { filesOf, sharedFile, smallTokenizers, smollm2Path } from "../goldens.ts";
 
@@ -19,7 +20,7 @@ const chatml = new ChatTemplate(
   {},
 );
 const count = (ids: readonly number[], id: number | undefined): number => ids.filter((other) => other === id).length;
-const plainly = (template: ChatTemplate, messages: readonly ConversationMessage[]): number[] =>
+const plainly = (template: ChatTemplate, messages: readonly Message[]): number[] =>
   tokenizer.encode(template.render(messages, { addGenerationPrompt: true }), { addSpecialTokens: false });
 const hasControlToken = (text: string): boolean => tokenizer.controlTokenOffsets(text).length > 0;
 
@@ -36,7 +37,7 @@ describe("encodeChat", () => {
     "gives the ids of the rendered text for every vector of real templates",
     { skip: vectorFile === undefined && "../shared/data is absent" },
     () => {
-      type Vector = { chat_template: string; data: { messages: ConversationMessage[] } & Record<string, unknown> };
+      type Vector = { chat_template: string; data: { messages: Message[] } & Record<string, unknown> };
       for (const { chat_template, data } of JSON.parse(readFileSync(vectorFile!, "utf8")) as Vector[]) {
         const { messages, add_generation_prompt: _, ...extra } = data;
         if (messages.some((message) => typeof message.content !== "string")) continue;

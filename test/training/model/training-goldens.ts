@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import type { Schedule } from "../../../src/training/run/learning-rate.ts";
-import type { ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
+import type { Message } from "../../../src/text/conversation/message.ts";
 
 export interface TrainingGoldens {
   template: string;
-  conversations: { messages: ConversationMessage[]; ids: number[]; mask: number[] }[];
+  conversations: { messages: Message[]; ids: number[]; mask: number[] }[];
   /** Over the assistant's tokens of all conversations, by models/llama. */
   evaluation: { loss: number; accuracy: number; tokens: number };
   schedules: (Schedule & { rates: number[] })[];

@@ -13,7 +13,7 @@ import { mergeAdapter } from "../../../src/formats/merged-adapter.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { adapterContentHash, readPeftAdapter } from "../../../src/formats/peft-adapter.ts";
 import { rawNormalization, readRewardConfig, writeRewardConfig } from "../../../src/reward/reward-config.ts";
-import type { ConversationMessage } from "../../../src/text/conversation/encode-chat.ts";
+import type { Message } from "../../../src/text/conversation/message.ts";
 import { RowEncoder } from "../../../src/training/data/documents.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
@@ -50,7 +50,7 @@ const rewardFolder = (name: string, policyHash = tunedContentHash(file.contentHa
 };
 const taste = rewardFolder("taste");
 
-const conversation = (question: string, answer: string): ConversationMessage[] => [
+const conversation = (question: string, answer: string): Message[] => [
   { role: "user", content: question },
   { role: "assistant", content: answer },
 ];

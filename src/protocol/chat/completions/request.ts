@@ -1,8 +1,9 @@
 /** @file The body of POST /v1/chat/completions: every documented field, and what it asks of the engine. */
 
 import { Type, type Static } from "typebox";
-import type { ChatMessage, GenerateRequest, ModelInfo } from "../../../engine/contract/request.ts";
+import type { GenerateRequest, ModelInfo } from "../../../engine/contract/request.ts";
 import { BonsaiError } from "../../../errors/bonsai-error.ts";
+import type { Message } from "../../../text/conversation/message.ts";
 import { generationFields, toGenerateRequest, topLogprobsLimit } from "../../generation-request.ts";
 import { ignored, nullable, unsupported, words, type RequestLimits } from "../../wire/schema.ts";
 
@@ -11,7 +12,7 @@ export const messagesLimit = 4096;
 /** Most parts of a message's content. */
 export const contentPartsLimit = 1024;
 
-export const roles = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly ChatMessage["role"][];
+export const roles = ["system", "developer", "user", "assistant", "tool"] as const;
 
 const TextPart = Type.Object(
   { type: words(["text"]), text: Type.String() },
@@ -19,7 +20,7 @@ const TextPart = Type.Object(
 );
 
 /** A message of a conversation. */
-export const Message = Type.Object(
+export const ChatMessage = Type.Object(
   {
     role: words(roles),
     content: Type.Optional(
@@ -43,7 +44,7 @@ export const chatCompletionRequest = (limits: RequestLimits) =>
   Type.Object(
     {
       ...generationFields(limits),
-      messages: Type.Array(Message, {
+      messages: Type.Array(ChatMessage, {
         minItems: 1,
         maxItems: messagesLimit,
         description: "The conversation so far, rendered with the model's own chat template.",
@@ -127,7 +128,7 @@ export function chatToGenerateRequest(
   }
   return toGenerateRequest(
     body,
-    { kind: "messages", messages: toChatMessages(body.messages, "messages") },
+    { kind: "messages", messages: toMessages(body.messages, "messages") },
     model,
     {
       maxTokens,
@@ -144,7 +145,7 @@ export function chatToGenerateRequest(
  * @param path of the field that holds them, for errors
  * @throws BonsaiError `invalid_request` for a message without content
  */
-export function toChatMessages(messages: readonly Static<typeof Message>[], path: string): ChatMessage[] {
+export function toMessages(messages: readonly Static<typeof ChatMessage>[], path: string): Message[] {
   return messages.map((message, index) => {
     if (message.content === undefined || message.content === null) {
       const param = `${path}[${index}].content`;
