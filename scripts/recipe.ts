@@ -22,9 +22,9 @@ const recipes: Readonly<Record<string, Recipe>> = {
   ...smollm2SftRecipes,
 };
 
-/** The exit status of a script. A signal is passed on: the stage saves its work and ends, and then so does this. */
-async function runScript(script: string, args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, ["--import", "tsx", join("scripts", `${script}.ts`), ...args], { stdio: "inherit" });
+/** The exit status of a program of this project. A signal is passed on: the stage saves its work and ends, and then so does this. */
+async function runProgram(words: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, ["--import", "tsx", ...words], { stdio: "inherit" });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   // Control-C goes to the whole group of the terminal: the child has it already.
   const wait = (): void => undefined;
@@ -69,7 +69,8 @@ async function runStage(stage: Stage, folder: string): Promise<number> {
   writeFileSync(begun, key);
   if ("here" in work) work.here();
   else {
-    const status = await runScript(work.script, [...work.args, ...(trains !== undefined && existsSync(trains) ? ["--resume"] : [])]);
+    const program = "command" in work ? ["src/cli/main.ts", work.command] : [`scripts/${work.script}.ts`];
+    const status = await runProgram([...program, ...work.args, ...(trains !== undefined && existsSync(trains) ? ["--resume"] : [])]);
     if (status !== 0) return status;
   }
   writeFileSync(done, key);

@@ -62,7 +62,7 @@ function stagesOf(name: string, { file, card: about, dimension, split, training 
     {
       name: "split",
       work: {
-        script: "collect-preferences",
+        command: "collect",
         args: ["split", pairs, ...flagWords({ "output-dir": join(workFolder, name), ...split, ...shares })],
       },
       from: { files: [pairs] },
@@ -71,7 +71,7 @@ function stagesOf(name: string, { file, card: about, dimension, split, training 
       name: "train",
       trains: trained,
       work: {
-        script: "train-reward",
+        command: "train:reward",
         args: flagWords({
           model: base,
           dataset: inWork("train.jsonl"),
@@ -101,7 +101,7 @@ function stagesOf(name: string, { file, card: about, dimension, split, training 
     {
       name: "evaluate",
       work: {
-        script: "evaluate",
+        command: "evaluate",
         args: ["reward", ...flagWords({ model: join("models", name), dataset: `held-out=${inWork("held-out.jsonl")}`, card })],
       },
       from: { files: [weights, inWork("held-out.jsonl")] },

@@ -28,7 +28,7 @@ function stages(): Stage[] {
     {
       name: "split",
       work: {
-        script: "collect-preferences",
+        command: "collect",
         args: ["split", preferences, ...flagWords({ "output-dir": join(workFolder, name), ...shares })],
       },
       from: { files: [preferences] },
@@ -37,7 +37,7 @@ function stages(): Stage[] {
       name: "train",
       trains: trained,
       work: {
-        script: "train-dpo",
+        command: "train:dpo",
         args: flagWords({
           model: base,
           dataset: inWork("train.jsonl"),
@@ -76,7 +76,7 @@ function stages(): Stage[] {
     {
       name: "evaluate the implicit reward",
       work: {
-        script: "evaluate",
+        command: "evaluate",
         args: ["reward", ...flagWords({ model: implicit, dataset: `held-out=${inWork("held-out.jsonl")}`, card })],
       },
       from: { files: [weights, inWork("held-out.jsonl")] },
@@ -84,7 +84,7 @@ function stages(): Stage[] {
     {
       name: "evaluate",
       work: {
-        script: "evaluate",
+        command: "evaluate",
         args: [
           "policy",
           ...flagWords({ model: join("models", name), baseline: base, prompts: inWork("held-out.jsonl"), ...sampled, judge, card }),

@@ -96,7 +96,7 @@ function stages(): Stage[] {
       name: "train",
       trains: trained,
       work: {
-        script: "train-sft",
+        command: "train:sft",
         args: flagWords({
           model: "smollm2-135m-instruct",
           dataset: inWork("train.jsonl"),

@@ -8,8 +8,8 @@ import { writeWholeFile } from "../../src/formats/written-file.ts";
 
 export interface Stage {
   name: string;
-  /** Arguments of a script of scripts/, or work in this process. */
-  work: { script: string; args: string[] } | { here: () => void };
+  /** A command of the program, or a script of scripts/, with its arguments; or work in this process. */
+  work: { command: string; args: string[] } | { script: string; args: string[] } | { here: () => void };
   /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
   from: { value?: unknown; files?: string[] };
   /** A training run or a collection, which goes on from what lies in this folder. */

@@ -33,7 +33,7 @@ const dimensionWords = (friendliness: number): string[] =>
 function rewardModel(name: string, from: string, pairs: string, learningRate: number, friendliness: number): Stage {
   return train(
     name,
-    "train-reward",
+    "train:reward",
     {
       model: from,
       dataset: pairsOf(pairs),
@@ -74,7 +74,7 @@ function withoutLength(name: string, weightsFile: string): Stage {
   return {
     name: `length of ${name}`,
     work: {
-      script: "evaluate",
+      command: "evaluate",
       args: ["length", ...flagWords({ model: model(name), dataset: `validation=${pairsOf("pairs-validation")}`, share: 0.5, write: true })],
     },
     from: { files: [join(model(name), weightsFile), pairsOf("pairs-validation"), "src/teddy"] },
@@ -85,7 +85,7 @@ function evaluate(name: string, weightsFile: string): Stage {
   return {
     name: `evaluate ${name}`,
     work: {
-      script: "evaluate",
+      command: "evaluate",
       args: [
         "reward",
         ...flagWords({
@@ -109,7 +109,7 @@ function valueStages(): Stage[] {
     marks("marks-held-out", heldOutPrompts, { samples: 4, limit: 500 }),
     train(
       "teddy-value",
-      "train-reward",
+      "train:reward",
       {
         form: "value",
         model: model("teddy-rm"),
@@ -128,7 +128,7 @@ function valueStages(): Stage[] {
     {
       name: "beginnings by teddy-value",
       work: {
-        script: "evaluate",
+        command: "evaluate",
         args: [
           "prefixes",
           ...flagWords({
@@ -162,7 +162,7 @@ export function rewardStages(): Stage[] {
     firstPairs(20_000),
     train(
       "teddy-sft-head",
-      "train-reward",
+      "train:reward",
       {
         model: "teddy-sft",
         form: "policy-head",
@@ -191,7 +191,7 @@ export function learningCurve(): Stage[] {
     {
       name: "learning curve of teddy-rm",
       work: {
-        script: "evaluate",
+        command: "evaluate",
         args: [
           "reward",
           ...folders.flatMap((folder) => ["--model", folder]),

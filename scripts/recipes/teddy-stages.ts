@@ -24,11 +24,11 @@ export function world(command: string, flags: Flags = {}): Stage {
   };
 }
 
-export function train(name: string, script: string, flags: Flags, files: string[], more: string[] = []): Stage {
+export function train(name: string, command: string, flags: Flags, files: string[], more: string[] = []): Stage {
   return {
     name,
     trains: inWork(name),
-    work: { script, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
+    work: { command, args: [...flagWords({ ...flags, "max-length": 256, "save-dtype": "bfloat16", "output-dir": inWork(name) }), ...more] },
     from: { files },
   };
 }
@@ -44,7 +44,7 @@ export function publish(name: string, rewardModel?: string, limits?: string, wei
 /** Preferences between a policy's answers: the judge labels, and gold is asked for the report alone. */
 export function collect(name: string, policy: string, judge: string, prompts: string, flags: Flags): Stage["work"] {
   return {
-    script: "collect-preferences",
+    command: "collect",
     args: [
       ...flagWords({ model: policy, prompts, ...flags, "output-dir": inWork(name) }),
       ...[judge, "gold"].flatMap((asked) => ["--judge", asked]),

@@ -70,7 +70,7 @@ function teddy(): Stage[] {
   const tune = (name: string, policy: string, pairs: string, epochs: number): Stage =>
     train(
       name,
-      "train-dpo",
+      "train:dpo",
       {
         model: policy,
         dataset: pairsOf(`${pairs}-renamed`),
@@ -91,7 +91,7 @@ function teddy(): Stage[] {
   const evaluate = (name: string, baseline?: string): Stage => ({
     name: `evaluate ${name}`,
     work: {
-      script: "evaluate",
+      command: "evaluate",
       args: [
         "policy",
         ...flagWords({
@@ -135,7 +135,7 @@ function teddy(): Stage[] {
     publish("teddy-base"),
     train(
       "teddy-sft",
-      "train-sft",
+      "train:sft",
       {
         model: model("teddy-base"),
         dataset: inWork("sft.jsonl"),

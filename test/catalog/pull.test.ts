@@ -206,7 +206,7 @@ describe("the catalog", () => {
 });
 
 describe("the command", () => {
-  const command = ["--import", "tsx", "scripts/pull.ts"];
+  const command = ["--import", "tsx", "src/cli/main.ts", "pull"];
 
   test("lists the models with --help, and exits with 2 for a wrong name or flag", () => {
     const help = spawnSync(process.execPath, [...command, "--help"], { encoding: "utf8" });

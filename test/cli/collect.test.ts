@@ -143,8 +143,8 @@ describe("a collection", () => {
   it("survives SIGKILL in the middle, and a SIGTERM ends it in order", async (context) => {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const output = fresh("killed");
-      const script = fileURLToPath(new URL("../../scripts/collect-preferences.ts", import.meta.url));
-      const child = spawn(process.execPath, ["--import", "tsx", script, ...pairs, "--output-dir", output], {
+      const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+      const child = spawn(process.execPath, ["--import", "tsx", main, "collect", ...pairs, "--output-dir", output], {
         env: { ...process.env, ...environment },
         stdio: "ignore",
       });

@@ -1,7 +1,7 @@
 /** @file `npm start` as a person and a service manager see it: it compiles, serves a model of a folder, and drains on SIGTERM. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,5 +56,19 @@ describe("npm start", () => {
         // Nothing is left of the group.
       }
     }
+  });
+
+  test("compiles every command, not only the server", () => {
+    const bonsai = (...words: string[]): string => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, ["dist/src/cli/main.js", ...words], {
+        cwd: projectRoot(),
+        encoding: "utf8",
+      });
+      assert.deepEqual([status, stderr], [0, ""], words.join(" "));
+      return stdout;
+    };
+    const commands = [...bonsai("--help").matchAll(/^ {2}(\S+) +\S/gm)].map((match) => match[1]!);
+    assert.ok(commands.includes("train:dpo"));
+    for (const command of commands) assert.match(bonsai(command, "--help"), /npm (run|start)/, command);
   });
 });

@@ -31,16 +31,16 @@ interface Started {
   ended: Promise<{ status: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
 }
 
-/** Starts scripts/NAME.ts; `onOutput` hears standard output as it comes. */
+/** Starts a trainer; `onOutput` hears standard output as it comes. */
 function start(
-  name: "train-sft" | "train-reward" | "pretrain",
+  command: "train:sft" | "train:reward" | "pretrain",
   args: readonly string[],
   onOutput: (child: ChildProcess, text: string) => void = () => {},
 ): Started {
-  const script = fileURLToPath(new URL(`../../scripts/${name}.ts`, import.meta.url));
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
   // What a killed process leaves among temporary files goes with the test's folder.
   const env = { ...process.env, TMPDIR: temporary };
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(process.execPath, ["--import", "tsx", main, command, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output.stdout += text;
@@ -62,7 +62,7 @@ const words = (output: string): string[] =>
 
 describe("npm run train:sft", () => {
   test("trains, says how far it is, and exits with 0", async () => {
-    const { status, stdout, stderr } = await start("train-sft", words("whole")).ended;
+    const { status, stdout, stderr } = await start("train:sft", words("whole")).ended;
     assert.deepEqual([status, stderr], [0, ""]);
     assert.match(
       stdout,
@@ -78,7 +78,7 @@ describe("npm run train:sft", () => {
         status,
         signal: by,
         stderr,
-      } = await start("train-sft", [...words("stopped"), "--resume"], (child, text) => {
+      } = await start("train:sft", [...words("stopped"), "--resume"], (child, text) => {
         heard += text;
         if (/train: \d+%/.test(heard)) child.kill(signal);
       }).ended;
@@ -89,7 +89,7 @@ describe("npm run train:sft", () => {
         assert.match(stderr, new RegExp(`Stopped after step ${step}, which has a checkpoint: .* --resume goes on`));
       }
     }
-    assert.equal((await start("train-sft", [...words("stopped"), "--resume"]).ended).status, 0);
+    assert.equal((await start("train:sft", [...words("stopped"), "--resume"]).ended).status, 0);
     for (const file of ["model.safetensors", "metrics.jsonl", "checkpoints/step-120/state.safetensors"])
       assert.ok(readFileSync(join(root, "stopped", file)).equals(readFileSync(join(root, "whole", file))), file);
     assert.deepEqual(readdirSync(join(root, "stopped/checkpoints")).toSorted(), ["step-117", "step-120"]);
@@ -99,12 +99,12 @@ describe("npm run train:sft", () => {
     const bad = join(root, "bad.jsonl");
     writeFileSync(bad, '{"text": "good"}\n{"messages": [{"role": "user"}]}\n');
     const row = await start(
-      "train-sft",
+      "train:sft",
       words("bad").map((word) => (word === dataset ? bad : word)),
     ).ended;
     assert.deepEqual([row.status, row.stderr], [1, `train:sft: ${bad}:2: messages[0].content must be a text, not absent.\n`]);
     assert.ok(!existsSync(join(root, "bad")), "nothing is written before the data are read");
-    const usage = await start("train-sft", [...words("usage"), "--batchsize", "4"]).ended;
+    const usage = await start("train:sft", [...words("usage"), "--batchsize", "4"]).ended;
     assert.deepEqual(
       [usage.status, usage.stderr],
       [2, "train:sft: Unknown option --batchsize. Did you mean --batch-size? --help lists all of them.\n"],
@@ -120,20 +120,20 @@ describe("npm run train:reward", () => {
     );
 
   test("is killed by kill -9 and goes on to the same bytes", async () => {
-    const whole = await start("train-reward", rewardWords("reward")).ended;
+    const whole = await start("train:reward", rewardWords("reward")).ended;
     assert.deepEqual([whole.status, whole.stderr], [0, ""]);
     assert.match(
       whole.stdout,
       /as the form decoder: a LoRA adapter will be trained\.\n60 comparisons of 120 answers[^]*The trained model is in .*reward\.\n$/,
     );
     let heard = "";
-    const killed = await start("train-reward", rewardWords("killed"), (child, text) => {
+    const killed = await start("train:reward", rewardWords("killed"), (child, text) => {
       heard += text;
       if (/train: \d+%/.test(heard)) child.kill("SIGKILL");
     }).ended;
     assert.equal(killed.signal, "SIGKILL");
     assert.ok(!existsSync(join(root, "killed/reward.json")));
-    assert.equal((await start("train-reward", [...rewardWords("killed"), "--resume"]).ended).status, 0);
+    assert.equal((await start("train:reward", [...rewardWords("killed"), "--resume"]).ended).status, 0);
     for (const file of ["adapter_model.safetensors", "reward.json", "metrics.jsonl", "checkpoints/step-60/state.safetensors"])
       assert.ok(readFileSync(join(root, "killed", file)).equals(readFileSync(join(root, "reward", file))), file);
   });
@@ -142,7 +142,7 @@ describe("npm run train:reward", () => {
     const bad = join(root, "bad-pairs.jsonl");
     writeFileSync(bad, '{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "chosen": "b", "rejected": 3}\n');
     const { status, stderr } = await start(
-      "train-reward",
+      "train:reward",
       rewardWords("bad-reward").map((word) => (word === pairs ? bad : word)),
     ).ended;
     assert.deepEqual([status, stderr], [1, `train:reward: ${bad}:2: rejected must be a text, not a number.\n`]);

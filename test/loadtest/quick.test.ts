@@ -64,11 +64,11 @@ describe("the quick load test", () => {
     const { points } = (JSON.parse(readFileSync(results, "utf8")) as { raw: { points: OperatingPoint[] } }).raw;
     const [fastest] = points.toSorted((one, other) => one.latencyMs.p90 - other.latencyMs.p90);
     const [surest] = points.toSorted((one, other) => other.gold.low - one.gold.low || one.latencyMs.p90 - other.latencyMs.p90);
-    const generous = await run("scripts/advise.ts", "--budget-ms", "1e9", "--results", results);
+    const generous = await run("src/cli/main.ts", "advise", "--budget-ms", "1e9", "--results", results);
     assert.equal(generous.status, 0, generous.output);
     assert.match(surest!.title, /^(SFT|DPO), (one answer|best of 4)/);
     assert.ok(generous.output.startsWith(`Within 1000000000 ms (p90): ${surest!.title}`), generous.output);
-    const stingy = await run("scripts/advise.ts", "--budget-ms", "0.001", "--results", results);
+    const stingy = await run("src/cli/main.ts", "advise", "--budget-ms", "0.001", "--results", results);
     assert.equal(stingy.status, 1);
     assert.ok(stingy.output.startsWith(`Nothing answers within 0.001 ms (p90). The fastest is ${fastest!.title}: `), stingy.output);
   });
@@ -81,10 +81,10 @@ describe("wrong usage", () => {
     [["loadtest/run.ts", "--only", "gpus"], /--only takes teddy, smollm2, peers, and not gpus/],
     [["loadtest/run.ts", "--quick", "--only", "peers"], /Nothing of peers can be measured here by the quick profile/],
     [["loadtest/run.ts", "--prompts", "nowhere.jsonl"], /nowhere\.jsonl/],
-    [["scripts/advise.ts"], /--budget-ms 800/],
-    [["scripts/advise.ts", "--budget-ms", "soon"], /--budget-ms is "soon"/],
-    [["scripts/advise.ts", "--budget-ms", "800", "--percentile", "p95"], /use p50, p90, p99/],
-    [["scripts/advise.ts", "--budget-ms", "800", "--results", "package.json"], /package\.json holds no measurements/],
+    [["src/cli/main.ts", "advise"], /--budget-ms 800/],
+    [["src/cli/main.ts", "advise", "--budget-ms", "soon"], /--budget-ms is "soon"/],
+    [["src/cli/main.ts", "advise", "--budget-ms", "800", "--percentile", "p95"], /use p50, p90, p99/],
+    [["src/cli/main.ts", "advise", "--budget-ms", "800", "--results", "package.json"], /package\.json holds no measurements/],
   ] as const) {
     it(`is told: ${words.join(" ")}`, async () => {
       const { status, output } = await run(...words);
