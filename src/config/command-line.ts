@@ -12,14 +12,27 @@ export const usage = (param: string, message: string, cause?: unknown): BonsaiEr
 export type FlagValues =
   | { kind: "help" }
   | { kind: "version" }
-  | { kind: "values"; values: Record<string, unknown>; /** Of further flags, by name. */ others: ReadonlyMap<string, string> };
+  | {
+      kind: "values";
+      values: Record<string, unknown>;
+      /** Of further flags, by name. */
+      others: ReadonlyMap<string, string>;
+      /** What stands between the flags. */
+      words: readonly string[];
+    };
 
 /**
  * Reads flags: `--name value`, `--name=value`, `--name` and `--no-name` of a boolean, repeated ones of a list.
  * @param otherFlags Names of flags that take a text and are no option.
+ * @param takesWords Whether words that belong to no flag are taken; else they are refused.
  * @throws BonsaiError `usage` with the flag at fault; values of secret options are never in the message.
  */
-export function readFlags(args: readonly string[], options: readonly Option[], otherFlags: readonly string[] = []): FlagValues {
+export function readFlags(
+  args: readonly string[],
+  options: readonly Option[],
+  otherFlags: readonly string[] = [],
+  takesWords = false,
+): FlagValues {
   const { tokens } = parseArgs({
     args: [...args],
     strict: false,
@@ -40,9 +53,14 @@ export function readFlags(args: readonly string[], options: readonly Option[], o
   const known = ["help", "version", ...otherFlags, ...options.map((option) => option.flag)].map((flag) => `--${flag}`);
   const texts = new Map<Option, { name: string; texts: string[] }>();
   const others = new Map<string, string>();
+  const words: string[] = [];
   let wanted: "help" | "version" | undefined;
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional" && takesWords) {
+      words.push(token.value);
+      continue;
+    }
     if (token.kind === "positional") {
       // The text is not shown: it may be a key that lost its flag.
       throw usage(
@@ -88,7 +106,7 @@ export function readFlags(args: readonly string[], options: readonly Option[], o
       ];
     }),
   );
-  return { kind: "values", values, others };
+  return { kind: "values", values, others, words };
 }
 
 const byteUnits: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

@@ -18,11 +18,14 @@ export function formatBytes(bytes: number): string {
 
 function formatDefault(option: Option): string {
   if (option.defaultText !== undefined) return option.defaultText;
+  if (option.default === undefined) return option.isRequired ? "none, it must be given" : "none";
   if (option.unit === "bytes") return formatBytes(option.default as number);
-  return option.unit === undefined ? String(option.default) : `${String(option.default)} ${option.unit}`;
+  const value = String(option.default);
+  return option.unit === undefined ? value : `${value} ${option.unit}`;
 }
 
-function metavar(option: Option): string {
+/** What follows the flag in --help: a blank and the value's name, or nothing. */
+export function metavar(option: Option): string {
   if (option.kind === "boolean") return "";
   return ` ${option.words?.join("|") ?? option.metavar ?? option.unit?.toUpperCase() ?? (option.kind === "integer" || option.kind === "number" ? "N" : "TEXT")}`;
 }

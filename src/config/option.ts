@@ -1,13 +1,16 @@
 /** @file One option as a TypeBox property with annotations: what parsers, --help and docs are made from. */
 
-import { Type, type TSchema } from "typebox";
+import { IsOptional, Type, type TSchema } from "typebox";
 
 /** What an option's schema says besides its type. */
 export interface OptionAnnotations<Group extends string = string> {
   /** The heading under which --help and docs list it. */
   group: Group;
   description: string;
-  default: unknown;
+  /** Absent for an option that must be given, and for an optional one that stands for nothing when it is not given. */
+  default?: string | number | boolean | readonly string[];
+  /** What the error says, as a sentence, where the option must be given and is not. */
+  whenMissing?: string;
   /** What the value stands for in --help, such as PATH. */
   metavar?: string;
   /** Unit of a number. Bytes also take the suffixes KiB, MiB and GiB. */
@@ -38,6 +41,8 @@ export interface Option<Name extends string = string> extends OptionAnnotations 
   flag: string;
   /** Environment variable, where the command reads them. */
   variable: string;
+  /** It has no default, and its schema is not `Type.Optional`. */
+  isRequired: boolean;
   kind: "string" | "integer" | "number" | "boolean" | "list";
   /** Of an option that takes one of some words. */
   words: readonly string[] | undefined;
@@ -63,6 +68,7 @@ export function optionsOf<Name extends string>(properties: Readonly<Record<Name,
       flag,
       variable: `BONSAI_${flag.replaceAll("-", "_").toUpperCase()}`,
       kind: schema.type === "array" ? "list" : (schema.type as "string" | "integer" | "number" | "boolean"),
+      isRequired: schema.default === undefined && !IsOptional(property),
       words: schema.enum,
       minimum: schema.minimum,
       exclusiveMinimum: schema.exclusiveMinimum,
@@ -71,7 +77,8 @@ export function optionsOf<Name extends string>(properties: Readonly<Record<Name,
   });
 }
 
-/** A fresh object of all defaults, by name. */
+/** A fresh object of all defaults, by name; options without one are not in it. */
 export function defaultsOf(options: readonly Option[]): Record<string, unknown> {
-  return structuredClone(Object.fromEntries(options.map((option) => [option.name, option.default])));
+  const withDefault = options.filter((option) => option.default !== undefined);
+  return structuredClone(Object.fromEntries(withDefault.map((option) => [option.name, option.default])));
 }
