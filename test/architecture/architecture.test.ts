@@ -13,7 +13,7 @@ const order =
   );
 
 /** Folders of test/ that are not the mirror of a folder of src/. */
-const testFolders = new Set(["architecture", "bench", "e2e", "fixtures", "loadtest", "oracle"]);
+const testFolders = new Set(["architecture", "bench", "docs", "e2e", "fixtures", "loadtest", "oracle"]);
 
 const code = ["src", "scripts", "test", "loadtest"]
   .filter((folder) => existsSync(join(root, folder)))
