@@ -13,10 +13,11 @@ interface ServerFrame extends AnswerPiece {
 /** A connection, and the driver that asks over it. */
 export interface SocketDriver {
   driver: Driver;
+  /** Resolves when the server has closed it, too. */
   close: () => Promise<void>;
 }
 
-/** Codes of errors that are refusals for load: over HTTP they have status 429. */
+/** Codes of errors that refuse a request because of load: over HTTP they have status 429. */
 const refusals = new Set(["overloaded"]);
 
 /** Connects to a server. Rejects when it refuses the upgrade. */
@@ -29,13 +30,13 @@ export async function connectSocket(url: string): Promise<SocketDriver> {
     streams.get(frame.stream_id ?? "")?.(frame);
   });
   socket.on("close", (code) => {
-    for (const hear of streams.values()) hear({ type: "error", error: { message: `the connection closed with ${code}` } });
+    for (const receive of streams.values()) receive({ type: "error", error: { message: `the connection closed with ${code}` } });
   });
   let count = 0;
   const driver: Driver = async (_url, body, dueMs, signal) => {
     const streamId = `stream-${count++}`;
     const seen = emptyObservation();
-    // The protocol streams whatever it is asked.
+    // Fields of HTTP alone: over WebSocket every answer is streamed.
     const { stream: _, stream_options: __, ...request } = body as Record<string, unknown>;
     const cancel = (): void => socket.send(JSON.stringify({ type: "chat.completion.cancel", stream_id: streamId }));
     const ended = new Promise<void>((resolve) => {

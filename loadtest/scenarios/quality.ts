@@ -1,5 +1,6 @@
 /** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers; with the true score where there is one. */
 
+import pLimit from "p-limit";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
@@ -98,16 +99,11 @@ async function candidatesOf(
   );
 }
 
-/** @throws Error for an answer that is none: quality is of all prompts or of none. */
+/** One answer for each prompt. @throws Error where one fails: quality is measured on all prompts or not at all */
 async function askAll({ url, plan, prompts, signal }: ScenarioContext, body: (index: number) => unknown): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  const requests = Math.min(plan.qualityPrompts, prompts.length);
-  let next = 0;
-  const client = async (): Promise<void> => {
-    for (let index = next++; index < requests; index = next++) {
-      answers[index] = (await postJson(`${url}/v1/chat/completions`, body(index), signal)) as Answer;
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, client));
-  return answers;
+  const limit = pLimit(clients);
+  const asked = [...prompts.keys()].slice(0, plan.qualityPrompts);
+  const answers = limit.map(asked, async (index) => (await postJson(`${url}/v1/chat/completions`, body(index), signal)) as Answer);
+  // After a failure nothing more is asked.
+  return answers.finally(() => limit.clearQueue());
 }

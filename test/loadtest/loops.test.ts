@@ -131,6 +131,7 @@ describe("drivers", () => {
 
   it("read text, tokens and the winner's reward of a stream, wherever its bytes are cut", async () => {
     const whole = [
+      ": a comment keeps the connection open\n\n",
       event({ choices: [], best_of: { phase: "sampling", candidates: [] } }),
       event({ choices: [{ delta: { role: "assistant", content: "" } }] }),
       event({ choices: [{ delta: { content: "Dab it " } }] }),

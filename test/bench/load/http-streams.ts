@@ -1,45 +1,29 @@
 /** @file A client of the generation routes that reads its stream as it comes and notes when. */
 
-import { Agent, request } from "node:http";
+import { endOfStream, postForEvents, readEvents } from "../../../loadtest/drivers/event-stream.ts";
 
 export interface HttpStream {
   /** When each event that carries an answer arrived, performance.now(). */
   arrivalsMs: number[];
-  /** False when the stream ended before [DONE], or held an error. */
+  /** False when the stream ended before [DONE]. */
   complete: boolean;
   status: number;
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
-
 /** Sends one request and reads its whole answer. Aborting the signal closes the connection and resolves. */
 export async function streamCompletion(url: string, body: unknown, signal?: AbortSignal, path = "/v1/completions"): Promise<HttpStream> {
-  return new Promise((resolve, reject) => {
-    const stream: HttpStream = { arrivalsMs: [], complete: false, status: 0 };
-    const fail = (error: Error): void => (signal?.aborted === true ? resolve(stream) : reject(error));
-    const outgoing = request(
-      `${url}${path}`,
-      { method: "POST", agent, headers: { "content-type": "application/json" }, ...(signal && { signal }) },
-      (incoming) => {
-        stream.status = incoming.statusCode ?? 0;
-        let rest = "";
-        incoming.setEncoding("utf8");
-        incoming.on("data", (text: string) => {
-          const nowMs = performance.now();
-          const lines = (rest + text).split("\n");
-          rest = lines.pop() ?? "";
-          for (const line of lines) {
-            if (line === "data: [DONE]") stream.complete = true;
-            else if (line.startsWith("data: ")) stream.arrivalsMs.push(nowMs);
-          }
-        });
-        incoming.on("end", () => resolve(stream));
-        incoming.on("error", fail);
-      },
-    );
-    outgoing.on("error", fail);
-    outgoing.end(JSON.stringify(body));
-  });
+  const stream: HttpStream = { arrivalsMs: [], complete: false, status: 0 };
+  try {
+    const answer = await postForEvents(`${url}${path}`, body, signal);
+    stream.status = answer.statusCode ?? 0;
+    for await (const { data, atMs } of readEvents(answer)) {
+      if (data === endOfStream) stream.complete = true;
+      else stream.arrivalsMs.push(atMs);
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+  }
+  return stream;
 }
 
 /** Seconds from sending all requests to the end of the last; throws when one fails. */
