@@ -1,7 +1,7 @@
 /** @file From the kept results of scenarios to operating points: quality with intervals beside latency and tokens. */
 
 import type { MeasuredMean, OperatingPoint } from "../../src/evaluation/operating-points.ts";
-import { estimate } from "../../src/teddy/judge/gold-report.ts";
+import { estimateMean } from "../../src/statistics/intervals.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import type { Message } from "../../src/text/conversation/message.ts";
 import type { Quantiles } from "../load-summary.ts";
@@ -94,13 +94,13 @@ function qualityOf<C extends Candidate>(
   value: (score: number, prompt: number) => number,
 ): MeasuredMean {
   const { bestOf, pruned } = variant;
-  const unpruned = estimate(quality.map((group, prompt) => expectedBest(group, bestOf, (one) => value(ofCandidate(one), prompt))));
+  const unpruned = estimateMean(quality.map((group, prompt) => expectedBest(group, bestOf, (one) => value(ofCandidate(one), prompt))));
   if (!pruned) return interval(unpruned);
   const differences = latency.answers.slice(0, quality.length).map((answer, prompt) => {
     const kept = value(ofTimed(answer, prompt), prompt);
     return kept - value(ofCandidate(chosenOfFirst(quality[prompt]!, bestOf)), prompt);
   });
-  const difference = estimate(differences);
+  const difference = estimateMean(differences);
   return interval({ mean: unpruned.mean + difference.mean, margin: Math.hypot(unpruned.margin, difference.margin) });
 }
 

@@ -2,7 +2,7 @@
 
 import type { TopLevelSpec } from "vega-lite";
 import { klBoundNats } from "../../src/best-of-n/kl-bound.ts";
-import { estimate, type Estimate } from "../../src/teddy/judge/gold-report.ts";
+import { estimateMean, type Estimate } from "../../src/statistics/intervals.ts";
 import { vegaSvg } from "../../src/training/report/vega-svg.ts";
 import type { Cell, Table } from "../measurement/bench-result.ts";
 import { expectedBest, expectedSoft, winShare } from "../quality/best-of-estimate.ts";
@@ -68,7 +68,7 @@ export async function qualityChapter(
 }
 
 function rowOf({ model: { title }, quality, ensembles }: QualityOfModel, baseline: readonly (readonly number[])[], n: number): QualityRow {
-  const over = (of: (group: readonly JudgedCandidate[], prompt: number) => number): Estimate => estimate(quality.map(of));
+  const over = (of: (group: readonly JudgedCandidate[], prompt: number) => number): Estimate => estimateMean(quality.map(of));
   const gold = (candidate: JudgedCandidate): number => candidate.gold;
   return {
     model: title,

@@ -1,5 +1,7 @@
 /** @file When enough has been seen: a reward that was aimed at, or a gain that is not worth another sample (Pandora's rule). */
 
+import { normalDensity, normalTail } from "../statistics/normal-distribution.ts";
+
 /** Rules under which the rest of the candidates is not waited for. */
 export interface StoppingRules {
   /** Answers that are wanted. */
@@ -38,14 +40,4 @@ export function expectedGain(rewards: readonly number[], best: number): number {
   const deviation = Math.sqrt((referenceWeight + squares) / (referenceWeight + count));
   const distance = (best - mean) / deviation;
   return deviation * (normalDensity(distance) - distance * normalTail(distance));
-}
-
-const normalDensity = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-
-/** P(X > x) of a standard normal X, to 1e-7 (Abramowitz and Stegun 1964, 26.2.17). */
-function normalTail(x: number): number {
-  if (x < 0) return 1 - normalTail(-x);
-  const t = 1 / (1 + 0.231_641_9 * x);
-  const polynomial = t * (0.319_381_53 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-  return normalDensity(x) * polynomial;
 }

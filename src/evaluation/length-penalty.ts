@@ -2,21 +2,19 @@
 
 import type { AnswerScores, EvaluationSet } from "./evaluation-set.ts";
 import { lengthCost } from "../reward/normalization.ts";
-import { momentsWithin, type WithinMoments } from "../statistics/within-prompt-correlation.ts";
+import { correlationOf, momentsWithin, slopeOf, type WithinMoments } from "../statistics/within-prompt-correlation.ts";
 
 /**
  * What a hundred characters more are worth to a model, among answers to the same prompt: the slope of the least squares of rewards on lengths, both less their
  * means over the prompt's answers. 0 where no two answers to a prompt differ in length.
  */
 export function lengthSlope(set: EvaluationSet, rewards: Float64Array): number {
-  const { products, firstSquares: lengthSquares } = lengthMoments(set, rewards);
-  return lengthSquares === 0 ? 0 : products / lengthSquares;
+  return slopeOf(lengthMoments(set, rewards));
 }
 
 /** Pearson's correlation of rewards and lengths among answers to the same prompt; not a number where either is always the same. */
 export function lengthCorrelation(set: EvaluationSet, rewards: Float64Array): number {
-  const { products, firstSquares, secondSquares } = lengthMoments(set, rewards);
-  return products / Math.sqrt(firstSquares * secondSquares);
+  return correlationOf(lengthMoments(set, rewards));
 }
 
 /** The scores with `perHundred` taken off for every hundred characters. Dimensions stay as they are. */

@@ -1,6 +1,7 @@
 /** @file What a reader must know of collected preferences: what was sampled, how the labels fell, how far judges agree, and which biases show. */
 
 import { agreementOf, type Agreement } from "../statistics/agreement.ts";
+import { meanOf, standardDeviation } from "../statistics/moments.ts";
 import type { CollectedPrompt, JudgedForm } from "./collection.ts";
 import { preferenceOf, type Preference } from "../judges/judges.ts";
 import { positionBias } from "../judges/language-model.ts";
@@ -120,9 +121,7 @@ function markTable(judges: readonly string[], collected: readonly CollectedPromp
   const rows = judges.map((judge) => {
     const all = collected.flatMap(({ scores }) => scores?.[judge] ?? []);
     const marks = all.flatMap((score) => (score === null ? [] : [score.score]));
-    const mean = marks.reduce((sum, mark) => sum + mark, 0) / marks.length;
-    const deviation = Math.sqrt(marks.reduce((sum, mark) => sum + (mark - mean) ** 2, 0) / marks.length);
-    return `| ${judge} | ${marks.length} | ${all.length - marks.length} | ${number(mean)} | ${number(deviation)} |`;
+    return `| ${judge} | ${marks.length} | ${all.length - marks.length} | ${number(meanOf(marks))} | ${number(standardDeviation(marks))} |`;
   });
   return ["| judge | marks | without opinion | mean | deviation |", "| --- | ---: | ---: | ---: | ---: |", ...rows];
 }

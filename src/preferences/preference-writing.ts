@@ -6,6 +6,7 @@ import type { CollectedPrompt } from "./collection.ts";
 import { pairNumber, type Preference, type Ranking, type Verdict } from "../judges/judges.ts";
 import { selectPairs, type PairSelection, type SelectionCounts } from "./pair-selection.ts";
 import { draw } from "../random/seeded-draw.ts";
+import { upperMedian } from "../statistics/quantiles.ts";
 
 /** What becomes of a pair that the judge calls equal: left out; chosen by a coin; or kept, with margin 0. */
 export const tieRules = ["drop", "coin", "keep"] as const;
@@ -208,6 +209,5 @@ function rounded(value: number): number {
 function medianScore(collected: Iterable<CollectedPrompt>, judge: string): number {
   const scores: number[] = [];
   for (const { scores: all } of collected) for (const score of all?.[judge] ?? []) if (score !== null) scores.push(score.score);
-  const sorted = scores.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return upperMedian(scores) ?? 0;
 }

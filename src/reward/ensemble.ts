@@ -3,15 +3,14 @@
 import type { NamedEnsemble } from "../engine/contract/ensembles.ts";
 import type { EnsembleRule } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { meanOf, standardDeviation } from "../statistics/moments.ts";
 import type { RewardedAnswer, RewardModel } from "./rewarded-answer.ts";
 
 /** What the members' rewards come to. */
 export function combine(rewards: readonly number[], rule: EnsembleRule): number {
   if (rule.kind === "minimum") return Math.min(...rewards);
-  const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
-  if (rule.kind === "mean") return mean;
-  const variance = rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / rewards.length;
-  return mean - rule.deviations * Math.sqrt(variance);
+  if (rule.kind === "mean") return meanOf(rewards);
+  return meanOf(rewards) - rule.deviations * standardDeviation(rewards);
 }
 
 /**

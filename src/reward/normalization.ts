@@ -2,6 +2,7 @@
 
 import type { LengthPenalty, Normalization, RewardDescription, Scale } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { meanOf, standardDeviation } from "../statistics/moments.ts";
 
 export interface NormalizedReward {
   /** The holistic reward on the reference's scale. */
@@ -76,12 +77,12 @@ export function measureNormalization(
  * @throws BonsaiError `invalid_dataset` where all have the same reward
  */
 export function measureScale(values: readonly number[], what: string): Scale {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-  if (!(deviation > 1e-9 * Math.max(1, Math.abs(mean))))
+  const middle = meanOf(values);
+  const deviation = standardDeviation(values);
+  if (!(deviation > 1e-9 * Math.max(1, Math.abs(middle))))
     throw new BonsaiError(
       "invalid_dataset",
       `All ${values.length} answers of the reference set have the same ${what}, so that it has no scale.`,
     );
-  return { mean, deviation };
+  return { mean: middle, deviation };
 }

@@ -3,17 +3,19 @@
  * is preferred.
  */
 
-/** Preferences of which the model is about equally sure. */
+import { sigmoid } from "./logistic.ts";
+
+/** Preferences on which the model is about equally sure. */
 export interface ReliabilityBin {
   /** Mean probability of the answer that the model prefers, from 0.5 to 1. */
   confidence: number;
-  /** How often it is the one that is preferred. */
+  /** How often that answer is the preferred one. */
   accuracy: number;
   count: number;
 }
 
 export interface Calibration {
-  /** Those that are not empty, from unsure to sure. */
+  /** The bins that are not empty, from unsure to sure. */
   bins: ReliabilityBin[];
   /** The mean distance of confidence and accuracy, weighted by count (Guo et al. 2017, equation 3). */
   expectedError: number;
@@ -26,7 +28,7 @@ export interface Calibration {
 export function calibrationOf(differences: readonly number[], binCount = 10): Calibration {
   const bins = Array.from({ length: binCount }, () => ({ confidence: 0, accuracy: 0, count: 0 }));
   for (const difference of differences) {
-    const confidence = 1 / (1 + Math.exp(-Math.abs(difference)));
+    const confidence = sigmoid(Math.abs(difference));
     const bin = bins[Math.min(binCount - 1, Math.floor((confidence - 0.5) * 2 * binCount))]!;
     bin.confidence += confidence;
     bin.accuracy += difference === 0 ? 0.5 : difference > 0 ? 1 : 0;

@@ -1,20 +1,36 @@
-/** @file Shares with 95% intervals: Wilson's where each prompt is one case, else the bootstrap over prompts, whose cases are not independent. */
+/** @file Means and shares over prompts with their 95% intervals: by the normal distribution, by Wilson, and by the bootstrap. */
 
 import { drawSeed } from "../random/seeded-draw.ts";
+import { meanOf } from "./moments.ts";
+import { normalQuantile975 } from "./normal-distribution.ts";
+
+export interface Estimate {
+  mean: number;
+  /** Half the width of the 95% interval of the mean, by the normal distribution. */
+  margin: number;
+}
+
+/** `normalQuantile975` with the digits that kept reports were computed by. */
+export const roundedQuantile975 = 1.96;
+
+/** @param values independent numbers, such as one for each prompt */
+export function estimateMean(values: readonly number[]): Estimate {
+  const middle = meanOf(values);
+  const variance = values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / Math.max(1, values.length - 1);
+  return { mean: middle, margin: roundedQuantile975 * Math.sqrt(variance / values.length) };
+}
 
 export interface Share {
-  /** In [0, 1]; of no cases it is not a number. */
+  /** In [0, 1]; NaN without cases. */
   share: number;
   cases: number;
   prompts: number;
-  /** Of the 95% interval. */
+  /** The ends of the 95% interval. */
   low: number;
   high: number;
   interval: "Wilson" | "bootstrap";
 }
 
-/** The quantile of the normal distribution that leaves 2.5% on each side. */
-const deviations = 1.959963984540054;
 const resamples = 2000;
 
 /**
@@ -24,24 +40,28 @@ const resamples = 2000;
 export function wilsonInterval(successes: number, cases: number): { low: number; high: number } {
   if (cases === 0) return { low: 0, high: 1 };
   const share = successes / cases;
-  const square = deviations ** 2;
+  const square = normalQuantile975 ** 2;
   const middle = (share + square / (2 * cases)) / (1 + square / cases);
-  const half = (deviations / (1 + square / cases)) * Math.sqrt((share * (1 - share)) / cases + square / (4 * cases ** 2));
+  const half = (normalQuantile975 / (1 + square / cases)) * Math.sqrt((share * (1 - share)) / cases + square / (4 * cases ** 2));
   return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
 }
 
-/** One case: how far it succeeded, from 0 to 1, and the prompt that it is of. */
+/** One case: how far it succeeded, from 0 to 1, and its prompt. */
 export interface Case {
   success: number;
   prompt: number;
 }
 
-/** @param seed of the bootstrap's draws */
+/**
+ * The share with Wilson's interval where each prompt is one case, and with the bootstrap's over prompts elsewhere: the cases of one prompt are not
+ * independent.
+ * @param seed seeds the bootstrap's draws
+ */
 export function shareOf(cases: readonly Case[], seed = 0): Share {
   const byPrompt = new Map<number, { sum: number; count: number }>();
   for (const { success, prompt } of cases) {
-    const of = byPrompt.get(prompt) ?? { sum: 0, count: 0 };
-    byPrompt.set(prompt, { sum: of.sum + success, count: of.count + 1 });
+    const { sum: before, count } = byPrompt.get(prompt) ?? { sum: 0, count: 0 };
+    byPrompt.set(prompt, { sum: before + success, count: count + 1 });
   }
   const sum = cases.reduce((total, { success }) => total + success, 0);
   const found = { share: sum / cases.length, cases: cases.length, prompts: byPrompt.size };
@@ -49,7 +69,7 @@ export function shareOf(cases: readonly Case[], seed = 0): Share {
   return { ...found, ...bootstrapInterval([...byPrompt.values()], seed), interval: "bootstrap" };
 }
 
-/** The percentile interval (Efron 1979) of the share when prompts, with all their cases, are drawn anew. */
+/** The percentile interval (Efron 1979) of the share when prompts are drawn anew, each with all its cases. */
 function bootstrapInterval(prompts: readonly { sum: number; count: number }[], seed: number): { low: number; high: number } {
   const next = uniformStream(drawSeed(seed, "bootstrap", prompts.length));
   const shares = Float64Array.from({ length: resamples }, () => {
@@ -75,7 +95,7 @@ function uniformStream(seed: number): () => number {
   };
 }
 
-/** 1 where the difference has the sign that it should have, a half where there is none. @param wanted 1 or -1 */
+/** 1 where the difference has the wanted sign, 0.5 where it is zero. @param wanted 1 or -1 */
 export function successOf(difference: number, wanted: number): number {
   return difference === 0 ? 0.5 : Math.sign(difference) === wanted ? 1 : 0;
 }

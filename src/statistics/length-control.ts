@@ -1,6 +1,13 @@
-/** @file A win rate as it would be between answers of one length: a logistic regression on the difference of lengths (Dubois et al. 2024, "Length-Controlled AlpacaEval", section 3). */
+/**
+ * @file A win rate as it would be between answers of one length: a logistic regression on the difference of lengths (Dubois et al. 2024,
+ * "Length-Controlled AlpacaEval", section 3).
+ */
 
-/** Of one comparison: how far it was won, from 0 to 1, by an answer that is so many words longer than the other. */
+import { roundedQuantile975 } from "./intervals.ts";
+import { sigmoid } from "./logistic.ts";
+import { standardDeviation } from "./moments.ts";
+
+/** One comparison: how far it was won, from 0 to 1, by an answer that is so many words longer than the other. */
 export interface LengthCase {
   success: number;
   prompt: number;
@@ -9,16 +16,14 @@ export interface LengthCase {
 
 export interface ControlledRate {
   share: number;
-  /** Of the 95% interval. */
+  /** The ends of the 95% interval. */
   low: number;
   high: number;
 }
 
-/** A normal prior of ten logits' deviation, which nothing but perfectly separated cases feels: without it those have no finite solution. */
+/** 1 / variance of the normal prior of both coefficients, in logits. It matters for perfectly separated cases alone, which have no finite solution without it. */
 const precision = 1e-2;
 const mostSteps = 50;
-/** The quantile of the normal distribution that leaves 2.5% on each side. */
-const deviations = 1.96;
 
 /**
  * P(win) = sigmoid(a + b tanh(d / s)) for a difference of d words, where s is the deviation of d over all cases; the rate is sigmoid(a), that of
@@ -29,8 +34,7 @@ const deviations = 1.96;
  */
 export function lengthControlled(cases: readonly LengthCase[]): ControlledRate | undefined {
   if (cases.length === 0) return undefined;
-  const mean = cases.reduce((sum, { longer }) => sum + longer, 0) / cases.length;
-  const deviation = Math.sqrt(cases.reduce((sum, { longer }) => sum + (longer - mean) ** 2, 0) / cases.length);
+  const deviation = standardDeviation(cases.map(({ longer }) => longer));
   const points = cases.map(({ longer, success, prompt }) => ({ x: Math.tanh(longer / (deviation || 1)), success, prompt }));
   let [a, b] = [0, 0];
   let inverse: Symmetric = [0, 0, 0];
@@ -58,7 +62,7 @@ export function lengthControlled(cases: readonly LengthCase[]): ControlledRate |
     scores.set(prompt, [ofA + residual, ofB + residual * x]);
   }
   const variance = [...scores.values()].reduce((sum, [ofA, ofB]) => sum + (inverse[0] * ofA + inverse[1] * ofB) ** 2, 0);
-  const half = deviations * Math.sqrt(variance);
+  const half = roundedQuantile975 * Math.sqrt(variance);
   return { share: sigmoid(a), low: sigmoid(a - half), high: sigmoid(a + half) };
 }
 
@@ -68,8 +72,4 @@ type Symmetric = readonly [number, number, number];
 function inverseOf([aa, ab, bb]: Symmetric): Symmetric {
   const determinant = aa * bb - ab * ab;
   return [bb / determinant, -ab / determinant, aa / determinant];
-}
-
-function sigmoid(logit: number): number {
-  return 1 / (1 + Math.exp(-logit));
 }

@@ -1,30 +1,40 @@
-/** @file Medians, quantiles and slopes of measured numbers. */
+/** @file Quantiles and medians of measured numbers. */
 
-/** Linear interpolation between the closest ranks; `share` from 0 to 1. Throws RangeError without values. */
+/**
+ * Interpolates linearly between the closest ranks (Hyndman and Fan 1996, definition 7).
+ * @param share from 0, the least value, to 1, the greatest
+ * @throws RangeError without values
+ */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError("A quantile needs at least one value.");
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = ascending(values);
   const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)] as number;
-  const above = sorted[Math.ceil(place)] as number;
+  const below = sorted[Math.floor(place)]!;
+  const above = sorted[Math.ceil(place)]!;
   return below + (above - below) * (place - Math.floor(place));
 }
 
+/** The value in the middle, or the mean of the two that are there. @throws RangeError without values */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** A cell with the spread of its rounds. */
-export function spread(values: readonly number[]): { median: number; lowest: number; highest: number } {
-  return { median: median(values), lowest: Math.min(...values), highest: Math.max(...values) };
+/** The value in the middle, or the greater of the two that are there: always one of the values. Undefined without values. */
+export function upperMedian(values: readonly number[]): number | undefined {
+  return ascending(values)[Math.floor(values.length / 2)];
 }
 
-/** Least squares: change of y for each unit of x. */
-export function slope(points: readonly { x: number; y: number }[]): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const meanX = mean(points.map(({ x }) => x));
-  const meanY = mean(points.map(({ y }) => y));
-  const covariance = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
-  const variance = points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
-  return variance === 0 ? 0 : covariance / variance;
+export interface Spread {
+  median: number;
+  lowest: number;
+  highest: number;
+}
+
+/** @throws RangeError without values */
+export function spread(values: readonly number[]): Spread {
+  return { median: median(values), lowest: quantile(values, 0), highest: quantile(values, 1) };
+}
+
+function ascending(values: readonly number[]): number[] {
+  return values.toSorted((one, other) => one - other);
 }

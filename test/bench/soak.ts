@@ -15,7 +15,8 @@ import { buildProgram, startBonsai, type ServerProcess } from "../../loadtest/me
 import type { Check } from "../../loadtest/measurement/bench-result.ts";
 import { lineChart } from "../../src/training/report/line-chart.ts";
 import { runBench, type Measurement } from "./report/run-bench.ts";
-import { median, slope } from "../../src/statistics/quantiles.ts";
+import { slope } from "../../src/statistics/least-squares.ts";
+import { median } from "../../src/statistics/quantiles.ts";
 
 const modelId = "smollm2";
 const clients = 24;

@@ -12,7 +12,7 @@ import { defaultConfig } from "../../src/config/options.ts";
 import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import { prompt } from "../../src/teddy/writer/demonstration.ts";
-import { momentsWithin } from "../../src/statistics/within-prompt-correlation.ts";
+import { correlationOf, momentsWithin } from "../../src/statistics/within-prompt-correlation.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import type { Message } from "../../src/text/conversation/message.ts";
 import { servedRewardModel } from "../../src/reward/reward-model.ts";
@@ -136,10 +136,7 @@ async function agreementOfBeginnings(tokens: number): Promise<[value: number, ow
       groups[place]!.push(beginnings.map((beginning, at) => [beginning, wholes[at]!]));
     }
   });
-  return groups.map((group) => {
-    const { products, firstSquares, secondSquares } = momentsWithin(group);
-    return products / Math.sqrt(firstSquares * secondSquares);
-  }) as [number, number];
+  return groups.map((group) => correlationOf(momentsWithin(group))) as [number, number];
 }
 
 /** Means of the gold scores of greedy answers to held-out prompts. */

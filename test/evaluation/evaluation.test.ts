@@ -2,10 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
-import { calibrationOf } from "../../src/statistics/calibration.ts";
 import { EvaluationSetBuilder, type AnswerScores, type EvaluationSet } from "../../src/evaluation/evaluation-set.ts";
-import { shareOf, wilsonInterval } from "../../src/statistics/intervals.ts";
 import { evaluateScores, labelledDimensions, lengthScores, noiseLevels } from "../../src/evaluation/evaluation.ts";
 import { draw } from "../../src/random/seeded-draw.ts";
 
@@ -24,39 +21,6 @@ function pairs(count: number, preferences?: (index: number) => Record<string, 1 
     builder.add([{ role: "user", content: `prompt ${index}` }], ["better", "worse one"], [1, 2], preferences?.(index));
   return builder.build();
 }
-
-describe("a share", () => {
-  it("has Wilson's interval where each prompt is one case", () => {
-    // By the formula, in Python.
-    const { low, high } = wilsonInterval(8, 10);
-    near(low, 0.4901624715, 1e-9);
-    near(high, 0.9433178485, 1e-9);
-    near(wilsonInterval(0, 10).high, 0.2775327999, 1e-9);
-    assert.equal(wilsonInterval(0, 10).low, 0);
-    near(wilsonInterval(85, 100).low, 0.7671644041, 1e-9);
-    const cases = Array.from({ length: 10 }, (_, prompt) => ({ prompt, success: prompt < 8 ? 1 : 0 }));
-    assert.deepEqual(shareOf(cases), { share: 0.8, cases: 10, prompts: 10, low, high, interval: "Wilson" });
-  });
-
-  it("has the interval of the prompts, and not of their many cases, where prompts have several", () => {
-    const prompts = Array.from({ length: 200 }, (_, prompt) => ({ prompt, success: draw(1, "coin", prompt) < 0.7 ? 1 : 0 }));
-    const once = shareOf(prompts);
-    const tenfold = shareOf(prompts.flatMap((one) => Array.from({ length: 10 }, () => one)));
-    assert.deepEqual([tenfold.share, tenfold.cases, tenfold.prompts, tenfold.interval], [once.share, 2000, 200, "bootstrap"]);
-    near(tenfold.low, once.low, 0.015);
-    near(tenfold.high, once.high, 0.015);
-  });
-
-  it("lies in its interval, whatever the cases", () => {
-    const cases = fc.array(fc.record({ success: fc.constantFrom(0, 0.5, 1), prompt: fc.nat(8) }), { minLength: 1, maxLength: 40 });
-    fc.assert(
-      fc.property(cases, (all) => {
-        const { share, low, high } = shareOf(all);
-        assert.ok(0 <= low && low <= share + 0.2 && share - 0.2 <= high && high <= 1);
-      }),
-    );
-  });
-});
 
 describe("accuracy", () => {
   it("counts the pairs whose chosen answer scores higher, and half of equals", () => {
@@ -127,24 +91,6 @@ describe("the best of four", () => {
 });
 
 describe("calibration", () => {
-  it("is worked out by bins of confidence", () => {
-    const atConfidence = (confidence: number): number => Math.log(confidence / (1 - confidence));
-    // Of two pairs at 0.62 one is right; of two at 0.97 both are.
-    const { bins, expectedError } = calibrationOf([atConfidence(0.62), -atConfidence(0.62), atConfidence(0.97), atConfidence(0.97)]);
-    assert.deepEqual(bins.map(({ count, accuracy }) => [count, accuracy]), [[2, 0.5], [2, 1]]); // prettier-ignore
-    near(expectedError, (2 * 0.12 + 2 * 0.03) / 4);
-  });
-
-  it("is nearly perfect for the scores that drew the labels, and not for the same scores doubled", () => {
-    const differences = Array.from({ length: 20_000 }, (_, index) => {
-      const difference = 4 * draw(1, "coin", index, 0) - 2;
-      return draw(1, "coin", index, 1) < 1 / (1 + Math.exp(-difference)) ? difference : -difference;
-    });
-    assert.ok(calibrationOf(differences).expectedError < 0.02);
-    const doubled = calibrationOf(differences.map((difference) => 2 * difference));
-    assert.ok(doubled.expectedError > 0.08 && doubled.bins.at(-1)!.confidence > doubled.bins.at(-1)!.accuracy);
-  });
-
   it("is left out for scores that are no logits", () => {
     assert.equal(evaluateScores(pairs(1), scoresOf([1, 0], {}, false), 0).calibration, undefined);
   });

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { median, quantile, slope, spread } from "../../src/statistics/quantiles.ts";
+import { slope } from "../../src/statistics/least-squares.ts";
+import { median, quantile, spread, upperMedian } from "../../src/statistics/quantiles.ts";
 
 const numbers = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 40 });
 
@@ -25,6 +26,26 @@ describe("statistics", () => {
     assert.equal(median([4, 1, 3, 2]), 2.5);
     assert.deepEqual(spread([5, 1, 3]), { median: 3, lowest: 1, highest: 5 });
     assert.throws(() => median([]), RangeError);
+  });
+
+  it("takes the greater of the two in the middle as upper median", () => {
+    assert.equal(upperMedian([4, 1, 3, 2]), 3);
+    assert.equal(upperMedian([5, 1, 3]), 3);
+    assert.equal(upperMedian([]), undefined);
+  });
+
+  it("finds the extremes of more values than one call takes arguments", () => {
+    const many = Array.from({ length: 200_000 }, (_, place) => place);
+    assert.deepEqual(spread(many), { median: 99_999.5, lowest: 0, highest: 199_999 });
+  });
+
+  it("interpolates between ranks as R's default does", () => {
+    // quantile(c(1, 2, 4, 8), c(0.1, 0.25, 0.9)) in R.
+    assert.deepEqual(
+      [quantile([8, 1, 4, 2], 0.1), quantile([8, 1, 4, 2], 0.25)].map((x) => x.toFixed(12)),
+      ["1.300000000000", "1.750000000000"],
+    );
+    assert.equal(quantile([8, 1, 4, 2], 0.9).toFixed(12), "6.800000000000");
   });
 
   it("finds the slope of a line, and none of a single point", () => {

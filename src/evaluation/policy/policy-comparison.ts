@@ -2,7 +2,7 @@
 
 import { conversationOf } from "../../preferences/candidates.ts";
 import { shareOf, type Case, type Share } from "../../statistics/intervals.ts";
-import type { Estimate } from "../../teddy/judge/gold-report.ts";
+import type { Estimate } from "../../statistics/intervals.ts";
 import { turnsDown } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
 import { wordsOf } from "../../text/words.ts";

@@ -3,7 +3,7 @@
 import type { Engine, PromptToken } from "../../engine/contract/request.ts";
 import { plainSampling } from "../../engine/sampling/sampler.ts";
 import type { Message } from "../../text/conversation/message.ts";
-import { estimate, type Estimate } from "../../teddy/judge/gold-report.ts";
+import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
 
 export interface DistanceSamples {
   policy: string;
@@ -39,7 +39,7 @@ export async function distanceBetween(
     );
     if (ofAnswers.length > 0) differences.push(ofAnswers.reduce((sum, value) => sum + value, 0) / ofAnswers.length);
   }
-  return estimate(differences);
+  return estimateMean(differences);
 }
 
 /** log p of an answer after its prompt, nats. */

@@ -2,7 +2,7 @@
 
 import { conversationOf, type PromptRow } from "../../preferences/candidates.ts";
 import { mostAnswers, type Judge, type JudgedAnswers, type Preference } from "../../judges/judges.ts";
-import { estimate, type Estimate } from "../../teddy/judge/gold-report.ts";
+import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
 import { wordsOf } from "../../text/words.ts";
 import { winRatesOf, type Outcome, type WinRates } from "../win-rates.ts";
 
@@ -117,7 +117,7 @@ function meansOf(prompts: readonly ReadonlyMap<string, number[]>[]): Map<string,
         const of = scores.get(dimension);
         return of === undefined ? [] : [of.reduce((sum, value) => sum + value, 0) / of.length];
       });
-      return [dimension, estimate(means)];
+      return [dimension, estimateMean(means)];
     }),
   );
 }

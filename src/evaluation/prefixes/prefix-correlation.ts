@@ -4,7 +4,7 @@
  */
 
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
-import { momentsWithin, type WithinMoments } from "../../statistics/within-prompt-correlation.ts";
+import { correlationOf, momentsWithin, type WithinMoments } from "../../statistics/within-prompt-correlation.ts";
 
 /** One answer to a prompt. */
 export interface MeasuredAnswer {
@@ -39,7 +39,7 @@ export function measurePrefixes(
   const correlations = lengths.flatMap((tokens, place) => {
     const moments = pooledMoments(prompts, ({ prefixRewards }) => prefixRewards[place]);
     if (moments === undefined || moments.firstSquares === 0 || moments.secondSquares === 0) return [];
-    return [{ tokens, correlation: within(moments.products / Math.sqrt(moments.firstSquares * moments.secondSquares), -1) }];
+    return [{ tokens, correlation: within(correlationOf(moments), -1) }];
   });
   return { reference, meanTokens, correlations };
 }

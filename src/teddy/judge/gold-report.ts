@@ -1,5 +1,7 @@
 /** @file What the gold judge says of a policy: means with their uncertainty, and what the best of several samples would reach. */
 
+import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
+import { meanOf } from "../../statistics/moments.ts";
 import type { GoldScores } from "./judge.ts";
 
 export const goldDimensions = [
@@ -9,12 +11,6 @@ export const goldDimensions = [
   "language",
   "score",
 ] as const satisfies readonly (keyof GoldScores)[];
-
-export interface Estimate {
-  mean: number;
-  /** Half the width of the 95% interval of the mean over prompts, normal approximation. */
-  margin: number;
-}
 
 export interface GoldSummary {
   prompts: number;
@@ -35,26 +31,19 @@ export function summarizeGold(scores: readonly (readonly GoldScores[])[]): GoldS
   ): GoldSummary["single"] => {
     const estimates = goldDimensions.map((dimension) => [
       dimension,
-      estimate(scores.map((samples, index) => of(samples, index, dimension))),
+      estimateMean(scores.map((samples, index) => of(samples, index, dimension))),
     ]);
     return Object.fromEntries(estimates) as GoldSummary["single"];
   };
-  const meanOf = (samples: readonly GoldScores[], dimension: keyof GoldScores): number =>
-    samples.reduce((sum, sample) => sum + sample[dimension], 0) / samples.length;
+  const meanOfPrompt = (samples: readonly GoldScores[], dimension: keyof GoldScores): number =>
+    meanOf(samples.map((sample) => sample[dimension]));
   return {
     prompts: scores.length,
     samples: scores[0]?.length ?? 0,
-    single: byDimension((samples, _, dimension) => meanOf(samples, dimension)),
+    single: byDimension((samples, _, dimension) => meanOfPrompt(samples, dimension)),
     best: byDimension((_, index, dimension) => best[index]![dimension]),
-    gain: estimate(scores.map((samples, index) => best[index]!.score - meanOf(samples, "score"))),
+    gain: estimateMean(scores.map((samples, index) => best[index]!.score - meanOfPrompt(samples, "score"))),
   };
-}
-
-/** The mean of one number for each prompt. */
-export function estimate(values: readonly number[]): Estimate {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
-  return { mean, margin: 1.96 * Math.sqrt(variance / values.length) };
 }
 
 /** A Markdown table: a row for each policy and for its best of N, and the last for the oracle. */

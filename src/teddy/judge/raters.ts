@@ -3,6 +3,7 @@
  * they share, so a reward model trained on their labels learns it: longer and gushier than gold would have it.
  */
 
+import { sigmoid } from "../../statistics/logistic.ts";
 import type { Message } from "../../text/conversation/message.ts";
 import { judge } from "./judge.ts";
 import { encouragements, endearments, praises, warmOpenings } from "../language/tone-phrases.ts";
@@ -76,7 +77,7 @@ export function utilityOf(rater: RaterId, answer: RatedAnswer): number {
 
 /** The probability that a rater prefers the first answer: sigmoid((u1 - u2) / temperature). */
 export function preferenceOf(rater: RaterId, first: RatedAnswer, second: RatedAnswer): number {
-  return 1 / (1 + Math.exp((utilityOf(rater, second) - utilityOf(rater, first)) / choiceTemperature));
+  return sigmoid((utilityOf(rater, first) - utilityOf(rater, second)) / choiceTemperature);
 }
 
 /**
