@@ -11,7 +11,7 @@ import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
 import { readMetricLines } from "../../src/training/run/metrics-file.ts";
-import type { RunOutcome } from "../../src/training/run/training-run.ts";
+import type { RunOutcome } from "../../src/training/run/training-loop.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { soundPairs } from "../training/preference/preference-rows.ts";

@@ -11,10 +11,10 @@ import { readJsonObject, type JsonObject } from "../../formats/json-file.ts";
 import { adapterConfigFile } from "../../formats/peft-adapter.ts";
 import { onDisk, writeJsonFile, writeWholeFile } from "../../formats/written-file.ts";
 import type { PromptRow } from "../../preferences/candidates.ts";
-import { readMetricLines } from "../../training/run/metrics-file.ts";
-import { trainPolicy, type PolicyTraining } from "../../training/preference/policy-model.ts";
+import { metricsFileName, readMetricLines } from "../../training/run/metrics-file.ts";
+import { trainPolicy, type PolicyTraining } from "../../training/preference/task.ts";
 import { requireSameRun } from "../../training/run/run-identity.ts";
-import { metricsFileName, type RunOutcome } from "../../training/run/training-run.ts";
+import type { RunOutcome } from "../../training/run/training-loop.ts";
 import { replaceSection } from "../../evaluation/card-section.ts";
 import { collectPreferences } from "./collect.ts";
 import { judgeIdentity } from "./collect-judges.ts";
@@ -191,7 +191,7 @@ async function tuneRound(training: PolicyTraining, { number, folder }: Round, ro
       implicitRewardDir: number === rounds ? options.implicitRewardDir : "",
       resume: true,
     },
-    beginning: trainsAdapter ? undefined : before,
+    initialWeights: trainsAdapter ? undefined : before,
   });
 }
 

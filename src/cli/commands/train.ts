@@ -9,11 +9,12 @@ import { RewardSchema } from "../../config/reward-training-options.ts";
 import { readTrainingOptions, trainingFlags, trainingHelp, type SharedTrainingOptions } from "../../config/training-command-line.ts";
 import { PretrainSchema, SftSchema } from "../../config/training-options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { trainLanguageModel } from "../../training/language/language-model.ts";
-import { trainPolicy } from "../../training/preference/policy-model.ts";
-import { trainRewardModel } from "../../training/reward/reward-model.ts";
-import type { RunOutcome, TrainingEvent } from "../../training/run/training-run.ts";
-import { trainValueModel } from "../../training/value/value-model.ts";
+import { trainLanguageModel } from "../../training/language/task.ts";
+import { trainPolicy } from "../../training/preference/task.ts";
+import { trainRewardModel } from "../../training/reward/task.ts";
+import type { RunOutcome } from "../../training/run/training-loop.ts";
+import type { TrainingRequest } from "../../training/run/training-task.ts";
+import { trainValueModel } from "../../training/value/task.ts";
 import { isAdapter } from "../../catalog/adapter-base.ts";
 import { quotedWord } from "./command-arguments.ts";
 import { checkRounds, trainInRounds } from "./dpo-rounds.ts";
@@ -21,26 +22,12 @@ import { resolveModels } from "../../catalog/resolve-models.ts";
 import { programVersion } from "./serve.ts";
 import { trainingProgress } from "../terminal/training-progress.ts";
 
-/** What a trainer is given, whatever it trains. */
-interface Training<Options> {
-  /** The command and its words, as a person would type them. */
-  command: string;
-  /** Every option by its flag. */
-  flags: Record<string, unknown>;
-  versions: Record<string, string>;
-  modelPath: string;
-  options: Options;
-  stop: AbortSignal;
-  observe: (event: TrainingEvent) => void;
-  log: (line: string) => void;
-}
-
 interface TrainCommand<Schema extends TObject> {
   /** Of package.json's scripts. */
   name: string;
   schema: Schema;
   about: string[];
-  train: (training: Training<Static<Schema>>) => Promise<RunOutcome>;
+  train: (training: TrainingRequest<Static<Schema>>) => Promise<RunOutcome>;
 }
 
 const pretrain: TrainCommand<typeof PretrainSchema> = {

@@ -4,6 +4,14 @@
 export const packings = ["none", "bfd", "wrapped"] as const;
 export type Packing = (typeof packings)[number];
 
+/** Lengths of rows are multiples of this, which suits matrix products. */
+const lengthMultiple = 16;
+
+/** The length to which rows are padded, by the longest of them. */
+export function paddedLength(longest: number): number {
+  return Math.ceil(longest / lengthMultiple) * lengthMultiple;
+}
+
 /** Places [start, end) of a document as inputs; each predicts the token after it. */
 export interface Piece {
   document: number;
@@ -79,4 +87,10 @@ function wrap(lengths: readonly number[], capacity: number): Row[] {
   }
   if (row.length > 0) rows.push(row);
   return rows;
+}
+
+/** Advice for rows that are mostly padding; undefined where packing would gain little. @param filled share of places that hold a token */
+export function packingAdvice(filled: number, items: string): string | undefined {
+  if (filled >= 0.7) return undefined;
+  return `The rows are filled to ${Math.round(100 * filled)}%: --packing trains on more ${items} in the same time.`;
 }

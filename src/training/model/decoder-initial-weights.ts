@@ -1,21 +1,38 @@
 /** @file The weights that training begins with: a decoder's own from a seed, as transformers draws them, and LoRA's factors, as PEFT does. */
 
+import { join } from "node:path";
+
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { decoderWeightShapes } from "../../architectures/decoder/decoder-weights.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { JsonObject } from "../../formats/json-file.ts";
 import { philox4x32 } from "../../random/philox.ts";
 import type { WeightInfo, WeightSource } from "../../formats/model-file.ts";
 
-/** Standard deviation of matrices where a config gives no `initializer_range`; transformers' default. */
-const usualDeviation = 0.02;
+/** transformers' default of `initializer_range`. */
+const defaultDeviation = 0.02;
 /** The fourth counter word: keeps these numbers apart from others of the same seed. */
 const domain = 0x1e17;
+
+/**
+ * Standard deviation of new matrices: the config's `initializer_range`, or transformers' default.
+ * @param folder of the model, as errors name it
+ * @throws BonsaiError `invalid_model_file` for what is no number above 0.
+ */
+export function initializerRange({ initializer_range: range }: JsonObject, folder: string): number {
+  if (range === undefined || range === null) return defaultDeviation;
+  if (typeof range === "number" && Number.isFinite(range) && range > 0) return range;
+  throw new BonsaiError("invalid_model_file", `${join(folder, "config.json")}: initializer_range must be a number above 0.`, {
+    param: "initializer_range",
+  });
+}
 
 /**
  * Weights for pre-training (transformers' `_init_weights`): matrices normal with the given deviation, norms one, biases zero. GPT-2's projections
  * back into the residual stream are divided by the square root of twice its layers (Radford et al. 2019, section 2.3).
  * A tensor's values depend on seed and name alone.
  */
-export function initialDecoderWeights(config: DecoderConfig, seed: number, deviation = usualDeviation): WeightSource {
+export function initialDecoderWeights(config: DecoderConfig, seed: number, deviation = defaultDeviation): WeightSource {
   const shapes = decoderWeightShapes(config);
   const infos = new Map([...shapes].map(([name, shape]): [string, WeightInfo] => [name, { name, dtype: "F32", shape }]));
   const readFloat32 = (name: string): Float32Array<ArrayBuffer> => {

@@ -7,7 +7,7 @@ import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
 import { GraphModel } from "./graph-model.ts";
-import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions } from "./model-graphs.ts";
+import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions } from "./open-graphs.ts";
 import type { EvaluationSums, TokenBatch, TrainableModel, TrainStep } from "../run/trainable-model.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";

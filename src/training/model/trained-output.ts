@@ -1,12 +1,23 @@
-/** @file What a run leaves for others to load: a Hugging Face folder of the whole model, or a PEFT adapter with the tokenizer. */
+/** @file The files of a trained model: a Hugging Face folder of all weights, or a PEFT adapter with the tokenizer. */
 
 import { writeHuggingFaceFolder, writeTokenizer, type SavedType } from "../../formats/hugging-face-writer.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import { writePeftAdapter, type LoraAdapter, type LoraPair } from "../../formats/peft-adapter.ts";
 import type { StateTensor } from "../run/trainable-model.ts";
 
-/** What of an adapter its tensors do not say. */
+/** Settings of an adapter that its tensors do not tell. */
 export type AdapterSettings = Omit<LoraAdapter, "pairs">;
+
+/** Writes the trained model, or the trained adapter, to the output folder. @throws BonsaiError `write_failed`. */
+export function writeTrained(
+  { outputDir, saveDtype }: { outputDir: string; saveDtype: SavedType },
+  base: ModelFile,
+  trained: ReadonlyMap<string, StateTensor>,
+  adapter: { settings: AdapterSettings } | undefined,
+): void {
+  if (adapter === undefined) writeTrainedModel(outputDir, base, trained, saveDtype);
+  else writeTrainedAdapter(outputDir, base, trained, adapter.settings, saveDtype);
+}
 
 /**
  * Writes the trained model to `folder`. Weights that were not trained are the base's own.
@@ -21,8 +32,7 @@ export function writeTrainedModel(folder: string, base: ModelFile, trained: Read
   writeHuggingFaceFolder(folder, base, weights, type);
 }
 
-/** Writes the trained adapter to `folder`. @throws BonsaiError `write_failed`. */
-export function writeTrainedAdapter(
+function writeTrainedAdapter(
   folder: string,
   base: ModelFile,
   trained: ReadonlyMap<string, StateTensor>,

@@ -1,4 +1,4 @@
-/** @file What a practitioner watches while a policy is tuned: whether it unlearns good answers, and whether it still gets better. Pure functions of evaluations. */
+/** @file Early stopping, and the warning that good answers become less likely: pure functions of the evaluations of a policy. */
 
 import type { EvaluationLine, Metrics } from "../run/metrics-file.ts";
 
@@ -21,6 +21,6 @@ export function displacementWarning(first: Evaluation, now: Evaluation): string 
 /** Whether the held-out loss of the last `patience` evaluations is no lower than one before them; never where patience is 0. */
 export function isPastBest(evaluations: readonly EvaluationLine[], patience: number): boolean {
   if (patience === 0 || evaluations.length <= patience) return false;
-  const losses = evaluations.map((line) => line.eval_loss);
-  return Math.min(...losses.slice(-patience)) >= Math.min(...losses.slice(0, -patience));
+  const lowest = (lines: readonly EvaluationLine[]): number => lines.reduce((least, line) => Math.min(least, line.eval_loss), Infinity);
+  return lowest(evaluations.slice(-patience)) >= lowest(evaluations.slice(0, -patience));
 }

@@ -11,9 +11,10 @@ import { adapterContentHash } from "../../formats/peft-adapter.ts";
 import { onDisk } from "../../formats/written-file.ts";
 import { measureNormalization } from "../../reward/normalization.ts";
 import { writeRewardConfig } from "../../reward/reward-config.ts";
-import { policyBatches } from "./policy-batch.ts";
-import type { PolicyTrainingData } from "./policy-data.ts";
-import type { TrainablePolicy } from "./policy-trainable.ts";
+import { allBatches } from "../data/row-data.ts";
+import { pairRows } from "./pair-rows.ts";
+import type { PolicyData } from "./data.ts";
+import type { TrainablePolicy } from "./model.ts";
 
 /**
  * Writes the folder `options.implicitRewardDir`, once the policy's own is whole.
@@ -23,13 +24,13 @@ export async function writeImplicitReward(
   options: DpoTrainingOptions,
   base: ModelFile,
   policy: TrainablePolicy,
-  data: PolicyTrainingData,
+  data: PolicyData,
   isAdapter: boolean,
 ): Promise<void> {
   const { implicitRewardDir: folder, outputDir, beta, batchSize } = options;
-  const set = data.heldOut ?? data.laidOut;
+  const set = data.heldOut ?? pairRows(data.pairs, data.length);
   const rewards: number[][] = [];
-  for (const batch of policyBatches(set, data.length, batchSize)) {
+  for (const batch of allBatches(set, batchSize)) {
     const found = await policy.logProbabilities(batch);
     for (const [at, value] of found.entries()) rewards.push([beta * (value - batch.references[at]!)]);
   }

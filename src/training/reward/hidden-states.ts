@@ -7,10 +7,10 @@ import { locateDecoderWeights } from "../../architectures/decoder/decoder-weight
 import { buildHiddenAtEnds } from "../../architectures/training/training-reward-decoder.ts";
 import type { WeightSource } from "../../formats/model-file.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
-import { tokenArrays } from "./comparison-batch.ts";
+import { tokenArrays } from "./batch.ts";
 import type { EncodedAnswer } from "./comparisons.ts";
 import { FrozenWeights } from "../model/decoder-frozen-weights.ts";
-import { answerBatches, commonRowLength } from "./preference-data.ts";
+import { answerBatches, commonRowLength } from "./comparison-rows.ts";
 import { TrainingSession } from "../model/training-session.ts";
 
 /** Tokens of a run of the graph, about. */

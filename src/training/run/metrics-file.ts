@@ -1,10 +1,13 @@
-/** @file metrics.jsonl: a line a step and a line an evaluation, with TRL's names. A run that goes on continues it without a gap or a double. */
+/** @file metrics.jsonl: a line a step and a line an evaluation, with TRL's names. A resumed run continues it without a gap or a repetition. */
 
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { onDisk, writeAll } from "../../formats/written-file.ts";
 import { readJsonLines } from "../../formats/json-lines.ts";
+
+/** In the output folder of a run. */
+export const metricsFileName = "metrics.jsonl";
 
 /** What every trainer writes after a step. */
 export interface StepLine {
@@ -30,21 +33,17 @@ export interface EvaluationLine {
   eval_loss: number;
 }
 
-/** More of a trainer's numbers, by TRL's names. */
+/** Metrics of one kind of training, by TRL's names. */
 export type Metrics = Readonly<Record<string, number>>;
 
-/** Of a language model, after a step. */
-export interface StepMetrics extends StepLine {
-  /** Mean over the trained tokens, nats. */
-  entropy: number;
-  mean_token_accuracy: number;
+/** The same metrics as those of an evaluation. */
+export function heldOutNames(metrics: Metrics): Metrics {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value]));
 }
 
-/** Of a language model, after an evaluation. */
-export interface EvaluationMetrics extends EvaluationLine {
-  eval_mean_token_accuracy: number;
-  /** Trained tokens of the held-out data. */
-  eval_num_tokens: number;
+export interface MetricLines {
+  steps: readonly (StepLine & Metrics)[];
+  evaluations: readonly (EvaluationLine & Metrics)[];
 }
 
 export class MetricsFile {
@@ -93,13 +92,8 @@ export class MetricsFile {
   }
 }
 
-/** All lines of a language model's metrics, split into steps and evaluations. */
-export function readMetrics(path: string): { steps: StepMetrics[]; evaluations: EvaluationMetrics[] } {
-  return readMetricLines(path) as unknown as { steps: StepMetrics[]; evaluations: EvaluationMetrics[] };
-}
-
-/** All lines of any trainer's metrics. */
-export function readMetricLines(path: string): { steps: (StepLine & Metrics)[]; evaluations: (EvaluationLine & Metrics)[] } {
+/** All lines of the file, split into steps and evaluations. */
+export function readMetricLines(path: string): MetricLines {
   const steps: (StepLine & Metrics)[] = [];
   const evaluations: (EvaluationLine & Metrics)[] = [];
   for (const { row } of readJsonLines(path)) {

@@ -1,9 +1,10 @@
-/** @file The folders of a training run: its output, taken for this process, and one of its own for graphs, which goes with whom it was made for. */
+/** @file The output folder of a training run: it must be free, and it belongs to one process at a time. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { requireFreeFolder } from "./training-run.ts";
+import { checkpointsFolder, checkpointSteps } from "./checkpoint.ts";
+import { metricsFileName } from "./metrics-file.ts";
 import { openWorkFolder } from "./work-folder.ts";
 
 /**
@@ -29,14 +30,22 @@ export async function inOutputFolder<Outcome>(
   }
 }
 
-/** Makes what needs a folder for its graphs. The folder is removed when `release` is called, and at once where making fails. */
-export async function inGraphFolder<Made>(parent: string, make: (folder: string, release: () => void) => Promise<Made>): Promise<Made> {
-  const folder = mkdtempSync(join(parent, "bonsai-training-"));
-  const release = (): void => rmSync(folder, { recursive: true, force: true });
-  try {
-    return await make(folder, release);
-  } catch (error) {
-    release();
-    throw error;
+/** @throws BonsaiError `usage` where the folder holds what a run must not replace. */
+export function requireFreeFolder(outputDir: string, resume: boolean): void {
+  const newest = checkpointSteps(join(outputDir, checkpointsFolder)).at(-1);
+  const isTaken = [metricsFileName, "config.json", "adapter_config.json"].some((name) => existsSync(join(outputDir, name)));
+  if (!resume && (newest !== undefined || isTaken)) {
+    throw new BonsaiError(
+      "usage",
+      `${outputDir} holds a run or a model already: --resume goes on with a run, or name another folder with --output-dir.`,
+      { param: "--output-dir" },
+    );
+  }
+  if (newest === undefined && ["config.json", "adapter_config.json"].some((name) => existsSync(join(outputDir, name)))) {
+    throw new BonsaiError(
+      "usage",
+      `${outputDir} holds a model and no checkpoint to go on from: --resume would replace it; name another folder with --output-dir.`,
+      { param: "--resume" },
+    );
   }
 }

@@ -1,4 +1,4 @@
-/** @file What makes a run this run and no other: the model, the data and the options that decide its course. It goes on only where these are the same. */
+/** @file The identity of a run: the model, the data and the options that decide its course. A run resumes only where these are the same. */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -7,68 +7,69 @@ import type { TrainingOptions } from "../../config/training-options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { BoundedFile } from "../../formats/bounded-file.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import type { ChosenAdapter } from "../model/adapter-choice.ts";
 import { checkpointsFolder, checkpointSteps, readProgress } from "./checkpoint.ts";
-import type { ReadFile } from "../../formats/json-lines.ts";
 
-/** Options that decide how a run goes on; where results lie and how often they are written does not. */
+/** Options that decide the course of a run; where results are written and how often does not. */
 // prettier-ignore
-const coursing = [
+const courseFlags = [
   "--max-length", "--packing", "--packing-strategy", "--shuffle", "--batch-size", "--gradient-accumulation-steps", "--learning-rate",
   "--lr-scheduler-type", "--warmup-steps", "--weight-decay", "--adam-beta1", "--adam-beta2", "--adam-epsilon", "--max-grad-norm", "--lora-r",
   "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--load-in-8bit", "--seed", "--device",
 ];
 
+/** What is known of a run before its data are read. */
 export interface IdentifiedRun {
   /** Every option by its flag. */
   flags: Readonly<Record<string, unknown>>;
-  options: Pick<TrainingOptions, "lrSchedulerType" | "optim">;
-  model: Pick<ModelFile, "contentHash">;
-  adapter: ChosenAdapter | undefined;
-  /** Hash of the weights that it begins with, where they are not the model's. */
-  beginning?: string | undefined;
-  /** Undefined where only the data can tell. */
-  totalSteps: number | undefined;
-  files: readonly Pick<ReadFile, "sha256">[];
-  evaluationFiles: readonly Pick<ReadFile, "sha256">[];
-  /** Flags of the trainer's own that decide a run's course. */
-  ownFlags?: readonly string[];
+  options: Pick<TrainingOptions, "lrSchedulerType" | "optim" | "outputDir" | "dataset" | "evalDataset" | "maxSteps">;
+  base: Pick<ModelFile, "contentHash">;
+  /** See `TrainingTask`. */
+  task: { adapter: ChosenAdapter | undefined; initialWeightsHash?: string | undefined; courseFlags: readonly string[] };
 }
 
-/** By the names that people know the parts by. */
-export function identityOf(run: IdentifiedRun): JsonObject {
-  const { flags, options, model, adapter, beginning, totalSteps, files, evaluationFiles, ownFlags = [] } = run;
-  const hashes = (of: IdentifiedRun["files"]): string[] => of.map(({ sha256 }) => sha256);
+/** What is known once the data are read. */
+interface IdentifiedData {
+  files: readonly Pick<ReadFile, "sha256">[];
+  evaluationFiles: readonly Pick<ReadFile, "sha256">[];
+  /** Undefined where only the laid-out data can tell. */
+  totalSteps: number | undefined;
+}
+
+/** Keys are the names that a user knows the parts by: flags, and "the content of" files. */
+export function runIdentity({ flags, options, base, task }: IdentifiedRun, data: IdentifiedData): JsonObject {
+  const hashes = (files: IdentifiedData["files"]): string[] => files.map(({ sha256 }) => sha256);
+  const { initialWeightsHash } = task;
   return {
-    "the content of --model": model.contentHash,
-    "the content of --dataset": hashes(files),
-    "the content of --eval-dataset": hashes(evaluationFiles),
-    "the content of --adapter": adapter?.begin?.hash ?? null,
-    ...(beginning === undefined ? {} : { "the content of the round before": beginning }),
-    ...Object.fromEntries([...coursing, ...ownFlags].map((flag) => [flag, flags[flag]])),
-    // Runs from before there was a choice had AdamW and do not say so.
+    "the content of --model": base.contentHash,
+    "the content of --dataset": hashes(data.files),
+    "the content of --eval-dataset": hashes(data.evaluationFiles),
+    "the content of --adapter": task.adapter?.begin?.hash ?? null,
+    ...(initialWeightsHash === undefined ? {} : { "the content of the round before": initialWeightsHash }),
+    ...Object.fromEntries([...courseFlags, ...task.courseFlags].map((flag) => [flag, flags[flag]])),
+    // Runs of earlier versions had AdamW only and do not name it.
     ...(options.optim === "adamw" ? {} : { "--optim": options.optim }),
-    // A constant rate does not look at the end, so such a run may be made longer.
-    ...(options.lrSchedulerType === "constant" || totalSteps === undefined ? {} : { "the number of steps": totalSteps }),
+    // A constant rate does not depend on the end, so such a run may be made longer.
+    ...(options.lrSchedulerType === "constant" || data.totalSteps === undefined ? {} : { "the number of steps": data.totalSteps }),
   };
 }
 
 /**
- * Refuses to go on with the run in a folder as another one before its data are tokenised, which may take long: the files are only hashed.
+ * Refuses to resume another run before its data are tokenised, which may take long: the files are only hashed.
  * @throws BonsaiError `usage`, naming what differs; `file_not_found`; `invalid_model_file` where the newest checkpoint is damaged.
  */
-export function requireSameSoFar(
-  outputDir: string,
-  run: Omit<IdentifiedRun, "files" | "evaluationFiles">,
-  { dataset, evalDataset }: Pick<TrainingOptions, "dataset" | "evalDataset">,
-): void {
+export function requireSameSoFar(run: IdentifiedRun): void {
+  const { outputDir, dataset, evalDataset, maxSteps } = run.options;
   const checkpoints = join(outputDir, checkpointsFolder);
   const newest = checkpointSteps(checkpoints).at(-1);
   if (newest === undefined) return;
   const then = { ...readProgress(join(checkpoints, `step-${newest}`)).identity };
-  if (run.totalSteps === undefined) delete then["the number of steps"];
-  requireSameRun(then, identityOf({ ...run, files: dataset.map(hashed), evaluationFiles: evalDataset.map(hashed) }), outputDir);
+  const totalSteps = maxSteps === 0 ? undefined : maxSteps;
+  if (totalSteps === undefined) delete then["the number of steps"];
+  const now = runIdentity(run, { files: dataset.map(hashed), evaluationFiles: evalDataset.map(hashed), totalSteps });
+  requireSameRun(then, now, outputDir);
 }
 
 function hashed(path: string): { sha256: string } {

@@ -1,18 +1,22 @@
-/** @file What a run takes from a trainer's options, alike for all of them: how steps are computed, how many there are, and what is kept of them. */
+/** @file What every run takes from a trainer's options: how steps are computed, how many there are, the longest row, and the order of rows. */
 
 import { availableParallelism } from "node:os";
 
 import type { OptimizerOptions } from "../../autodiff/optimizers.ts";
 import type { SharedTrainingOptions } from "../../config/training-command-line.ts";
-import type { TrainingRunOptions } from "./training-run.ts";
+import { BonsaiError } from "../../errors/bonsai-error.ts";
+import type { DataOrderOptions } from "./data-order.ts";
+import type { LoopOptions } from "./training-loop.ts";
 
 /** How a step is computed. */
-export function steppingOf(options: SharedTrainingOptions): {
+export interface Stepping {
   optimizer: OptimizerOptions;
-  /** Undefined does not clip. */
+  /** Largest norm of a step's gradient; undefined does not clip. */
   maxGradNorm: number | undefined;
   threads: number;
-} {
+}
+
+export function steppingOf(options: SharedTrainingOptions): Stepping {
   return {
     optimizer: optimizerOf(options),
     maxGradNorm: options.maxGradNorm === 0 ? undefined : options.maxGradNorm,
@@ -20,16 +24,38 @@ export function steppingOf(options: SharedTrainingOptions): {
   };
 }
 
-/** How many steps a run has. */
+/** Longest row where neither the option nor the model's context says otherwise; TRL's default. */
+const defaultMaxLength = 1024;
+
+/**
+ * Most tokens of a row, or of an answer with its prompt.
+ * @param contextLength most tokens that the model reads
+ * @throws BonsaiError `usage` for a length that the model does not have.
+ */
+export function maxLengthOf({ maxLength }: Pick<SharedTrainingOptions, "maxLength">, contextLength: number): number {
+  if (maxLength > contextLength) {
+    const problem = `--max-length ${maxLength} is more than the model's context of ${contextLength} tokens.`;
+    throw new BonsaiError("usage", problem, { param: "--max-length" });
+  }
+  return maxLength === 0 ? Math.min(defaultMaxLength, contextLength) : maxLength;
+}
+
+/** In which order rows are trained on. */
+export function rowOrderOf(options: SharedTrainingOptions): Omit<DataOrderOptions, "rows"> {
+  const { batchSize, gradientAccumulationSteps: accumulationSteps, seed, shuffle } = options;
+  return { batchSize, accumulationSteps, seed, shuffle };
+}
+
+/** Steps of a run. */
 export function totalStepsOf({ maxSteps, numTrainEpochs }: SharedTrainingOptions, stepsPerEpoch: number): number {
   return maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch);
 }
 
-/** The run's schedule, and what it keeps. */
-export function courseOf(
+/** The schedule of a run, and what it keeps. */
+export function loopOptions(
   options: SharedTrainingOptions,
   totalSteps: number,
-): Pick<TrainingRunOptions, "schedule" | "outputDir" | "saveSteps" | "saveTotalLimit" | "evalSteps" | "resume"> {
+): Pick<LoopOptions<never, never, never>, "schedule" | "outputDir" | "saveSteps" | "saveTotalLimit" | "evalSteps" | "resume"> {
   const { lrSchedulerType: type, learningRate, warmupSteps, outputDir, saveSteps, saveTotalLimit, evalSteps, resume } = options;
   return { schedule: { type, learningRate, warmupSteps, totalSteps }, outputDir, saveSteps, saveTotalLimit, evalSteps, resume };
 }

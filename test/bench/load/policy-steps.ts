@@ -3,9 +3,10 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { fillReferences, layOutPairs, policyBatches } from "../../../src/training/preference/policy-batch.ts";
-import type { DocumentPair } from "../../../src/training/preference/policy-pairs.ts";
-import { createTrainablePolicy } from "../../../src/training/preference/policy-trainable.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
+import { fillReferences, layOutPairs, pairRows } from "../../../src/training/preference/pair-rows.ts";
+import type { DocumentPair } from "../../../src/training/preference/pairs.ts";
+import { createTrainablePolicy } from "../../../src/training/preference/model.ts";
 import { readMemory } from "./process-memory.ts";
 import { benchLora, timed, type TimedSteps } from "./training-steps.ts";
 
@@ -47,7 +48,7 @@ export async function takePolicySteps({ model, pairs: count, length, steps, reco
   file.weights.close();
   const ask: Parameters<typeof fillReferences>[4] = async (batch) => policy.logProbabilities(batch);
   await fillReferences(laidOut, [...laidOut.rows.keys()], 2 * (length - 1), count, ask, new AbortController().signal);
-  const seconds = await timed(policyBatches(laidOut, 2 * (length - 1), count), (batch) => policy.step([batch], 1e-4));
+  const seconds = await timed(allBatches(pairRows(laidOut, 2 * (length - 1)), count), (batch) => policy.step([batch], 1e-4));
   const { peakMB } = readMemory(process.pid);
   await policy.dispose();
   return { seconds, peakMB };

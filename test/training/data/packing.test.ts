@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { countTokens, makeBatch, rowLength } from "../../../src/training/data/batch.ts";
 import { DataOrder } from "../../../src/training/run/data-order.ts";
 import type { TrainingDocument } from "../../../src/training/data/documents.ts";
 import { bestFitDecreasing, packings, packRows } from "../../../src/training/data/packing.ts";
-import { commonLength, evaluationBatches, layOut } from "../../../src/training/data/training-data.ts";
+import { commonLength, countTokens, documentRows, layOut, makeBatch, rowLength } from "../../../src/training/data/document-rows.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
 
 const capacity = 12;
 const lengthLists = fc.array(fc.integer({ min: 2, max: capacity + 1 }), { minLength: 1, maxLength: 40 });
@@ -116,7 +116,7 @@ describe("a batch", () => {
           ids: new Int32Array(prompt + answer),
           trained: Uint8Array.from({ length: prompt + answer }, (_, at) => Number(at >= prompt)),
         }));
-        const batches = evaluationBatches(layOut(documents, "wrapped", capacity), capacity, 1);
+        const batches = allBatches(documentRows(layOut(documents, "wrapped", capacity), capacity), 1);
         const trained = batches.map(({ targets }) => targets.filter((target) => target !== -1).length);
         assert.ok(trained.every((count) => count > 0));
         assert.equal(trained.reduce((sum, count) => sum + count, 0), lengths.reduce((sum, { answer }) => sum + answer, 0)); // prettier-ignore
@@ -128,7 +128,7 @@ describe("a batch", () => {
     const sets = [[4, 20], [18]].map((lengths) => layOut(documentsOf(lengths), "none", 30));
     assert.equal(commonLength(sets, 100), 32);
     assert.equal(commonLength(sets, 19), 19);
-    const [batch] = evaluationBatches(sets[0]!, 32, 8);
+    const [batch] = allBatches(documentRows(sets[0]!, 32), 8);
     assert.deepEqual([batch!.rows, batch!.length, batch!.ids.length], [2, 32, 64]);
     assert.throws(() => makeBatch(documentsOf([20]), packRows([20], 30, "none"), 18), /row 0 is longer than 18/);
   });

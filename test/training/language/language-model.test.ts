@@ -14,9 +14,9 @@ import { openModel } from "../../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../../src/formats/peft-adapter.ts";
 import { readCheckpoint } from "../../../src/training/run/checkpoint.ts";
 import { readDocuments, RowEncoder } from "../../../src/training/data/documents.ts";
-import { trainLanguageModel } from "../../../src/training/language/language-model.ts";
-import { readMetrics, type EvaluationMetrics } from "../../../src/training/run/metrics-file.ts";
-import type { RunOutcome, TrainingEvent } from "../../../src/training/run/training-run.ts";
+import { trainLanguageModel } from "../../../src/training/language/task.ts";
+import { readMetricLines, type MetricLines } from "../../../src/training/run/metrics-file.ts";
+import type { RunOutcome, TrainingEvent } from "../../../src/training/run/training-loop.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { AnswerCollector, requestFor, roomyLimits } from "../../engine/answers.ts";
@@ -62,8 +62,8 @@ async function run(
   });
 }
 
-function evaluations(name: string): EvaluationMetrics[] {
-  return readMetrics(join(root, name, "metrics.jsonl")).evaluations;
+function evaluations(name: string): MetricLines["evaluations"] {
+  return readMetricLines(join(root, name, "metrics.jsonl")).evaluations;
 }
 
 async function refusal(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
@@ -196,7 +196,7 @@ test("the loss of held-out conversations is the one that transformers computes",
     await run(`loss-${name}`, `--model ${folder} --max-steps 1 --max-length 128 --batch-size 2${how}`, { data });
     const [before] = evaluations(`loss-${name}`);
     assert.ok(Math.abs(before!.eval_loss - evaluation.loss) < 1e-5 * evaluation.loss, `${before!.eval_loss}, not ${evaluation.loss}`);
-    assert.deepEqual([before!.eval_num_tokens, before!.eval_mean_token_accuracy], [evaluation.tokens, evaluation.accuracy]);
+    assert.deepEqual([before!["eval_num_tokens"], before!["eval_mean_token_accuracy"]], [evaluation.tokens, evaluation.accuracy]);
   }
 });
 
@@ -289,7 +289,7 @@ describe("pre-training", () => {
 
   test("begins with the config's own model drawn from the seed, and learns", async () => {
     await run("base", words, { stage: "pretrain", data: corpus });
-    const { steps } = readMetrics(join(root, "base", "metrics.jsonl"));
+    const { steps } = readMetricLines(join(root, "base", "metrics.jsonl"));
     assert.ok(Math.abs(steps[0]!.loss - Math.log(128)) < 0.3, "at first every token is about as likely as another");
     assert.ok(steps.at(-1)!.loss < 2);
     const written = openModel(join(root, "base"));
@@ -306,7 +306,7 @@ describe("pre-training", () => {
     assert.ok(!weights("other-seed").equals(weights("base")));
     rmSync(join(root, "again", "checkpoints"), { recursive: true });
     await run("further-base", words.replace(bare, join(root, "again")), { stage: "pretrain", data: corpus });
-    const { steps } = readMetrics(join(root, "further-base", "metrics.jsonl"));
+    const { steps } = readMetricLines(join(root, "further-base", "metrics.jsonl"));
     assert.ok(steps[0]!.loss < 2);
   });
 });
@@ -358,7 +358,7 @@ describe("every architecture and format", () => {
     const words = `--model ${llama} ${rows} --learning-rate 1e-2 --lora-r 8 --max-steps 20 --lora-dropout 0`;
     const losses = async (name: string, more: string): Promise<number[]> => {
       await run(name, `${words}${more}`);
-      return readMetrics(join(root, name, "metrics.jsonl")).steps.map(({ loss }) => loss);
+      return readMetricLines(join(root, name, "metrics.jsonl")).steps.map(({ loss }) => loss);
     };
     const [plain, blocks, twice] = [
       await losses("b32", ""),

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { WeightedLoss } from "../../../src/training/preference/policy-losses.ts";
+import type { WeightedLoss } from "../../../src/training/preference/losses.ts";
 
 export interface PolicyLossGoldens {
   /** Shared by all cases of pairs. */

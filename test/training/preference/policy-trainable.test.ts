@@ -10,16 +10,13 @@ import {
   layOutPairs,
   mostPairs,
   pairLength,
-  policyBatches,
+  pairRows,
   type LaidOutPairs,
   type PolicyBatch,
-} from "../../../src/training/preference/policy-batch.ts";
-import type { DocumentPair } from "../../../src/training/preference/policy-pairs.ts";
-import {
-  createTrainablePolicy,
-  type TrainablePolicy,
-  type TrainablePolicyOptions,
-} from "../../../src/training/preference/policy-trainable.ts";
+} from "../../../src/training/preference/pair-rows.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
+import type { DocumentPair } from "../../../src/training/preference/pairs.ts";
+import { createTrainablePolicy, type TrainablePolicy, type TrainablePolicyOptions } from "../../../src/training/preference/model.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { assertClose } from "../../autodiff/assert-close.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -77,7 +74,7 @@ async function open(name: Name, golden: PolicyGolden, isPacked = false, changes:
   for (const one of laidOut)
     assert.ok(await fillReferences(one, [...one.rows.keys()], length, rows, async (batch) => policy.logProbabilities(batch), stop));
   if (targets !== undefined) goldenFactors(policy.trainedWeights());
-  return { policy, batchOf: (step) => policyBatches(laidOut[step]!, length, rows)[0]! };
+  return { policy, batchOf: (step) => allBatches(pairRows(laidOut[step]!, length), rows)[0]! };
 }
 
 async function takesPyTorchsSteps(name: Name, golden: PolicyGolden): Promise<void> {

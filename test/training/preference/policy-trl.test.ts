@@ -5,12 +5,13 @@ import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import type { TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { layOutPairs, mostPairs, pairLength, policyBatches, type PolicyBatch } from "../../../src/training/preference/policy-batch.ts";
-import { pairLosses, type PairLossName } from "../../../src/training/preference/policy-losses.ts";
-import { namedPolicyMetrics } from "../../../src/training/preference/policy-metrics.ts";
-import type { DocumentPair } from "../../../src/training/preference/policy-pairs.ts";
-import type { PolicyObjective } from "../../../src/training/preference/policy-programs.ts";
-import { createTrainablePolicy, type TrainablePolicy } from "../../../src/training/preference/policy-trainable.ts";
+import { layOutPairs, mostPairs, pairLength, pairRows, type PolicyBatch } from "../../../src/training/preference/pair-rows.ts";
+import { pairLosses, type PairLossName } from "../../../src/training/preference/losses.ts";
+import { namedPolicyMetrics } from "../../../src/training/preference/metrics.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
+import type { DocumentPair } from "../../../src/training/preference/pairs.ts";
+import type { PolicyObjective } from "../../../src/training/preference/programs.ts";
+import { createTrainablePolicy, type TrainablePolicy } from "../../../src/training/preference/model.ts";
 import { assertClose } from "../../autodiff/assert-close.ts";
 import { sharedDataPath, withoutSharedData } from "../../fixtures/real-models.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -68,7 +69,7 @@ async function open(
   });
   file.weights.close();
   if (form === "lora") goldenFactors(policy.trainedWeights());
-  return { policy, batch: policyBatches(laidOut, length, pairs.length)[0]! };
+  return { policy, batch: allBatches(pairRows(laidOut, length), pairs.length)[0]! };
 }
 
 describe("the losses of a policy on stories260K", { skip: withoutSharedData(model) }, () => {

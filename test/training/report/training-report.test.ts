@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { describe, test } from "node:test";
-import type { EvaluationMetrics, StepMetrics } from "../../../src/training/run/metrics-file.ts";
-import { curves, modelCard, tellingNames, type TrainingReport } from "../../../src/training/report/training-report.ts";
+import { languageCard, type LanguageReport } from "../../../src/training/language/card.ts";
+import { distinctNames } from "../../../src/training/report/model-card.ts";
+import { curves } from "../../../src/training/report/training-report.ts";
 
-const steps = Array.from({ length: 1500 }, (_, at): StepMetrics => ({
+const steps = Array.from({ length: 1500 }, (_, at) => ({
   step: at + 1,
   epoch: (at + 1) / 1000,
   loss: 3 - at / 1000,
@@ -16,7 +17,7 @@ const steps = Array.from({ length: 1500 }, (_, at): StepMetrics => ({
   mean_token_accuracy: 0.5,
   num_tokens: at,
 }));
-const evaluations = [0, 1500].map((step): EvaluationMetrics => ({
+const evaluations = [0, 1500].map((step) => ({
   step,
   epoch: step,
   eval_loss: 3 - step / 1000,
@@ -24,7 +25,7 @@ const evaluations = [0, 1500].map((step): EvaluationMetrics => ({
   eval_num_tokens: 7,
 }));
 
-const report: TrainingReport = {
+const report: LanguageReport = {
   stage: "sft",
   command: "npm run train:sft -- --model base",
   flags: {},
@@ -61,7 +62,7 @@ describe("curves", () => {
 
 describe("a card", () => {
   test("names base, kind, losses, data and command, and what was cut", () => {
-    const card = modelCard("mine", report);
+    const card = languageCard("mine", report);
     assert.match(
       card,
       /^---\nlibrary_name: peft\nbase_model: "some\/base"\npipeline_tag: text-generation\ntags: \[bonsai, sft, lora\]\n---\n\n# mine\n/,
@@ -83,7 +84,7 @@ describe("a card", () => {
     const names = ["corpus.jsonl", "/data/a/texts/corpus.jsonl", "/data/b/texts/corpus.jsonl", "/data/b/held-out.jsonl"];
     const files = names.map((path) => ({ path, rows: 1, bytes: 5, sha256: "ab".repeat(32) }));
     const data = { ...report.data, files: files.slice(0, 3), evaluationFiles: files.slice(2) };
-    const card = modelCard("mine", { ...report, data });
+    const card = languageCard("mine", { ...report, data });
     const listed = [...card.matchAll(/^\| (\S+jsonl) \|/gm)].map(([, name]) => name);
     assert.deepEqual(listed, [
       `${basename(process.cwd())}/corpus.jsonl`,
@@ -92,11 +93,16 @@ describe("a card", () => {
       "b/texts/corpus.jsonl",
       "held-out.jsonl",
     ]);
-    assert.deepEqual(tellingNames(["/rows.jsonl", "/a/rows.jsonl"]), ["rows.jsonl", "a/rows.jsonl"]);
+    assert.deepEqual(distinctNames(["/rows.jsonl", "/a/rows.jsonl"]), ["rows.jsonl", "a/rows.jsonl"]);
   });
 
   test("of a model from nothing names no base", () => {
-    const card = modelCard("mine", { ...report, stage: "pretrain", trains: "all weights", base: { ...report.base, isFromNothing: true } });
+    const card = languageCard("mine", {
+      ...report,
+      stage: "pretrain",
+      trains: "all weights",
+      base: { ...report.base, isFromNothing: true },
+    });
     assert.doesNotMatch(card, /base_model/);
     assert.match(card, /library_name: transformers[^]*A model made by pre-training from nothing/);
   });

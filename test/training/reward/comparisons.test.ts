@@ -8,10 +8,11 @@ import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { DecoderAnswerEncoder } from "../../../src/training/reward/answer-encoders.ts";
-import { comparisonArrays, makeComparisonBatch, tokenArrays } from "../../../src/training/reward/comparison-batch.ts";
+import { comparisonArrays, makeComparisonBatch, tokenArrays } from "../../../src/training/reward/batch.ts";
 import { readComparisons, type Comparison, type Comparisons } from "../../../src/training/reward/comparisons.ts";
 import { readPreferenceRow, type PreferenceRow } from "../../../src/training/data/preference-row.ts";
-import { answerBatches, layOutComparisons, PreferenceData, sizesOf } from "../../../src/training/reward/preference-data.ts";
+import { RowData } from "../../../src/training/data/row-data.ts";
+import { answerBatches, comparisonRows, layOutComparisons, sizesOf } from "../../../src/training/reward/comparison-rows.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { sharedDataPath, withoutSharedData } from "../../fixtures/real-models.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -185,10 +186,10 @@ describe("rows of tokens", () => {
           const comparisons = comparisonsOf(lengths);
           const laidOut = layOutComparisons(comparisons, isPacked, 48);
           const sizes = sizesOf([laidOut], batchSize, ["reward"], lossType);
-          const data = new PreferenceData(laidOut, lossType, { batchSize, accumulationSteps: 2, seed: 1, shuffle: true });
+          const data = new RowData(comparisonRows(laidOut, lossType), { batchSize, accumulationSteps: 2, seed: 1, shuffle: true });
           const seen: number[] = [];
           for (let step = 0; step < data.stepsPerEpoch; step++) {
-            for (const batch of data.stepAt(step).batches) {
+            for (const batch of data.batchesOf(step).batches) {
               const arrays = tokenArrays(batch, { rows: batchSize, length: 48 }, sizes.answers);
               comparisonArrays(batch, sizes, { weights: [1], centring: 0 });
               for (const [index, { ids }] of batch.answers.entries()) {

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { groupCount, makeComparisonBatch, type ComparisonBatch, type LossType } from "../../../src/training/reward/comparison-batch.ts";
+import { groupCount, makeComparisonBatch, type ComparisonBatch, type LossType } from "../../../src/training/reward/batch.ts";
 import type { Comparison } from "../../../src/training/reward/comparisons.ts";
-import type { ComparisonSizes } from "../../../src/training/reward/preference-loss.ts";
+import type { ComparisonSizes } from "../../../src/training/reward/loss.ts";
 import type { Ranking } from "../../../src/training/data/ranking.ts";
 
 /** By measure; null where nothing is known. */

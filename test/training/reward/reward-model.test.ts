@@ -22,8 +22,8 @@ import { Tokenizer } from "../../../src/text/tokenizer/tokenizer.ts";
 import { DecoderAnswerEncoder, PairAnswerEncoder } from "../../../src/training/reward/answer-encoders.ts";
 import { readComparisons, type AnswerEncoder } from "../../../src/training/reward/comparisons.ts";
 import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
-import { trainRewardModel } from "../../../src/training/reward/reward-model.ts";
-import type { RunOutcome } from "../../../src/training/run/training-run.ts";
+import { trainRewardModel } from "../../../src/training/reward/task.ts";
+import type { RunOutcome } from "../../../src/training/run/training-loop.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { runOracle, withoutPyTorch } from "../../fixtures/python-oracle.ts";
@@ -65,7 +65,7 @@ async function run(name: string, words: string, { data = pairs, heldOut = data, 
   return runByWords(RewardSchema, [...shared, ...words.split(" ")], trainRewardModel, { stopAfter, log });
 }
 
-function evaluations(name: string): Record<string, number>[] {
+function evaluations(name: string): readonly Record<string, number>[] {
   return readMetricLines(join(root, name, "metrics.jsonl")).evaluations;
 }
 

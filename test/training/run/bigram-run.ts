@@ -3,8 +3,11 @@
 import { pathToFileURL } from "node:url";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import type { TrainingDocument } from "../../../src/training/data/documents.ts";
-import { evaluationBatches, layOut, TrainingData } from "../../../src/training/data/training-data.ts";
-import { runTraining, type RunOutcome, type TrainingEvent, type TrainingRunOptions } from "../../../src/training/run/training-run.ts";
+import { documentRows, layOut } from "../../../src/training/data/document-rows.ts";
+import { allBatches, RowData } from "../../../src/training/data/row-data.ts";
+import { languageMetrics } from "../../../src/training/language/task.ts";
+import { runSteps, type LoopOptions, type RunOutcome, type TrainingEvent } from "../../../src/training/run/training-loop.ts";
+import type { EvaluationSums, TokenBatch, TrainStep } from "../../../src/training/run/trainable-model.ts";
 import { BigramModel } from "./bigram-model.ts";
 
 const vocabSize = 24;
@@ -22,17 +25,20 @@ export function cycleDocuments(count: number, first: number): TrainingDocument[]
 }
 
 /** Rows of 32 places, laid out for the tests' runs. */
-export function cycleData(changes: { batchSize?: number; accumulationSteps?: number } = {}): TrainingData {
+export function cycleData(changes: { batchSize?: number; accumulationSteps?: number } = {}): RowData<TokenBatch> {
   const order = { batchSize: 2, accumulationSteps: 2, seed: 5, shuffle: true, ...changes };
-  return new TrainingData(layOut(cycleDocuments(120, 0), "bfd", 32), 32, order);
+  return new RowData(documentRows(layOut(cycleDocuments(120, 0), "bfd", 32), 32), order);
 }
 
+/** The options of a language model's loop. */
+export type LanguageLoop = LoopOptions<TokenBatch, TrainStep, EvaluationSums>;
+
 /** Runs 40 steps over about three epochs, with a checkpoint every 4 and an evaluation every 10. */
-export async function bigramRun(outputDir: string, changes: Partial<TrainingRunOptions> = {}): Promise<RunOutcome> {
-  return runTraining({
+export async function bigramRun(outputDir: string, changes: Partial<LanguageLoop> = {}): Promise<RunOutcome> {
+  const options: LanguageLoop = {
     model: new BigramModel(vocabSize),
     data: cycleData(),
-    evaluation: evaluationBatches(layOut(cycleDocuments(20, 3), "bfd", 32), 32, 2),
+    evaluation: allBatches(documentRows(layOut(cycleDocuments(20, 3), "bfd", 32), 32), 2),
     schedule: { type: "cosine", learningRate: 0.1, warmupSteps: 4, totalSteps: 40 },
     outputDir,
     saveSteps: 4,
@@ -43,7 +49,8 @@ export async function bigramRun(outputDir: string, changes: Partial<TrainingRunO
     stop: new AbortController().signal,
     observe: () => undefined,
     ...changes,
-  });
+  };
+  return runSteps(options, languageMetrics);
 }
 
 /** `bigram-run.ts FOLDER`: goes on with the run of the folder and says each step. */

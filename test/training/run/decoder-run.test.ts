@@ -7,18 +7,20 @@ import { describe, test } from "node:test";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import type { ErrorCode } from "../../../src/errors/registry.ts";
 import { checkpointSteps, readCheckpoint } from "../../../src/training/run/checkpoint.ts";
-import { readMetrics } from "../../../src/training/run/metrics-file.ts";
-import { evaluationBatches, layOut } from "../../../src/training/data/training-data.ts";
-import { runTraining, type RunOutcome, type TrainingRunOptions } from "../../../src/training/run/training-run.ts";
+import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
+import { documentRows, layOut } from "../../../src/training/data/document-rows.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
+import { languageMetrics } from "../../../src/training/language/task.ts";
+import { runSteps, type RunOutcome } from "../../../src/training/run/training-loop.ts";
 import { smallDisk, withoutSmallDisk } from "../../fixtures/small-disk.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
-import { cycleData, cycleDocuments } from "./bigram-run.ts";
+import { cycleData, cycleDocuments, type LanguageLoop } from "./bigram-run.ts";
 import { createGolden } from "../model/golden-decoder.ts";
 
 const root = temporaryFolder();
-const heldOut = evaluationBatches(layOut(cycleDocuments(4, 3), "bfd", 32), 32, 2);
+const heldOut = allBatches(documentRows(layOut(cycleDocuments(4, 3), "bfd", 32), 32), 2);
 
-interface DecoderRun extends Partial<Omit<TrainingRunOptions, "model" | "schedule">> {
+interface DecoderRun extends Partial<Omit<LanguageLoop, "model" | "schedule">> {
   steps: number;
   learningRate?: number;
 }
@@ -27,7 +29,7 @@ interface DecoderRun extends Partial<Omit<TrainingRunOptions, "model" | "schedul
 async function decoderRun(outputDir: string, { steps, learningRate = 3e-3, ...changes }: DecoderRun): Promise<RunOutcome> {
   const model = await createGolden("llama", { rows: 2, length: 32 });
   try {
-    return await runTraining({
+    const options: LanguageLoop = {
       model,
       data: cycleData(),
       evaluation: undefined,
@@ -41,7 +43,8 @@ async function decoderRun(outputDir: string, { steps, learningRate = 3e-3, ...ch
       stop: new AbortController().signal,
       observe: () => undefined,
       ...changes,
-    });
+    };
+    return await runSteps(options, languageMetrics);
   } finally {
     await model.dispose();
   }
@@ -73,7 +76,7 @@ describe("a decoder's run", () => {
     assert.ok(stateAt(folder, 2).equals(before));
     // What was no number is in no line of the metrics once the run goes on.
     await decoderRun(folder, { steps: 3, evaluation: heldOut });
-    const { steps, evaluations } = readMetrics(join(folder, "metrics.jsonl"));
+    const { steps, evaluations } = readMetricLines(join(folder, "metrics.jsonl"));
     assert.deepEqual([steps.map(({ step }) => step), evaluations.map(({ step }) => step)], [[1, 2, 3], [0, 1, 2, 3]]); // prettier-ignore
   });
 

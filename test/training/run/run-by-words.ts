@@ -3,19 +3,8 @@
 import assert from "node:assert/strict";
 import type { Static, TObject } from "typebox";
 import { readTrainingOptions, trainingFlags } from "../../../src/config/training-command-line.ts";
-import type { RunOutcome, TrainingEvent } from "../../../src/training/run/training-run.ts";
-
-/** What every trainer is given. */
-interface Training<Schema extends TObject> {
-  command: string;
-  flags: Record<string, unknown>;
-  versions: Record<string, string>;
-  modelPath: string;
-  options: Static<Schema>;
-  stop: AbortSignal;
-  log: (line: string) => void;
-  observe: (event: TrainingEvent) => void;
-}
+import type { RunOutcome, TrainingEvent } from "../../../src/training/run/training-loop.ts";
+import type { TrainingRequest } from "../../../src/training/run/training-task.ts";
 
 export interface RunWatching {
   /** Ends the run after this step. */
@@ -26,7 +15,7 @@ export interface RunWatching {
 export async function runByWords<Schema extends TObject>(
   schema: Schema,
   words: readonly string[],
-  train: (training: Training<Schema>) => Promise<RunOutcome>,
+  train: (training: TrainingRequest<Static<Schema>>) => Promise<RunOutcome>,
   { stopAfter, log = () => {} }: RunWatching = {},
 ): Promise<RunOutcome & { events: TrainingEvent[] }> {
   const invocation = readTrainingOptions(schema, words);

@@ -10,8 +10,9 @@ import { fileURLToPath } from "node:url";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { checkpointSteps, readCheckpoint } from "../../../src/training/run/checkpoint.ts";
 import { learningRateAt } from "../../../src/training/run/learning-rate.ts";
-import { readMetrics } from "../../../src/training/run/metrics-file.ts";
-import type { TrainingEvent } from "../../../src/training/run/training-run.ts";
+import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
+import type { StepSource, TrainingEvent } from "../../../src/training/run/training-loop.ts";
+import type { TokenBatch } from "../../../src/training/run/trainable-model.ts";
 import { smallDisk, withoutSmallDisk } from "../../fixtures/small-disk.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { BigramModel } from "./bigram-model.ts";
@@ -44,12 +45,12 @@ async function refusal(run: Promise<unknown>, code: string, message: RegExp): Pr
 }
 
 describe("a run", () => {
-  const { steps, evaluations } = readMetrics(join(whole, "metrics.jsonl"));
+  const { steps, evaluations } = readMetricLines(join(whole, "metrics.jsonl"));
 
   test("lowers the loss of its own data and of held-out data", () => {
     assert.ok(steps.at(-1)!.loss < steps[0]!.loss - 1);
     assert.ok(evaluations.at(-1)!.eval_loss < evaluations[0]!.eval_loss - 1);
-    assert.ok(evaluations.at(-1)!.eval_mean_token_accuracy > 0.8);
+    assert.ok(evaluations.at(-1)!["eval_mean_token_accuracy"]! > 0.8);
   });
 
   test("writes a line a step with TRL's names, and evaluates before, each --eval-steps and after", () => {
@@ -102,7 +103,7 @@ describe("a run", () => {
     const states = [[4, 1], [1, 4]].map(async ([batchSize = 1, accumulationSteps = 1]) => {
       const data = cycleData({ batchSize, accumulationSteps });
       const model = new BigramModel(24);
-      for (let step = 0; step < 5; step++) await model.step(data.stepAt(step).batches, 0.05);
+      for (let step = 0; step < 5; step++) await model.step(data.batchesOf(step).batches, 0.05);
       return model.state().get("weights")!.data;
     }); // prettier-ignore
     const [one, other] = await Promise.all(states);
@@ -134,6 +135,29 @@ describe("a run that was ended", () => {
       assert.equal(checkpointSteps(join(folder, "checkpoints")).at(-1), last);
     }
     assert.ok((await bigramRun(folder, { resume: true })).isFinished);
+    assert.deepEqual(bytesOf(folder), bytesOf(whole));
+  });
+
+  test("and makes its batches as it goes, which takes time, ends with the same bytes", async () => {
+    const folder = join(root, "asynchronous");
+    const laidOut = cycleData();
+    const model = new BigramModel(24);
+    const data: StepSource<TokenBatch> = {
+      stepsPerEpoch: laidOut.stepsPerEpoch,
+      batchesOf: async (step) => {
+        // The batches of a step are asked for once the steps before it are done.
+        const done = model.state().get("steps")!.data[0];
+        await new Promise((resolve) => setTimeout(resolve, step % 3));
+        assert.deepEqual([done, model.state().get("steps")!.data[0]], [step, step]);
+        return laidOut.batchesOf(step);
+      },
+    };
+    const stop = new AbortController();
+    const observe = (event: TrainingEvent): void => {
+      if (event.kind === "step" && event.metrics.step === 7) stop.abort();
+    };
+    await bigramRun(folder, { model, data, stop: stop.signal, observe });
+    await bigramRun(folder, { model, data, resume: true });
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
   });
 

@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import type { TrainingMode } from "../../../src/architectures/training/trained-weights.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
-import { layOutAnswers, valueBatches, type LaidOutAnswers, type ScoredAnswer } from "../../../src/training/value/value-data.ts";
-import { createValueModel, explainedVariance, type TrainableValueModel } from "../../../src/training/value/value-trainable.ts";
+import { allBatches } from "../../../src/training/data/row-data.ts";
+import { answerRows, layOutAnswers, type LaidOutAnswers, type ScoredAnswer } from "../../../src/training/value/data.ts";
+import { createValueModel, explainedVariance, type TrainableValueModel } from "../../../src/training/value/model.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { assertClose } from "../../autodiff/assert-close.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -68,7 +69,7 @@ describe("a value model under training", () => {
       const model = await create(golden);
       const [losses, norms]: [number[], number[]] = [[], []];
       for (const step of golden.batches.keys()) {
-        const { loss, gradNorm } = await model.step(valueBatches(laidOut(golden, step), 3), learningRate);
+        const { loss, gradNorm } = await model.step(allBatches(answerRows(laidOut(golden, step)), 3), learningRate);
         losses.push(loss);
         norms.push(gradNorm);
       }
@@ -85,9 +86,9 @@ describe("a value model under training", () => {
     const golden = goldens.full;
     const [apart, packed, added] = [await create(golden), await create(golden), await create(golden)];
     const steps = [
-      await apart.step(valueBatches(laidOut(golden, 0), 3), learningRate),
-      await packed.step(valueBatches(laidOut(golden, 0, true), 3), learningRate),
-      await added.step(valueBatches(laidOut(golden, 0), 1), learningRate),
+      await apart.step(allBatches(answerRows(laidOut(golden, 0)), 3), learningRate),
+      await packed.step(allBatches(answerRows(laidOut(golden, 0, true)), 3), learningRate),
+      await added.step(allBatches(answerRows(laidOut(golden, 0)), 1), learningRate),
     ];
     assert.equal(laidOut(golden, 0, true).rows.length, 1);
     for (const { loss, gradNorm, sums } of steps) {
