@@ -13,7 +13,7 @@ const rounds = {
     ...annotate({
       group: "Rounds",
       description:
-        "Times that the policy, as it is then, answers prompts, a judge compares its answers, and it is tuned on them and on --dataset, where one is given. The reference stays the model. 0 tunes on --dataset alone",
+        "Rounds of on-policy tuning: the current policy answers prompts, a judge compares the answers, and the policy is tuned on them, and on --dataset if given. The reference stays --model. 0 tunes on --dataset alone",
       default: 0,
     }),
   }),
@@ -21,7 +21,7 @@ const rounds = {
     annotate({
       group: "Rounds",
       metavar: "FILE",
-      description: 'JSON Lines of {"prompt"}; each round takes the next ones, and none is taken twice',
+      description: 'JSON Lines of {"prompt"}; each round takes the next ones, and no prompt is used twice',
       default: "",
       defaultText: "none",
     }),
@@ -31,7 +31,7 @@ const rounds = {
     maximum: 1_000_000_000,
     ...annotate({
       group: "Rounds",
-      description: "Prompts of a round; 0 shares the file among the rounds, which then cannot become more later",
+      description: "Prompts of a round; 0 divides the file among the rounds, and then --rounds cannot be raised later",
       default: 0,
     }),
   }),
@@ -39,7 +39,7 @@ const rounds = {
     annotate({
       group: "Rounds",
       metavar: "JUDGE",
-      description: "Who compares the answers, as npm run collect names it, such as raters=5 or reward=NAME",
+      description: "Judge that compares the answers, as in npm run collect, such as raters=5 or reward=NAME",
       default: "",
       defaultText: "none",
     }),
@@ -52,12 +52,12 @@ const rounds = {
   temperature: Type.Number({
     exclusiveMinimum: 0,
     maximum: 100,
-    ...annotate({ group: "Rounds", description: "Of these answers", default: 1 }),
+    ...annotate({ group: "Rounds", description: "Sampling temperature of these answers", default: 1 }),
   }),
   maxTokens: Type.Integer({
     minimum: 1,
     maximum: 65536,
-    ...annotate({ group: "Rounds", unit: "tokens", description: "Longest of these answers", default: 160 }),
+    ...annotate({ group: "Rounds", unit: "tokens", description: "Longest such answer", default: 160 }),
   }),
   strongest: Type.Integer({
     minimum: 0,
@@ -65,7 +65,7 @@ const rounds = {
     ...annotate({
       group: "Rounds",
       description:
-        "Pairs of each prompt, those whose better answer stands furthest above the other, by mean margins over all answers; 0 takes all",
+        "Pairs to use of each prompt: those with the largest difference between the two answers, by mean margins over all answers; 0 takes all",
       default: 1,
     }),
   }),
@@ -74,7 +74,7 @@ const rounds = {
     maximum: 1_000_000,
     ...annotate({
       group: "Rounds",
-      description: "Taken off an answer's standing for each word, in the judge's units: against a taste for length",
+      description: "Subtracted from an answer's mean margin for each of its words, in the judge's units, against a preference for length",
       default: 0,
     }),
   }),
@@ -83,7 +83,7 @@ const rounds = {
     maximum: 1_000_000,
     ...annotate({
       group: "Rounds",
-      description: "Pairs of a smaller margin are left out, in the judge's units; of raters up to 1",
+      description: "Leave out pairs with a smaller margin, in the judge's units (raters: at most 1)",
       default: 0,
     }),
   }),
@@ -92,14 +92,14 @@ const rounds = {
     maximum: 1_000_000,
     ...annotate({
       group: "Rounds",
-      description: "Pairs whose answers differ by more words are left out; 0 leaves none out",
+      description: "Leave out pairs whose answers differ by more words; 0 leaves out none",
       default: 0,
     }),
   }),
   agreeing: Type.Boolean(
     annotate({
       group: "Rounds",
-      description: "Leave out pairs of which the judge prefers the other answer in a dimension",
+      description: "Leave out pairs in which the judge prefers the rejected answer in some dimension",
       default: false,
     }),
   ),
@@ -133,7 +133,7 @@ const preferences = {
     ...annotate({
       group: "Preferences",
       description:
-        "How strongly the policy is held to its reference: a lower one lets it go further. Of ipo tau, of orpo lambda; simpo wants 2",
+        "How strongly the policy is held to its reference: a lower value lets it go further. For ipo this is tau, for orpo lambda; simpo needs about 2",
       default: 0.1,
     }),
   }),
@@ -143,29 +143,33 @@ const preferences = {
     ...annotate({
       group: "Preferences",
       description:
-        "Share of labels that are taken to be wrong, of robust, conservative and exo_pair; the last wants it above 0, such as 0.001",
+        "For robust, conservative and exo_pair: the share of labels that are assumed to be wrong; exo_pair needs a value above 0, such as 0.001",
       default: 0,
     }),
   }),
   discopopTau: Type.Number({
     exclusiveMinimum: 0,
     maximum: 1000,
-    ...annotate({ group: "Preferences", description: "Temperature of discopop's mixture", default: 0.05 }),
+    ...annotate({ group: "Preferences", description: "For discopop: temperature of its mixture", default: 0.05 }),
   }),
   gammaBetaRatio: Type.Number({
     minimum: 0,
     maximum: 1000,
-    ...annotate({ group: "Preferences", description: "Margin of simpo between mean log-probabilities", default: 0.5 }),
+    ...annotate({
+      group: "Preferences",
+      description: "For simpo: the margin between mean log-probabilities, gamma divided by beta",
+      default: 0.5,
+    }),
   }),
   desirableWeight: Type.Number({
     minimum: 0,
     maximum: 1000,
-    ...annotate({ group: "Preferences", description: "Weight of kto's wanted answers", default: 1 }),
+    ...annotate({ group: "Preferences", description: "For kto: weight of desirable answers", default: 1 }),
   }),
   undesirableWeight: Type.Number({
     minimum: 0,
     maximum: 1000,
-    ...annotate({ group: "Preferences", description: "Weight of kto's unwanted answers", default: 1 }),
+    ...annotate({ group: "Preferences", description: "For kto: weight of undesirable answers", default: 1 }),
   }),
 };
 
@@ -175,7 +179,7 @@ const implicitReward = {
       group: "Preferences",
       metavar: "DIR",
       description:
-        "Folder that makes a reward model of the tuned policy: beta times the log-probability of an answer above the reference's. The server takes it as any other",
+        "Folder for the implicit reward model of the tuned policy: beta times the log-probability of an answer minus the reference's. The server serves it like any other",
       default: "",
       defaultText: "none",
     }),
@@ -189,21 +193,21 @@ const guards = {
     ...annotate({
       group: "Guards",
       description:
-        "Prompts of --eval-dataset that the policy answers at each evaluation, to tell its divergence from the reference and the length of its answers; 0 for none",
+        "Prompts of --eval-dataset that the policy answers at each evaluation, to measure its divergence from the reference and the length of its answers; 0 for none",
       default: 8,
     }),
   }),
   evalMaxTokens: Type.Integer({
     minimum: 1,
     maximum: 65536,
-    ...annotate({ group: "Guards", unit: "tokens", description: "Longest of these answers", default: 64 }),
+    ...annotate({ group: "Guards", unit: "tokens", description: "Longest such answer", default: 64 }),
   }),
   earlyStoppingPatience: Type.Integer({
     minimum: 0,
     maximum: 1_000_000,
     ...annotate({
       group: "Guards",
-      description: "Ends the run after so many evaluations without a lower held-out loss than before; 0 never does",
+      description: "End the run after this many evaluations without a lower held-out loss; 0 never does",
       default: 0,
     }),
   }),
@@ -214,7 +218,7 @@ const {
   model,
   ...shared
 } = trainingProperties({
-  modelDescription: "Model to tune: a name of the catalog, a GGUF file or a Hugging Face folder. As it is, it is the reference",
+  modelDescription: "Model to tune: a name of the catalog, a GGUF file or a Hugging Face folder. It is also the reference",
   datasetDescription: 'JSON Lines of {"prompt", "chosen", "rejected"}; kto takes {"prompt", "completion", "label"} too. May be repeated',
   epochs: 3,
   learningRate: 1e-6,
@@ -230,7 +234,7 @@ const maxLength = Type.Integer({
   ...annotate({
     group: "Model and data",
     unit: "tokens",
-    description: "Longest answer with its prompt; pairs with a longer one are left out, and counted",
+    description: "Longest prompt and answer together; pairs with a longer one are left out, and counted",
     default: 0,
     defaultText: "1024 tokens, or the model's context where that is shorter",
   }),

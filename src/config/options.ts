@@ -42,7 +42,7 @@ export const ConfigSchema = Type.Object(
       annotate({
         group: "Models",
         metavar: "NAME",
-        description: "Reward model of requests with best_of that name none, to a policy that has none of its own",
+        description: "Reward model for requests with best_of that name none, where the policy has none of its own",
         default: "",
         defaultText: "the only one that is served",
       }),
@@ -53,7 +53,7 @@ export const ConfigSchema = Type.Object(
         group: "Models",
         metavar: "NAME=MODEL+MODEL[:RULE]",
         description:
-          "Reward model made of others that are served, as in careful=rm-1+rm-2:minimum; RULE is mean, minimum, or mean-K for the mean less K deviations. May be repeated",
+          "Reward model made of several served ones, as in careful=rm-1+rm-2:minimum; RULE is mean, minimum, or mean-K: the mean minus K standard deviations. May be repeated",
         default: [],
         defaultText: "none",
       }),
@@ -62,7 +62,8 @@ export const ConfigSchema = Type.Object(
       quantizations,
       annotate({
         group: "Models",
-        description: "How weights and arithmetic are held: fp32, 8-bit blocks, a file's own 4-bit blocks, or 8-bit rows by 8-bit columns",
+        description:
+          "How weights are stored and multiplied. fp32: 32-bit floats; q8: 8-bit blocks; q4: the file's own 4-bit blocks; w8a8: 8-bit weights by 8-bit activations",
         default: "w8a8",
       }),
     ),
@@ -70,7 +71,7 @@ export const ConfigSchema = Type.Object(
     threads: Type.Integer({
       minimum: 0,
       maximum: 1024,
-      ...annotate({ group: "Models", description: "Threads that compute; 0 takes one for each core", default: 0 }),
+      ...annotate({ group: "Models", description: "Compute threads; 0 takes one for each core", default: 0 }),
     }),
     cacheDir: Type.String(
       annotate({
@@ -112,7 +113,7 @@ export const ConfigSchema = Type.Object(
         group: "Network",
         flag: "request-timeout",
         unit: "seconds",
-        description: "Time for a request to arrive whole",
+        description: "Longest time for a request to arrive completely",
         default: 60,
       }),
     }),
@@ -123,7 +124,7 @@ export const ConfigSchema = Type.Object(
         group: "Network",
         flag: "stream-stall-timeout",
         unit: "seconds",
-        description: "A streaming client that takes nothing for this long is dropped",
+        description: "A streaming client that reads nothing for this long is disconnected",
         default: 120,
       }),
     }),
@@ -134,7 +135,7 @@ export const ConfigSchema = Type.Object(
         group: "Network",
         flag: "websocket-ping-interval",
         unit: "seconds",
-        description: "How often a WebSocket is asked whether its other end lives; one that has not answered by the next time is dropped",
+        description: "Time between two pings of a WebSocket; a connection that has not answered by the next ping is dropped",
         default: 30,
       }),
     }),
@@ -145,7 +146,7 @@ export const ConfigSchema = Type.Object(
         group: "Network",
         flag: "websocket-idle-timeout",
         unit: "seconds",
-        description: "A WebSocket on which nothing runs and nothing is asked for this long is closed",
+        description: "A WebSocket without a running answer and without a request for this long is closed",
         default: 600,
       }),
     }),
@@ -208,7 +209,7 @@ export const ConfigSchema = Type.Object(
       ...annotate({
         group: "Limits",
         unit: "tokens",
-        description: "Longest answer of a request that sets no max_tokens; the context's end cuts it sooner",
+        description: "Longest answer of a request that sets no max_tokens; the end of the context may cut it earlier",
         default: 1024,
       }),
     }),
@@ -228,7 +229,7 @@ export const ConfigSchema = Type.Object(
       ...annotate({
         group: "Limits",
         unit: "bytes",
-        description: "Memory for keys and values of running sequences; reward models take up to a quarter as much beside it",
+        description: "Memory for keys and values of running sequences; reward models use up to a quarter of it in addition",
         default: GiB,
       }),
     }),
@@ -255,7 +256,13 @@ export const ConfigSchema = Type.Object(
     responseLifetimeSeconds: Type.Integer({
       minimum: 1,
       maximum: 30 * 86400,
-      ...annotate({ group: "Limits", flag: "response-lifetime", unit: "seconds", description: "How long they are kept", default: 3600 }),
+      ...annotate({
+        group: "Limits",
+        flag: "response-lifetime",
+        unit: "seconds",
+        description: "How long these conversations are kept",
+        default: 3600,
+      }),
     }),
 
     shutdownGraceSeconds: Type.Integer({
@@ -265,7 +272,7 @@ export const ConfigSchema = Type.Object(
         group: "Operation",
         flag: "shutdown-grace",
         unit: "seconds",
-        description: "Time that running requests get to finish after SIGTERM",
+        description: "Time for running requests to finish after SIGTERM",
         default: 30,
       }),
     }),

@@ -12,7 +12,7 @@ const rewardModel = {
     annotate({
       group: "Reward model",
       description:
-        "decoder: a language model with a score in place of its head; encoder: BERT with a classifier; policy-head: a score over a policy's hidden states, which stay; value: a decoder that learns from scored answers to tell from every beginning what the whole will be worth",
+        "decoder: a language model with a score in place of its head; encoder: BERT with a classifier; policy-head: a score over the hidden states of a policy that is not changed; value: a decoder that learns from scored answers to predict the score from every prefix",
       default: "auto",
       defaultText: "by the model's architecture, decoder or encoder",
     }),
@@ -21,8 +21,7 @@ const rewardModel = {
     ["bradley-terry", "plackett-luce"] as const,
     annotate({
       group: "Reward model",
-      description:
-        "What a list of ranked answers trains on: the mean over its pairs, or the ranking as a whole. Of a pair they are the same",
+      description: "Loss of a list of ranked answers: the mean over its pairs, or the ranking as a whole. For pairs the two are the same",
       default: "bradley-terry",
     }),
   ),
@@ -31,7 +30,7 @@ const rewardModel = {
     maximum: 1000,
     ...annotate({
       group: "Reward model",
-      description: "Weight of the squared sum of a pair's rewards in the loss, which draws rewards to zero; 0.01 is usual",
+      description: "Weight of the squared sum of a pair's rewards in the loss, which pulls rewards towards 0; 0.01 is usual",
       default: 0,
     }),
   }),
@@ -61,7 +60,7 @@ const rewardModel = {
       group: "Reward model",
       metavar: "FILE",
       description:
-        "Answers of the policy whose rewards are to have mean 0 and deviation 1: rows of messages, of prompts with completions, or of preferences. May be repeated",
+        "Answers of the policy on which rewards are scaled to mean 0 and standard deviation 1: rows of messages, of prompts with completions, or of preferences. May be repeated",
       default: [],
       defaultText: "the answers of --eval-dataset, or of --dataset",
     }),
@@ -91,7 +90,7 @@ const maxLength = Type.Integer({
     group: "Model and data",
     unit: "tokens",
     description:
-      "Longest answer with its prompt; what is longer loses its beginning (of an encoder, the longer text's end), and is counted",
+      "Longest prompt and answer together; a longer one loses its beginning (for an encoder, the end of the longer text), and is counted",
     default: 0,
     defaultText: "1024 tokens, or the model's context where that is shorter",
   }),

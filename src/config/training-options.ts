@@ -58,7 +58,7 @@ function modelAndData(defaults: Defaults) {
       ...annotate({
         group: "Model and data",
         unit: "tokens",
-        description: "Longest row; what is longer is cut at its end, and counted",
+        description: "Longest row; a longer one is cut at its end, and counted",
         default: 0,
         defaultText: "1024 tokens, or the model's context where that is shorter",
       }),
@@ -66,7 +66,7 @@ function modelAndData(defaults: Defaults) {
     packing: Type.Boolean(
       annotate({
         group: "Model and data",
-        description: "Lay several documents in one row, each seeing only itself",
+        description: "Pack several documents in one row; each attends only to itself",
         default: defaults.packing,
       }),
     ),
@@ -74,12 +74,12 @@ function modelAndData(defaults: Defaults) {
       ["bfd", "wrapped"] as const,
       annotate({
         group: "Model and data",
-        description: "bfd: documents whole, best-fit decreasing; wrapped: one stream, cut at each row's end",
+        description: "bfd: whole documents, by best-fit decreasing; wrapped: one stream of tokens, cut at the end of each row",
         default: defaults.packingStrategy,
       }),
     ),
     shuffle: Type.Boolean(
-      annotate({ group: "Model and data", description: "Shuffle the rows anew each epoch; --no-shuffle keeps their order", default: true }),
+      annotate({ group: "Model and data", description: "Shuffle the rows in each epoch; --no-shuffle keeps their order", default: true }),
     ),
   };
 }
@@ -125,7 +125,7 @@ function optimiser(defaults: Defaults) {
       ["adamw", "sgd"] as const,
       annotate({
         group: "Optimiser",
-        description: "adamw keeps two moments of each weight; sgd keeps none, and wants far larger learning rates",
+        description: "adamw stores two moments of each weight; sgd stores none, and needs much larger learning rates",
         default: "adamw",
       }),
     ),
@@ -138,7 +138,7 @@ function optimiser(defaults: Defaults) {
       ["constant", "linear", "cosine"] as const,
       annotate({
         group: "Optimiser",
-        description: "How the rate goes on after the warm-up; linear and cosine end at 0",
+        description: "Course of the learning rate after the warm-up; linear and cosine end at 0",
         default: defaults.schedule,
       }),
     ),
@@ -172,7 +172,7 @@ function optimiser(defaults: Defaults) {
       maximum: 1e9,
       ...annotate({
         group: "Optimiser",
-        description: "Largest norm of a step's gradient, to which it is scaled down; 0 never scales",
+        description: "Largest norm of a step's gradient; a larger gradient is scaled down to it; 0 never scales",
         default: 1,
       }),
     }),
@@ -214,7 +214,7 @@ const lora = {
     annotate({
       group: "LoRA",
       metavar: "DIR",
-      description: "PEFT adapter to begin with; its rank, scale and layers hold",
+      description: "PEFT adapter to begin with; its own rank, scale and layers are used",
       default: "",
       defaultText: "a new one",
     }),
@@ -223,7 +223,7 @@ const lora = {
     annotate({
       group: "LoRA",
       flag: "load-in-8bit",
-      description: "Hold the frozen weights under the adapter in 8-bit blocks",
+      description: "Store the frozen weights under the adapter in 8-bit blocks",
       default: false,
     }),
   ),
@@ -245,17 +245,17 @@ const output = {
     ...annotate({
       group: "Output",
       unit: "steps",
-      description: "Steps between checkpoints; the last step always has one, and 0 has no other",
+      description: "Steps between checkpoints; the last step always has one; 0: no other",
       default: 500,
     }),
   }),
   saveTotalLimit: Type.Integer({
     minimum: 1,
     ...largeCount,
-    ...annotate({ group: "Output", description: "Newest checkpoints that are kept", default: 2 }),
+    ...annotate({ group: "Output", description: "Number of checkpoints to keep, the newest ones", default: 2 }),
   }),
   resume: Type.Boolean(
-    annotate({ group: "Output", description: "Go on with the run in the output folder from its newest checkpoint", default: false }),
+    annotate({ group: "Output", description: "Continue the run in the output folder from its newest checkpoint", default: false }),
   ),
   evalSteps: Type.Integer({
     minimum: 0,
@@ -263,7 +263,7 @@ const output = {
     ...annotate({
       group: "Output",
       unit: "steps",
-      description: "Steps between evaluations; before the first step and after the last there is always one, and 0 has no other",
+      description: "Steps between evaluations; there is always one before the first step and one after the last; 0: no other",
       default: 100,
     }),
   }),
@@ -277,7 +277,7 @@ const operation = {
   seed: Type.Integer({
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,
-    ...annotate({ group: "Operation", description: "Of shuffling, first weights and dropout", default: 42 }),
+    ...annotate({ group: "Operation", description: "Seed of shuffling, initial weights and dropout", default: 42 }),
   }),
   device: oneOf(
     ["cpu", "webgpu", "cuda"] as const,
@@ -290,12 +290,12 @@ const operation = {
   threads: Type.Integer({
     minimum: 0,
     maximum: 1024,
-    ...annotate({ group: "Operation", description: "Threads that compute; 0 takes one for each core", default: 0 }),
+    ...annotate({ group: "Operation", description: "Compute threads; 0 takes one for each core", default: 0 }),
   }),
   gradientCheckpointing: Type.Boolean(
     annotate({
       group: "Operation",
-      description: "Compute activations twice rather than keep them: less memory, more time",
+      description: "Compute activations twice instead of storing them: less memory, more time",
       default: false,
     }),
   ),
@@ -312,9 +312,8 @@ function trainingSchema(defaults: Defaults) {
 
 /** `npm run pretrain`. */
 export const PretrainSchema = trainingSchema({
-  modelDescription:
-    "Folder with config.json and a tokenizer; where it has no weights they are drawn from the seed, else training goes on from them",
-  datasetDescription: 'JSON Lines of {"text"}; other forms do too. May be repeated',
+  modelDescription: "Folder with config.json and a tokenizer; training continues from its weights, or from random ones where it has none",
+  datasetDescription: 'JSON Lines of {"text"}, or of another form of row. May be repeated',
   epochs: 1,
   learningRate: 1e-3,
   schedule: "cosine",

@@ -33,7 +33,7 @@ export const registry = {
   previous_response_not_found: {
     status: 400,
     type: "invalid_request_error",
-    what: "the server has no response of this id, or no longer",
+    what: "the server has no response of this id, or no longer keeps it",
     remedy: "send the whole conversation as `input`, or raise --response-lifetime or --response-store-bytes",
   },
   request_too_large: {
@@ -70,8 +70,8 @@ export const registry = {
   request_timeout: {
     status: 408,
     type: "invalid_request_error",
-    what: "the request did not arrive in time",
-    remedy: "send the whole body promptly",
+    what: "the request did not arrive completely in time",
+    remedy: "send the whole body within --request-timeout",
   },
   body_too_large: {
     status: 413,
@@ -92,7 +92,7 @@ export const registry = {
     remedy: "connect with a WebSocket client, or send the request by POST",
   },
   overloaded: { status: 429, type: "rate_limit_error", what: "the queue is full", remedy: "retry after the seconds in Retry-After" },
-  cancelled: { status: 499, type: "invalid_request_error", what: "the client left", remedy: "nothing: it is logged only" },
+  cancelled: { status: 499, type: "invalid_request_error", what: "the client disconnected", remedy: "nothing: this is only logged" },
   internal: { status: 500, type: "server_error", what: "a bug in the server", remedy: "report it with the request id from the log" },
   loading: {
     status: 503,
@@ -105,7 +105,7 @@ export const registry = {
     status: 503,
     type: "unavailable_error",
     what: "the compute worker stopped",
-    remedy: "see the server's log; the worker is restarted",
+    remedy: "retry: the worker is restarted; the server's log has the cause",
   },
   usage: {
     status: 400,
@@ -147,25 +147,25 @@ export const registry = {
     status: 500,
     type: "server_error",
     what: "a file cannot be written: the disk is full, or the system does not permit it",
-    remedy: "make room or choose another place; what was written before is whole",
+    remedy: "make room or choose another place; files that were written before are complete",
   },
   invalid_dataset: {
     status: 400,
     type: "invalid_request_error",
-    what: "a row of a data set is not what training takes",
+    what: "a row of a dataset has a form that training does not accept",
     remedy: "correct the file, line and field that the message names",
   },
   training_diverged: {
     status: 500,
     type: "server_error",
-    what: "a loss, gradient or weight of a training is no longer a number",
-    remedy: "begin anew with a lower --learning-rate or --max-grad-norm; the last checkpoint before it is whole",
+    what: "a loss, gradient or weight of a training run is no longer a finite number",
+    remedy: "start again with a lower --learning-rate or --max-grad-norm; the checkpoints before it are complete",
   },
   upstream_failed: {
     status: 502,
     type: "server_error",
-    what: "another server, which samples or judges, cannot be reached or answers with what is no completion",
-    remedy: "check --base-url and that server's log; what was collected before is kept",
+    what: "another server, which samples or judges, cannot be reached or does not answer with a completion",
+    remedy: "check --base-url or --judge-url and that server's log; what was collected before is kept",
   },
   download_failed: {
     status: 500,
@@ -176,7 +176,7 @@ export const registry = {
   checksum_mismatch: {
     status: 500,
     type: "server_error",
-    what: "a downloaded file is not the one the catalog names",
+    what: "a downloaded file does not have the SHA-256 of the catalog",
     remedy: "delete it and pull again",
   },
 } as const satisfies Record<string, ErrorDefinition>;
