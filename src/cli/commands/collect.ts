@@ -76,7 +76,7 @@ export async function collectPreferences(
   if (repeated !== undefined) throw new BonsaiError("usage", `--judge ${repeated} is given twice.`, { param: "--judge" });
   const { rows, sha256 } = readPrompts(options.prompts, options.limit);
   onDisk(options.outputDir, () => mkdirSync(options.outputDir, { recursive: true }));
-  const work = openWorkFolder(options.outputDir);
+  const work = await openWorkFolder(options.outputDir);
   // Every request in flight listens to it.
   setMaxListeners(0, stop);
   let engine: Engine | undefined;
@@ -92,7 +92,7 @@ export async function collectPreferences(
   } finally {
     journal?.close();
     await engine?.close();
-    work.remove();
+    await work.remove();
   }
 }
 

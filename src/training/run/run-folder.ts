@@ -5,16 +5,16 @@ import { join, resolve } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { checkpointsFolder, checkpointSteps } from "./checkpoint.ts";
 import { metricsFileName } from "./metrics-file.ts";
-import { openWorkFolder } from "./work-folder.ts";
+import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
 /**
- * Runs a training while the output folder is this process's.
+ * Runs a training while this process holds the output folder.
  * @throws BonsaiError `usage` where the output is the model's own folder, is not free, or is another process's; `write_failed`; what `train` throws
  */
 export async function inOutputFolder<Outcome>(
   { outputDir, resume }: { outputDir: string; resume: boolean },
   modelPath: string,
-  train: (workFolder: string) => Promise<Outcome>,
+  train: (work: WorkFolder) => Promise<Outcome>,
 ): Promise<Outcome> {
   if (resolve(outputDir) === resolve(modelPath)) {
     throw new BonsaiError("usage", `--output-dir ${outputDir} is the folder of the model that is trained: name another.`, {
@@ -22,11 +22,11 @@ export async function inOutputFolder<Outcome>(
     });
   }
   requireFreeFolder(outputDir, resume);
-  const work = openWorkFolder(outputDir);
+  const work = await openWorkFolder(outputDir);
   try {
-    return await train(work.path);
+    return await train(work);
   } finally {
-    work.remove();
+    await work.remove();
   }
 }
 

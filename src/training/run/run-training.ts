@@ -34,7 +34,7 @@ export async function runTraining<
   openBase: (path: string) => ModelFile = openModel,
 ): Promise<RunOutcome> {
   const { options, modelPath, flags, log, stop } = request;
-  return inOutputFolder(options, modelPath, async (temporaryFolder) => {
+  return inOutputFolder(options, modelPath, async (work) => {
     const base = openBase(modelPath);
     try {
       const task = makeTask(base);
@@ -48,12 +48,14 @@ export async function runTraining<
       const data = task.layOut(rows, heldOut, maxLength);
       const totalSteps = totalStepsOf(options, data.training.stepsPerEpoch);
       const identity = runIdentity(run, { ...data.summary, totalSteps });
-      const opened = await task.open(data, { ...steppingOf(options), temporaryFolder, stop, identity, totalSteps });
+      const opened = await task.open(data, { ...steppingOf(options), temporaryFolder: work.path, stop, identity, totalSteps });
       if (opened === undefined) return { step: 0, isFinished: false, trainSeconds: 0 };
       const { model, measure } = opened;
       try {
         if (task.adapter?.begin !== undefined) beginFromAdapter(model, task.adapter.begin);
         const observe = (event: TrainingEvent): void => {
+          // Before the checkpoint that may follow.
+          work.requireHeld();
           request.observe(event);
           task.observe?.(event);
         };
@@ -73,6 +75,7 @@ export async function runTraining<
           task.metrics,
         );
         if (outcome.isFinished) {
+          work.requireHeld();
           const record = runRecord(request, base, outcome, data.training.stepsPerEpoch);
           await writePapers(options.outputDir, await task.publish(model, data, record));
         }
