@@ -6,14 +6,14 @@
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ElementType } from "../../onnx/data-type.ts";
 import type { Graph, Value } from "../../onnx/graph.ts";
-import type { CacheUnits } from "../quantization/kv-scales.ts";
+import type { KvScales } from "../quantization/kv-scales.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
 import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } from "../quantization/byte-products.ts";
 import { emitQuantizedRows } from "../quantization/quantized-rows.ts";
 
 /**
- * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a unit that each
- * channel of each key/value head of each layer has (cache-units.ts).
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a scale that each
+ * channel of each key/value head of each layer has (kv-scales.ts).
  */
 export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
 
@@ -23,8 +23,8 @@ export function isByteCache(type: CacheType): type is ByteType {
 
 export interface CacheOptions {
   cacheType: CacheType;
-  /** Of caches of bytes. Values and what attention gives are in these. */
-  units: CacheUnits | undefined;
+  /** Present for a cache of bytes. Values, and sums of values, are divided by these. */
+  scales: KvScales | undefined;
 }
 
 /** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 128 * 127 < 2^31, and no more than a power of two. */
@@ -50,7 +50,7 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
   const onNewTokens = graph.microsoft("FusedMatMul", [query, key], { transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(headDim) } });
   const caches = cacheInputs(context, index, options.cacheType);
   const cached = isByteCache(options.cacheType)
-    ? integerProducts(context, index, query, caches, options.cacheType, options.units)
+    ? integerProducts(context, index, query, caches, options.cacheType, options.scales)
     : floatProducts(context, query, caches, options.cacheType);
   const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
   const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
@@ -112,12 +112,12 @@ function integerProducts(
   query: Value,
   caches: CacheValues,
   type: ByteType,
-  units: CacheUnits | undefined,
+  scales: KvScales | undefined,
 ): CachedProducts {
   const { graph, config } = context;
-  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
+  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
   const product = (rows: Value, cache: Value, scale: number): Value => emitByteProduct(graph, rows, cache, type, graph.float(scale));
-  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, units.query[index]]), [0, 0, 0, config.headDim]);
+  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, config.headDim]);
   const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys, 1));
   const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
   const sums = (weights: Value, lengths: Value): Value[] => {
@@ -127,7 +127,7 @@ function integerProducts(
     const both = graph.op("Add", [product(onPrompt, caches.promptValue, low), product(onAnswer, caches.answerValue, low)]);
     const [highs, lows] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
     const digitSums = [graph.op("Mul", [highs, graph.float(lowDigits)]), lows];
-    return units.own === undefined ? digitSums : [graph.op("Mul", [graph.op("Add", digitSums), units.own.values[index]])];
+    return scales.own === undefined ? digitSums : [graph.op("Mul", [graph.op("Add", digitSums), scales.own.values[index]])];
   };
   return { scores, sums };
 }
@@ -152,14 +152,14 @@ export function emitStored(context: DecoderContext, layers: readonly Value[], ki
   return kind === "key" ? graph.op("Transpose", [narrow], { perm: { ints: [0, 1, 3, 2] } }) : narrow;
 }
 
-function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, units }: CacheOptions): Value {
+function emitNarrowed(context: DecoderContext, rows: Value, kind: "key" | "value", { cacheType, scales }: CacheOptions): Value {
   const { graph } = context;
   if (cacheType === "float32") return rows;
   if (cacheType === "float16") return graph.op("Cast", [rows], { to: { int: 10 } });
-  if (units === undefined) throw new BonsaiError("internal", "A cache of bytes needs its units.");
-  const reciprocals = kind === "key" ? units.keyReciprocals : units.own?.valueReciprocals;
-  const inUnits = reciprocals === undefined ? rows : emitByLayerProduct(context, rows, reciprocals);
-  return graph.op("QuantizeLinear", [inUnits, graph.float(1), zeroPointOf(graph, cacheType)]);
+  if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
+  const reciprocals = kind === "key" ? scales.keyReciprocals : scales.own?.valueReciprocals;
+  const inScales = reciprocals === undefined ? rows : emitByLayerProduct(context, rows, reciprocals);
+  return graph.op("QuantizeLinear", [inScales, graph.float(1), zeroPointOf(graph, cacheType)]);
 }
 
 /** rows [layers * N, kvHeads, S, headDim] times what broadcasts against [layers, N, kvHeads, S, headDim]. */

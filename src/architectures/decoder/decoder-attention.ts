@@ -2,7 +2,7 @@
 
 import type { Value } from "../../onnx/graph.ts";
 import { emitCachedAttention, type CacheOptions } from "./cached-attention.ts";
-import { attendedUnits, projectionFactors } from "../quantization/kv-scales.ts";
+import { attendedScales, projectionFactors } from "../quantization/kv-scales.ts";
 import { emitDivision, emitQueryKeyNorm, emitRotary, type DecoderContext } from "./decoder-layers.ts";
 import type { LayerWeights } from "./decoder-weights.ts";
 import { emitLinear } from "../quantization/linear.ts";
@@ -28,10 +28,10 @@ export function emitAttention(
   const { graph, config, smoothing } = context;
   const { heads, kvHeads, headDim } = config;
   step.observe(layer.queryKeyValue.name, x, config.hiddenSize);
-  const units = step.cache.units?.values[index];
+  const scales = step.cache.scales?.values[index];
   const projected = emitLinear(context, layer.queryKeyValue, x, {
     inputs: smoothing?.get(layer.queryKeyValue.name),
-    outputs: units && projectionFactors(config, units),
+    outputs: scales && projectionFactors(config, scales),
   });
   const byTokenShape = graph.once("by_token_shape", () => {
     const rowsAndTokens = graph.op("Shape", [step.positions]);
@@ -50,12 +50,13 @@ export function emitAttention(
   });
   const attended = graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]);
   step.observe(layer.output.name, attended, heads * headDim);
-  return { output: emitOutput(context, layer, attended, units), key, value };
+  return { output: emitOutput(context, layer, attended, scales), key, value };
 }
 
-/** The output projection of what attention gives, which comes in the units of values where there are some. */
-function emitOutput(context: DecoderContext, { output }: LayerWeights, attended: Value, units: Float32Array | undefined): Value {
+/** The output projection of the attended values. With a cache of bytes these are still divided by the scales of values. */
+function emitOutput(context: DecoderContext, { output }: LayerWeights, attended: Value, scales: Float32Array | undefined): Value {
   const smoothing = context.smoothing?.get(output.name);
-  const divisor = units === undefined ? smoothing : attendedUnits(context.config, units).map((unit, at) => (smoothing?.[at] ?? 1) / unit);
+  const divisor =
+    scales === undefined ? smoothing : attendedScales(context.config, scales).map((scale, at) => (smoothing?.[at] ?? 1) / scale);
   return emitLinear(context, output, emitDivision(context, output.name, attended, divisor), { inputs: smoothing });
 }

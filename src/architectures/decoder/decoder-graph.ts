@@ -5,7 +5,7 @@
 
 import { Graph, type Value } from "../../onnx/graph.ts";
 import type { LoraAdapter } from "../../formats/peft-adapter.ts";
-import { emitCacheUnits, type MeasuredUnits } from "../quantization/kv-scales.ts";
+import { emitKvScales, type MeasuredScales } from "../quantization/kv-scales.ts";
 import { emitStored, type CacheOptions, type CacheType } from "./cached-attention.ts";
 import { emitAttention, type StepInputs } from "./decoder-attention.ts";
 import { emitHead } from "./decoder-head.ts";
@@ -14,7 +14,7 @@ import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } fr
 export interface DecoderGraphOptions {
   cacheType: CacheType;
   /** Of caches of bytes. */
-  cacheUnits?: MeasuredUnits | undefined;
+  kvScales?: MeasuredScales | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;
   /** Leaves the output projection out, for models that score texts and write none. */
@@ -51,9 +51,9 @@ export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters
   const { config, weights } = context;
   const ids = graph.input("ids", "int64", ["N", "S"]);
   const positions = graph.input("positions", "int64", ["N", "S"]);
-  const { cacheType, cacheUnits: measured } = options;
+  const { cacheType, kvScales: measured } = options;
   const rows = measured && adapters && graph.input("adapter_rows", "float32", ["N", all.length + 1]);
-  const cache: CacheOptions = { cacheType, units: measured && emitCacheUnits(context, measured, rows) };
+  const cache: CacheOptions = { cacheType, scales: measured && emitKvScales(context, measured, rows) };
   const step: StepInputs = {
     positions,
     mask: graph.input("mask", "float32", ["N", 1, "Q", "T"]),

@@ -1,12 +1,13 @@
 /**
- * @file The units of caches of bytes. Each channel of keys and of values has one, measured beforehand, and is stored as a whole number of them.
+ * @file The scales of caches of bytes. Each channel of keys and of values has one, measured beforehand; what is stored is a whole number, and
+ * that number times the scale is the value.
  *
- * Values come out of their projection in units, and so do sums of them: nothing is multiplied on the way into the cache and out of it. Keys are
- * rotated between projection and cache, which would need one unit for the two channels that are rotated together; they are divided by theirs
- * before they are stored, and queries are multiplied by them.
+ * The projection gives values already divided by their scales, and so are sums of them: nothing is multiplied on the way into the cache and
+ * out of it. Keys are rotated between projection and cache, and a rotation mixes two channels, which have two scales: keys are divided by
+ * theirs after the rotation, before they are stored, and queries are multiplied by them.
  *
- * Units were measured apart for the base and for each of its adapters, whose keys and values may be larger. A row takes those of its own adapter,
- * so none changes what another's answers are rounded to.
+ * Scales are measured apart for the base and for each of its adapters, whose keys and values may be larger. A row takes those of its own
+ * adapter, so that no adapter changes what the answers of another are rounded to.
  */
 
 import type { Value } from "../../onnx/graph.ts";
@@ -14,68 +15,68 @@ import type { DecoderConfig } from "../decoder/decoder-config.ts";
 import type { DecoderContext } from "../decoder/decoder-layers.ts";
 import { external } from "./linear.ts";
 
-/** Of the base and then of each adapter: [1 + adapters, layers, kvHeads, headDim]. */
-export interface MeasuredUnits {
+/** One set for the base and one for each adapter, in that order: [1 + adapters, layers, kvHeads, headDim]. */
+export interface MeasuredScales {
   keys: Float32Array<ArrayBuffer>;
   values: Float32Array<ArrayBuffer>;
 }
 
-export interface CacheUnits {
-  /** Of the base, for each layer: one unit of each channel of values, [kvHeads, headDim]. */
+export interface KvScales {
+  /** The base's scales of each channel of values, one array a layer: [kvHeads, headDim]. */
   values: Float32Array<ArrayBuffer>[];
-  /** What queries are multiplied by, for each layer: units of keys / √headDim. Broadcasts against [N, kvHeads, R, headDim]. */
+  /** What queries are multiplied by, one value a layer: scales of keys / √headDim. Broadcasts against [N, kvHeads, R, headDim]. */
   query: Value[];
-  /** 1 / units of keys, broadcasts against [layers, N, kvHeads, S, headDim]. */
+  /** 1 / scales of keys, broadcasts against [layers, N, kvHeads, S, headDim]. */
   keyReciprocals: Value;
-  /** Where rows may have adapters: a row's own units of values in those of the base. Of a row without an adapter they are exactly 1. */
-  own: OwnUnits | undefined;
+  /** Where rows may have adapters: a row's scales of values divided by the base's, which is exactly 1 for a row without an adapter. */
+  own: OwnScales | undefined;
 }
 
-interface OwnUnits {
+interface OwnScales {
   /** For each layer, broadcasts against [N, kvHeads, R, headDim]. */
   values: Value[];
   /** Broadcasts against [layers, N, kvHeads, S, headDim]. */
   valueReciprocals: Value;
 }
 
-/** @param rows [N, 1 + adapters] float32, 1 for the base or the adapter that a row has, else 0; undefined where there is no adapter */
-export function emitCacheUnits(context: DecoderContext, { keys, values }: MeasuredUnits, rows: Value | undefined): CacheUnits {
+/** @param rows [N, 1 + adapters] float32: 1 for the base or the adapter that a row has, else 0; undefined without adapters */
+export function emitKvScales(context: DecoderContext, { keys, values }: MeasuredScales, rows: Value | undefined): KvScales {
   const { layers, kvHeads, headDim } = context.config;
   const size = kvHeads * headDim;
-  const toQueries = keys.map((unit) => unit / Math.sqrt(headDim));
+  const toQueries = keys.map((scale) => scale / Math.sqrt(headDim));
   return {
     values: Array.from({ length: layers }, (_, layer) => values.slice(layer * size, (layer + 1) * size)),
     query: emitByLayer(context, "query", toQueries, rows),
     keyReciprocals: emitTogether(context, "per_key", reciprocals(keys), rows),
-    own: rows && emitOwnUnits(context, values, rows),
+    own: rows && emitOwnScales(context, values, rows),
   };
 }
 
-function emitOwnUnits(context: DecoderContext, values: Float32Array<ArrayBuffer>, rows: Value): OwnUnits {
+function emitOwnScales(context: DecoderContext, values: Float32Array<ArrayBuffer>, rows: Value): OwnScales {
   const { layers, kvHeads, headDim } = context.config;
-  const relative = values.map((unit, at) => unit / (values[at % (layers * kvHeads * headDim)] as number));
+  const relative = values.map((scale, at) => scale / (values[at % (layers * kvHeads * headDim)] as number));
   return {
     values: emitByLayer(context, "own_values", relative, rows),
     valueReciprocals: emitTogether(context, "per_own_value", reciprocals(relative), rows),
   };
 }
 
-function reciprocals(units: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  return units.map((unit) => 1 / unit);
+function reciprocals(scales: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return scales.map((scale) => 1 / scale);
 }
 
 /** What the outputs of the stacked projection of queries, keys and values are multiplied by: [(heads + 2 * kvHeads) * headDim]. */
 export function projectionFactors({ heads, kvHeads, headDim }: DecoderConfig, values: Float32Array): Float32Array<ArrayBuffer> {
   const factors = new Float32Array((heads + 2 * kvHeads) * headDim).fill(1);
   factors.set(
-    values.map((unit) => 1 / unit),
+    values.map((scale) => 1 / scale),
     (heads + kvHeads) * headDim,
   );
   return factors;
 }
 
-/** The unit of each channel of what all query heads sum up: [heads * headDim]. */
-export function attendedUnits({ heads, kvHeads, headDim }: DecoderConfig, values: Float32Array): Float32Array<ArrayBuffer> {
+/** The scale of each channel of what all query heads sum up: [heads * headDim]. */
+export function attendedScales({ heads, kvHeads, headDim }: DecoderConfig, values: Float32Array): Float32Array<ArrayBuffer> {
   const group = heads / kvHeads;
   return Float32Array.from({ length: heads * headDim }, (_, at) => {
     const keyHead = Math.floor(at / headDim / group);

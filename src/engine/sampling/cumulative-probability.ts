@@ -12,7 +12,7 @@ export interface RankedLogits {
  * The weights w_j = exp((l_j - l_0) / T) of tokens by falling logit, and their running sums, computed as far as they are asked
  * for and always one after the other from the largest: whoever knows only the first K tokens gets the same first K sums.
  */
-export class CumulativeMass {
+export class CumulativeProbability {
   /** Tokens whose logits are known. */
   readonly count: number;
   readonly #tokens: RankedLogits;

@@ -9,7 +9,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { SamplingParams } from "../contract/request.ts";
-import { CumulativeMass } from "./cumulative-probability.ts";
+import { CumulativeProbability } from "./cumulative-probability.ts";
 import { penalise, type TokenHistory } from "./penalties.ts";
 import { TokenRanking } from "./token-ranking.ts";
 
@@ -70,7 +70,7 @@ export function inverseTemperature(params: SamplingParams): number {
  */
 export function sampleFromTop(top: TopLogits, params: SamplingParams, uniform: number): SampledToken | undefined {
   const { values, ids } = top;
-  const mass = new CumulativeMass({ count: values.length, logit: (rank) => values[rank]! }, inverseTemperature(params));
+  const mass = new CumulativeProbability({ count: values.length, logit: (rank) => values[rank]! }, inverseTemperature(params));
   const normaliser = checked(top.normaliser);
   if (isGreedy(params)) return { tokenId: ids[0]!, logit: values[0]! };
   const [least, most] = boundsOfKeptMass(mass, params, normaliser);
@@ -100,7 +100,7 @@ export function sampleFromFull(
     return { tokenId, logit: logits[tokenId]! };
   }
   const ranking = new TokenRanking(penalised);
-  const mass = new CumulativeMass(ranking, inverseTemperature(params));
+  const mass = new CumulativeProbability(ranking, inverseTemperature(params));
   const isTopK = params.topK > 0 && params.topK <= logits.length;
   const candidates = isTopK
     ? mass.ofFirst(params.topK)
@@ -112,7 +112,7 @@ export function sampleFromFull(
 }
 
 /** S, where all tokens are known. `candidates` is the mass that top_k leaves. */
-function keptMass(mass: CumulativeMass, params: SamplingParams, candidates: number): number {
+function keptMass(mass: CumulativeProbability, params: SamplingParams, candidates: number): number {
   let kept = candidates;
   if (params.topP < 1) kept = nucleusMass(mass, params.topP * kept) ?? params.topP * kept;
   if (params.minP > 0) kept = Math.min(kept, mass.ofFirst(mass.countAtLeast(params.minP)));
@@ -123,7 +123,7 @@ function keptMass(mass: CumulativeMass, params: SamplingParams, candidates: numb
  * The least and the most that S can be, where only the K most likely tokens are known: `keptMass` of all tokens lies between,
  * both inclusive. Each step is monotone, in floating point too, so it maps bounds to bounds.
  */
-function boundsOfKeptMass(mass: CumulativeMass, params: SamplingParams, normaliser: number): [least: number, most: number] {
+function boundsOfKeptMass(mass: CumulativeProbability, params: SamplingParams, normaliser: number): [least: number, most: number] {
   const known = mass.ofFirst(mass.count);
   const largestUnknownWeight = mass.weight(mass.count - 1) * roundingOfSums;
   let least = normaliser;
@@ -150,7 +150,7 @@ function boundsOfKeptMass(mass: CumulativeMass, params: SamplingParams, normalis
 }
 
 /** The smallest running sum that reaches the target; undefined if no known one does. */
-function nucleusMass(mass: CumulativeMass, target: number): number | undefined {
+function nucleusMass(mass: CumulativeProbability, target: number): number | undefined {
   const rank = mass.firstRankPast(target, true);
   return rank === undefined ? undefined : mass.ofFirst(rank + 1);
 }

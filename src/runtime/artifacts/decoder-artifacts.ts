@@ -15,7 +15,7 @@ import type { LoraAdapter } from "../../formats/peft-adapter.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
 import { writeModel } from "../../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
-import { attentionUnits } from "./measured-kv-scales.ts";
+import { measuredKvScales } from "./measured-kv-scales.ts";
 import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { QuantizationPlan } from "../quantization.ts";
 import type { SessionOptions } from "../session.ts";
@@ -98,11 +98,11 @@ async function make(
     const calibration = await calibrationFor(plan, { ...base, data, adapters }, folder, options);
     const linears = [...weights.layers.flatMap(linearsOf), ...(withoutHead === true ? [] : [weights.head])];
     const smoothing = calibration && scheme === "w8a8" ? smoothingFrom(calibration, linears, model.weights) : undefined;
-    const cacheUnits = calibration && isByteCache(cacheType) ? attentionUnits(calibration.attention) : undefined;
+    const kvScales = calibration && isByteCache(cacheType) ? measuredKvScales(calibration.attention) : undefined;
     const context = { ...base, data, scheme, neverAlone, smoothing };
     writeFileSync(
       join(folder, "decoder.onnx"),
-      writeModel(buildDecoderGraph(context, { cacheType, cacheUnits, adapters, withoutHead }), data.fileName),
+      writeModel(buildDecoderGraph(context, { cacheType, kvScales, adapters, withoutHead }), data.fileName),
     );
   } finally {
     data.close();

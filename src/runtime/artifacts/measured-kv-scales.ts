@@ -1,6 +1,6 @@
-/** @file What keys and values are in units of where they are multiplied as bytes, from the largest that were seen. */
+/** @file The scales of keys and values that are cached as bytes, from the largest magnitudes that calibration saw. */
 
-import type { MeasuredUnits } from "../../architectures/quantization/kv-scales.ts";
+import type { MeasuredScales } from "../../architectures/quantization/kv-scales.ts";
 
 /** Largest magnitude of each channel of each key/value head: [layers, kvHeads, headDim]. */
 export interface AttentionPeaks {
@@ -11,12 +11,12 @@ export interface AttentionPeaks {
 /** Room above the largest that was seen; what passes it is clipped. */
 const headroom = 1.25;
 
-/** A channel that was always zero still needs a unit that has a reciprocal. */
+/** A channel that was always zero still needs a scale that has a reciprocal. */
 const tiny = 1e-12;
 
-/** @param attention of the base and then of each adapter */
-export function attentionUnits(attention: readonly AttentionPeaks[]): MeasuredUnits {
-  const units = (kind: keyof AttentionPeaks): Float32Array<ArrayBuffer> =>
+/** @param attention one entry for the base, then one for each adapter */
+export function measuredKvScales(attention: readonly AttentionPeaks[]): MeasuredScales {
+  const scales = (kind: keyof AttentionPeaks): Float32Array<ArrayBuffer> =>
     new Float32Array(attention.flatMap((peaks) => Array.from(peaks[kind], (largest) => Math.max((largest * headroom) / 127, tiny))));
-  return { keys: units("keys"), values: units("values") };
+  return { keys: scales("keys"), values: scales("values") };
 }

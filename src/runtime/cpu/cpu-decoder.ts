@@ -18,8 +18,8 @@ import {
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
 import { adapterFeed } from "../adapter-feed.ts";
 import { causalMask } from "../attention-mask.ts";
-import { Cohort, type CpuRow } from "./decode-batch.ts";
-import { classBound, cohortClass, sharingRows } from "./grouping.ts";
+import { DecodeBatch, type CpuRow } from "./decode-batch.ts";
+import { classBound, lengthClassOf, sharingRows } from "./grouping.ts";
 import {
   bytesPerPlace,
   cacheFeeds,
@@ -62,12 +62,12 @@ export class CpuDecoder implements DecoderDevice {
   readonly #adapters: number;
   readonly #hasHead: boolean;
   readonly #gatherer: PromptGatherer;
-  /** Cohorts of rows with prompts of their own, by class of length. */
-  readonly #cohorts = new Map<number, Cohort>();
+  /** Batches of rows with prompts of their own, by class of length. */
+  readonly #batches = new Map<number, DecodeBatch>();
   /** A prompt has no answer while it is filled: places that nothing sees, since ONNX Runtime's integer product over no places at all is undefined. */
   readonly #noAnswer: KvSegment;
   readonly #limits: { maxRows: number; maxPlaces: number };
-  /** The arrays of the last prompt that was copied into a cohort, for the next. */
+  /** The arrays of the last prompt that was copied into a batch, for the next. */
   #spare: KvSegment | undefined;
 
   static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
@@ -172,45 +172,45 @@ export class CpuDecoder implements DecoderDevice {
     const prompt = cache as CpuPrompt;
     if (count >= sharingRows) {
       const answerPlaces = count * roundUpPlaces(maxAnswerTokens + 1);
-      return new Cohort(this.#shape, { promptPlaces: 0, answerPlaces }, prompt).join(prompt, count);
+      return new DecodeBatch(this.#shape, { promptPlaces: 0, answerPlaces }, prompt).join(prompt, count);
     }
-    const rows = this.#cohort(cohortClass(prompt.length)).join(prompt, count);
+    const rows = this.#batchOf(lengthClassOf(prompt.length)).join(prompt, count);
     this.closePrompt(prompt);
     return rows;
   }
 
-  /** The cohort of a class of lengths, for rows with prompts of their own. */
-  #cohort(lengthClass: number): Cohort {
-    const existing = this.#cohorts.get(lengthClass);
+  /** The batch of a class of lengths, for rows with prompts of their own. */
+  #batchOf(lengthClass: number): DecodeBatch {
+    const existing = this.#batches.get(lengthClass);
     if (existing !== undefined) return existing;
     const { maxRows, maxPlaces } = this.#limits;
     // Padding makes a row of a class at most four times as long as it is (grouping.ts), and a prompt that is counted once may be copied for
     // every sequence of its request.
     const padded = 4 * (sharingRows - 1) * maxPlaces;
     const places = Math.min(maxRows * Math.min(classBound(lengthClass), roundUpPlaces(this.config.contextLength + 1)), padded);
-    const cohort = new Cohort(this.#shape, { promptPlaces: places, answerPlaces: places });
-    this.#cohorts.set(lengthClass, cohort);
-    return cohort;
+    const batch = new DecodeBatch(this.#shape, { promptPlaces: places, answerPlaces: places });
+    this.#batches.set(lengthClass, batch);
+    return batch;
   }
 
   /** Moves the rows whose answers have outgrown their class. */
   #promote(): void {
-    for (const [lengthClass, cohort] of this.#cohorts) {
+    for (const [lengthClass, batch] of this.#batches) {
       const bound = classBound(lengthClass);
-      for (const row of cohort.rows.filter(({ answerLength }) => answerLength + 1 > bound)) this.#cohort(lengthClass + 1).adopt(row);
+      for (const row of batch.rows.filter(({ answerLength }) => answerLength + 1 > bound)) this.#batchOf(lengthClass + 1).adopt(row);
     }
   }
 
   closeRow(row: DecodeRow): void {
-    (row as CpuRow).cohort.leave(row as CpuRow);
+    (row as CpuRow).batch.leave(row as CpuRow);
   }
 
   async decode(steps: readonly DecodeStep[]): Promise<StepResult> {
     const results = new Map<number, RowResult>();
-    for (const [cohort, stepOfRow] of groupByCohort(steps)) {
-      const indexes = cohort.rows.map((row) => stepOfRow.get(row) as number);
+    for (const [batch, stepOfRow] of groupByBatch(steps)) {
+      const indexes = batch.rows.map((row) => stepOfRow.get(row) as number);
       const run = await this.#step(
-        cohort,
+        batch,
         indexes.map((index) => steps[index] as DecodeStep),
       );
       indexes.forEach((index, slot) => results.set(index, run[slot] as RowResult));
@@ -239,19 +239,19 @@ export class CpuDecoder implements DecoderDevice {
     await this.#session.dispose();
   }
 
-  /** One run for all rows of a cohort, in slot order. */
-  async #step(cohort: Cohort, steps: readonly DecodeStep[]): Promise<RowResult[]> {
+  /** One run for all rows of a batch, in slot order. */
+  async #step(batch: DecodeBatch, steps: readonly DecodeStep[]): Promise<RowResult[]> {
     const { vocabSize, hiddenSize } = this.config;
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
     const positions = steps.map(({ row }) => row.length);
     const feeds = {
-      ...cohort.inputs(),
+      ...batch.inputs(),
       ...headInputs(steps),
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
       ...this.#adapterFeed(
-        cohort.rows.map(({ adapter }) => adapter),
+        batch.rows.map(({ adapter }) => adapter),
         1,
       ),
     };
@@ -265,7 +265,7 @@ export class CpuDecoder implements DecoderDevice {
       all_wanted: null,
       logits: null,
     });
-    cohort.append(kvRows(outputs));
+    batch.append(kvRows(outputs));
     const values = floats(outputs["top_logits"]);
     const topIds = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
     const mass = floats(outputs["mass"]);
@@ -311,13 +311,13 @@ function headInputs(rows: readonly HeadRow[]): Record<string, Tensor> {
   };
 }
 
-/** Every row of a cohort steps at once: which step is each row's. */
-function groupByCohort(steps: readonly DecodeStep[]): Map<Cohort, Map<CpuRow, number>> {
-  const groups = new Map<Cohort, Map<CpuRow, number>>();
+/** Every row of a batch steps at once: which step is each row's. */
+function groupByBatch(steps: readonly DecodeStep[]): Map<DecodeBatch, Map<CpuRow, number>> {
+  const groups = new Map<DecodeBatch, Map<CpuRow, number>>();
   steps.forEach(({ row }, index) => {
     const cpuRow = row as CpuRow;
-    const group = groups.get(cpuRow.cohort) ?? new Map<CpuRow, number>();
-    groups.set(cpuRow.cohort, group.set(cpuRow, index));
+    const group = groups.get(cpuRow.batch) ?? new Map<CpuRow, number>();
+    groups.set(cpuRow.batch, group.set(cpuRow, index));
   });
   return groups;
 }

@@ -10,13 +10,13 @@ export class CpuRow implements DecodeRow {
   readonly promptLength: number;
   /** -1: none. */
   readonly adapter: number;
-  cohort: Cohort;
-  /** Index among the cohort's rows; moves when an earlier row leaves. */
+  batch: DecodeBatch;
+  /** Index among the batch's rows; moves when an earlier row leaves. */
   slot: number;
   answerLength = 0;
 
-  constructor(cohort: Cohort, slot: number, { promptLength, adapter }: Pick<CpuRow, "promptLength" | "adapter">) {
-    this.cohort = cohort;
+  constructor(batch: DecodeBatch, slot: number, { promptLength, adapter }: Pick<CpuRow, "promptLength" | "adapter">) {
+    this.batch = batch;
     this.slot = slot;
     this.promptLength = promptLength;
     this.adapter = adapter;
@@ -27,13 +27,13 @@ export class CpuRow implements DecodeRow {
   }
 }
 
-export interface CohortCapacity {
+export interface DecodeBatchCapacity {
   /** Places of all prompts together; not used with a shared prompt. */
   promptPlaces: number;
   answerPlaces: number;
 }
 
-export class Cohort {
+export class DecodeBatch {
   readonly #prompts: KvSegment;
   readonly #answers: KvSegment;
   readonly #shared: boolean;
@@ -42,7 +42,7 @@ export class Cohort {
   #inputs: Record<string, Tensor> | undefined;
 
   /** @param sharedPrompt the one prompt of all rows; without it, each row that joins brings its own */
-  constructor(shape: KvShape, capacity: CohortCapacity, sharedPrompt?: CpuPrompt) {
+  constructor(shape: KvShape, capacity: DecodeBatchCapacity, sharedPrompt?: CpuPrompt) {
     this.#shared = sharedPrompt !== undefined;
     this.#prompts = sharedPrompt?.segment ?? new KvSegment(shape, capacity.promptPlaces);
     this.#answers = new KvSegment(shape, capacity.answerPlaces);
@@ -62,16 +62,16 @@ export class Cohort {
     return joined;
   }
 
-  /** Takes over a row, with its prompt and answer, from a cohort where each row has its own prompt. */
+  /** Takes over a row, with its prompt and answer, from a batch where each row has its own prompt. */
   adopt(row: CpuRow): void {
-    const { cohort: origin, slot: originSlot } = row;
+    const { batch: origin, slot: originSlot } = row;
     const moved = new CpuRow(this, this.#rows.length, row);
     moved.answerLength = row.answerLength;
     this.#admit([moved]);
     this.#prompts.copyRow(origin.#prompts, originSlot, moved.slot, row.promptLength);
     this.#answers.copyRow(origin.#answers, originSlot, moved.slot, row.answerLength);
     origin.leave(row);
-    row.cohort = this;
+    row.batch = this;
     row.slot = moved.slot;
     this.#rows[moved.slot] = row;
   }

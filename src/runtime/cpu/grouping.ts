@@ -3,11 +3,11 @@
 /** From this many sequences on, sharing one prompt's cache is worth a run of their own: fewer copy the prompt and join the others. */
 export const sharingRows = 4;
 
-/** Rows are padded to the longest of their cohort, so short ones do not travel with long ones: a class spans a factor of four. */
+/** Rows are padded to the longest of their batch, so short ones do not travel with long ones: a class spans a factor of four. */
 const firstBound = 256;
 
 /** The class of a row whose prompt and answer take at most this many places each. */
-export function cohortClass(places: number): number {
+export function lengthClassOf(places: number): number {
   let lengthClass = 0;
   while (places > classBound(lengthClass)) lengthClass++;
   return lengthClass;

@@ -1,9 +1,9 @@
-/** @file Cohorts against rows that are kept apart: whoever joins, moves and leaves, each row's inputs are its own prompt and answer. */
+/** @file Decode batches against rows that are kept apart: whoever joins, moves and leaves, each row's inputs are its own prompt and answer. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Cohort, type CpuRow } from "../../../src/runtime/cpu/decode-batch.ts";
+import { DecodeBatch, type CpuRow } from "../../../src/runtime/cpu/decode-batch.ts";
 import type { KvRows, KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
 import { CpuPrompt } from "../../../src/runtime/cpu/prompt.ts";
 import { kvRows } from "./kv-rows.ts";
@@ -51,12 +51,12 @@ function promptOf(length: number): { prompt: CpuPrompt; places: Place[] } {
   return { prompt, places };
 }
 
-/** What a cohort feeds to the graph must be, for each of its rows, what the twin has, and the mask must show that and nothing more. */
-function assertFeeds(cohort: Cohort, twins: readonly TwinRow[]): void {
-  const mine = twins.filter(({ row }) => row.cohort === cohort);
-  assert.deepEqual(new Set(cohort.rows), new Set(mine.map(({ row }) => row)));
+/** What a batch feeds to the graph must be, for each of its rows, what the twin has, and the mask must show that and nothing more. */
+function assertFeeds(batch: DecodeBatch, twins: readonly TwinRow[]): void {
+  const mine = twins.filter(({ row }) => row.batch === batch);
+  assert.deepEqual(new Set(batch.rows), new Set(mine.map(({ row }) => row)));
   if (mine.length === 0) return;
-  const inputs = cohort.inputs();
+  const inputs = batch.inputs();
   const mask = inputs["mask"]!;
   const lengths = Array.from(inputs["lengths"]!.data as BigInt64Array, Number);
   const [promptPlaces, answerPlaces] = lengths as [number, number];
@@ -93,13 +93,13 @@ function assertFeeds(cohort: Cohort, twins: readonly TwinRow[]): void {
   }
 }
 
-/** One decode step: every row of the cohort gets a new place. */
-function stepAll(cohort: Cohort, twins: readonly TwinRow[]): void {
-  const bySlot = cohort.rows.map((row) => twins.find((twin) => twin.row === row)!);
-  cohort.inputs();
+/** One decode step: every row of the batch gets a new place. */
+function stepAll(batch: DecodeBatch, twins: readonly TwinRow[]): void {
+  const bySlot = batch.rows.map((row) => twins.find((twin) => twin.row === row)!);
+  batch.inputs();
   const places = bySlot.map(freshPlace);
   bySlot.forEach((twin, slot) => twin.answer.push(places[slot]!));
-  cohort.append(stacked(places.map((place) => [place])));
+  batch.append(stacked(places.map((place) => [place])));
 }
 
 type Command =
@@ -115,11 +115,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: fc.constant("move"), which: fc.nat() }),
 );
 
-describe("a cohort", () => {
+describe("a decode batch", () => {
   test("feeds each row its own prompt and answer, whoever joins, moves on and leaves", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 14 }), (commands) => {
-        const [first, second] = [new Cohort(shape, capacity), new Cohort(shape, capacity)];
+        const [first, second] = [new DecodeBatch(shape, capacity), new DecodeBatch(shape, capacity)];
         const twins: TwinRow[] = [];
         for (const step of commands) {
           if (step.kind === "join" && twins.length + step.count <= maxRows) {
@@ -127,15 +127,15 @@ describe("a cohort", () => {
             for (const row of first.join(prompt, step.count)) twins.push({ row, prompt: places, answer: [] });
           } else if (step.kind === "step") {
             for (let time = 0; time < step.times && twins.every(({ answer }) => answer.length < 255); time++) {
-              for (const cohort of [first, second]) if (cohort.rows.length > 0) stepAll(cohort, twins);
+              for (const batch of [first, second]) if (batch.rows.length > 0) stepAll(batch, twins);
             }
           } else if (step.kind === "leave" && twins.length > 0) {
             const [twin] = twins.splice(step.which % twins.length, 1);
-            twin!.row.cohort.leave(twin!.row);
+            twin!.row.batch.leave(twin!.row);
           } else if (step.kind === "move" && first.rows.length > 0) {
             second.adopt(first.rows[step.which % first.rows.length]!);
           }
-          for (const cohort of [first, second]) assertFeeds(cohort, twins);
+          for (const batch of [first, second]) assertFeeds(batch, twins);
         }
       }),
       { numRuns: 60 },
@@ -144,16 +144,16 @@ describe("a cohort", () => {
 
   test("over a shared prompt holds the prompt once and feeds it to every row", () => {
     const { prompt, places } = promptOf(70);
-    const cohort = new Cohort(shape, { promptPlaces: 0, answerPlaces: 4 * 128 }, prompt);
-    const twins = cohort.join(prompt, 4).map((row): TwinRow => ({ row, prompt: places, answer: [] }));
-    assert.equal(cohort.inputs()["prompt_key_0"]!.dims[0], 1);
-    for (let count = 0; count < 100; count++) stepAll(cohort, twins);
-    assertFeeds(cohort, twins);
-    cohort.leave(twins.shift()!.row);
-    stepAll(cohort, twins);
-    assertFeeds(cohort, twins);
-    for (const { row } of twins.splice(0)) cohort.leave(row);
-    assertFeeds(cohort, twins);
+    const batch = new DecodeBatch(shape, { promptPlaces: 0, answerPlaces: 4 * 128 }, prompt);
+    const twins = batch.join(prompt, 4).map((row): TwinRow => ({ row, prompt: places, answer: [] }));
+    assert.equal(batch.inputs()["prompt_key_0"]!.dims[0], 1);
+    for (let count = 0; count < 100; count++) stepAll(batch, twins);
+    assertFeeds(batch, twins);
+    batch.leave(twins.shift()!.row);
+    stepAll(batch, twins);
+    assertFeeds(batch, twins);
+    for (const { row } of twins.splice(0)) batch.leave(row);
+    assertFeeds(batch, twins);
   });
 });
 
