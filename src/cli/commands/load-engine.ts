@@ -11,6 +11,7 @@ export const loadEngine: StartEngine = async (config, log) =>
   startEngine({
     models: await resolveModels(config.model, log),
     ensembles: config.rewardEnsemble.map(parseEnsemble),
+    device: config.device,
     quantization: config.quantization,
     cacheDir: config.cacheDir === "" ? defaultCacheDir() : config.cacheDir,
     threads: config.threads,

@@ -1,18 +1,15 @@
 /** @file A model as the engine runs it: tokenizer, template and device behind one name. */
 
 import { statSync } from "node:fs";
-import { isByteCache, longestByteCache } from "../../architectures/decoder/cached-attention.ts";
-import { readDecoderConfig, type DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
-import type { Quantization } from "../../config/options.ts";
+import { readDecoderConfig } from "../../architectures/decoder/decoder-config.ts";
+import type { Device as DeviceName, Quantization } from "../../config/options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { openModel } from "../../formats/open-model.ts";
 import { adapterContentHash, readPeftAdapter } from "../../formats/peft-adapter.ts";
-import { prepareArtifacts, type NamedAdapter } from "../../runtime/artifacts/decoder-artifacts.ts";
+import type { NamedAdapter } from "../../runtime/artifacts/decoder-artifacts.ts";
 import { calibrationTexts } from "../../runtime/artifacts/calibration-texts.ts";
-import { CpuDecoder } from "../../runtime/cpu/cpu-decoder.ts";
-import type { DecoderDevice } from "../../runtime/device.ts";
-import { probeKernels } from "../../runtime/integer-products.ts";
-import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../../runtime/quantization.ts";
+import type { DecoderDevice, DecoderLoadOptions } from "../../runtime/device.ts";
+import { deviceNamed } from "../../runtime/devices.ts";
 import { ChatTemplate, specialTokenTexts } from "../../text/conversation/chat-template.ts";
 import { encodeChat } from "../../text/conversation/encode-chat.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
@@ -29,40 +26,32 @@ import {
   type ScoringPart,
 } from "../scoring/decoder-reward.ts";
 
-export interface ModelOptions {
+export interface ModelOptions extends DecoderLoadOptions {
   id: string;
   /** A GGUF file or a Hugging Face folder. */
   path: string;
-  /** Of a reward model with weights of its own. */
+  /** Where the model runs; undefined is the CPU. */
+  device?: DeviceName | undefined;
+  /** Present for a reward model with weights of its own. */
   reward?: RewardDescription | undefined;
-  /** Of a policy: id of the reward model of its Best-of-N where nobody names one. */
+  /** A policy's reward model for Best-of-N where the request names none, by id. */
   rewardModel?: string | undefined;
-  /** Of an encoder that `path` is an adapter of: its folder. Each such adapter is served by weights of its own. */
+  /** Where `path` is an adapter of an encoder: that encoder's folder. Each such adapter is served by weights of its own. */
   encoder?: string | undefined;
   /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
   adapters?: readonly AdapterOptions[];
   /** Reward models that read the hidden states of this model or of one of its adapters. */
   heads?: readonly PolicyHeadOptions[];
-  /** Reward models that compare the probabilities of two of all models, of which this one or one of its adapters is the tuned one. */
+  /** Reward models that compare the probabilities of two policies, of which the tuned one is this model or one of its adapters. */
   implicitRewards?: readonly ImplicitRewardOptions[];
-  quantization: Quantization;
-  threads: number;
-  spinning: boolean;
-  /** Most rows that decode at once. */
-  maxRows: number;
-  /** Bytes of keys and values that all rows together may take. */
-  kvCacheBytes: number;
-  cacheDir: string;
-  maxCacheBytes: number;
-  log: (line: string) => void;
 }
 
 export interface AdapterOptions {
   id: string;
   path: string;
-  /** Of an adapter that is a reward model. */
+  /** Present for an adapter that is a reward model. */
   reward?: RewardDescription | undefined;
-  /** As of a model; absent is its base's. */
+  /** As `ModelOptions.rewardModel`; undefined takes the base's. */
   rewardModel?: string | undefined;
 }
 
@@ -73,13 +62,13 @@ export interface Model {
   eosTokenIds: ReadonlySet<number>;
   /** Shared by a base and its adapters. */
   device: DecoderDevice;
-  /** Which of the device's adapters this model is; the base is none. */
+  /** Index of this model among the device's adapters; undefined for the base. */
   adapter: number | undefined;
   /** What the keys of cached prompts begin with: models of one scope compute the same keys and values. */
   cacheScope: string;
-  /** Of weights and tokenizer, or of the base and the adapter. */
+  /** Hash of weights and tokenizer, and of the adapter where there is one. */
   contentHash: string;
-  /** Of a reward model. */
+  /** Present for a reward model. */
   score?: ScoringPart | undefined;
 }
 
@@ -104,30 +93,26 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
     const { chatTemplate, tokenizerConfig } = file.tokenizer;
     const template = chatTemplate === undefined ? undefined : new ChatTemplate(chatTemplate, specialTokenTexts(tokenizerConfig));
     const quantization = modeOf(options);
-    const plan = await planOf({ ...options, quantization }, config);
+    const device = deviceNamed(options.device ?? "cpu");
     const adapters = (options.adapters ?? []).map((adapter) => openAdapter(adapter, config.family));
-    const withoutHead = reward !== undefined;
-    const artifacts = await prepareArtifacts(file, config, plan, {
-      ...options,
-      adapters,
-      withoutHead,
-      calibration: () => calibrationPrompts(tokenizer, template),
-    });
     const score = reward && headOfFile(reward, file, config);
-    const device = await CpuDecoder.load({
-      ...options,
-      config,
-      cacheType: plan.cacheType,
-      graph: artifacts.graph,
-      adapters: adapters.length,
-      withoutHead,
-    });
-    const fingerprint = `bonsai-${artifacts.hash.slice(0, 12)}`;
+    const loaded = await device.loadDecoder(
+      {
+        id: options.id,
+        file,
+        config,
+        adapters,
+        withoutHead: reward !== undefined,
+        calibration: () => calibrationPrompts(tokenizer, template),
+      },
+      { ...options, quantization },
+    );
+    const fingerprint = `bonsai-${loaded.hash.slice(0, 12)}`;
     const base: Model = {
       adapter: undefined,
       tokenizer,
       template,
-      device,
+      device: loaded.model,
       eosTokenIds: new Set(file.eosTokenIds),
       cacheScope: fingerprint,
       contentHash: file.contentHash,
@@ -169,22 +154,9 @@ export async function loadModels(options: ModelOptions): Promise<[base: Model, .
   }
 }
 
-/** A reward model in a file of another type's blocks cannot be: 8-bit blocks are made of it. */
+/** 4-bit blocks are those of the file, and a reward model's file has none: it is served in 8-bit blocks. */
 function modeOf({ quantization, reward }: ModelOptions): Quantization {
   return reward !== undefined && quantization === "q4" ? "q8" : quantization;
-}
-
-async function planOf(options: ModelOptions, config: DecoderConfig): Promise<QuantizationPlan> {
-  const kernels = await probeKernels();
-  const plan = quantizationPlan(options.quantization, config.contextLength, kernels);
-  if (isByteCache(quantizationPlans[options.quantization].cacheType) && !isByteCache(plan.cacheType)) {
-    const why = kernels.exactCaches === undefined ? "this processor" : `contexts of more than ${longestByteCache} tokens`;
-    options.log(`${options.id} keeps keys and values in ${plan.cacheType}: ${why} cannot be served with 8-bit ones.`);
-  }
-  if (!kernels.exactWeights && options.quantization === "w8a8") {
-    options.log(`${options.id} is served in 8-bit blocks: this processor's products of 8-bit rows are not exact.`);
-  }
-  return plan;
 }
 
 /** Seconds since the epoch. */

@@ -1,4 +1,4 @@
-/** @file Who may start and who may wait: one atomic reservation of rows and cache bytes for all sequences of a request. */
+/** @file Decides which requests start and which wait: one atomic reservation of rows and cache bytes for all sequences of a request. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
@@ -7,27 +7,30 @@ export interface AdmissionLimits {
   maxSequences: number;
   /** Sequences that wait, beyond those that run. */
   maxQueuedSequences: number;
-  /** Bytes of keys and values that running requests may come to. */
+  /** Most bytes of keys and values of all running requests together. */
   kvCacheBytes: number;
 }
 
 export interface Reservation {
   sequences: number;
-  /** Bytes of keys and values if every sequence grows as long as it may. */
-  bytes: number;
 }
+
+/** The most bytes of keys and values that requests may hold together. Adding a request never lowers it. */
+export type ReservedBytes<T> = (requests: readonly T[]) => number;
 
 /** First come, first served: a small request does not overtake a large one, so none starves. */
 export class Admission<T extends Reservation> {
   readonly #limits: AdmissionLimits;
+  readonly #bytesOf: ReservedBytes<T>;
   readonly #waiting: T[] = [];
   readonly #running = new Set<T>();
   #runningSequences = 0;
   #runningBytes = 0;
   #waitingSequences = 0;
 
-  constructor(limits: AdmissionLimits) {
+  constructor(limits: AdmissionLimits, bytesOf: ReservedBytes<T>) {
     this.#limits = limits;
+    this.#bytesOf = bytesOf;
   }
 
   get runningSequences(): number {
@@ -59,11 +62,12 @@ export class Admission<T extends Reservation> {
         { param: "n" },
       );
     }
-    if (request.bytes > kvCacheBytes) {
-      const fitting = Math.floor((kvCacheBytes / request.bytes) * request.sequences);
+    const bytes = this.#bytesOf([request]);
+    if (bytes > kvCacheBytes) {
+      const fitting = Math.floor((kvCacheBytes / bytes) * request.sequences);
       throw new BonsaiError(
         "request_too_large",
-        `Prompt and answers could take ${request.bytes} bytes of cache, and the server has ${kvCacheBytes} (--kv-cache-bytes); ` +
+        `Prompt and answers could take ${bytes} bytes of cache, and the server has ${kvCacheBytes} (--kv-cache-bytes); ` +
           (fitting >= 1 ? `about ${fitting} sequences of this length would fit, or a lower max_tokens.` : "lower max_tokens."),
         { param: "max_tokens" },
       );
@@ -90,20 +94,20 @@ export class Admission<T extends Reservation> {
       this.#waitingSequences -= next.sequences;
       this.#running.add(next);
       this.#runningSequences += next.sequences;
-      this.#runningBytes += next.bytes;
+      this.#runningBytes = this.#bytesOf([...this.#running]);
       admitted.push(next);
     }
     return admitted;
   }
 
-  /** One sequence of a running request has ended: its row is free, its bytes stay reserved until the request ends. */
+  /** Frees the place of one sequence of a running request; its bytes stay reserved until the request ends. */
   sequenceEnded(request: T): void {
     if (!this.#running.has(request) || request.sequences === 0) return;
     request.sequences--;
     this.#runningSequences--;
   }
 
-  /** Gives back all that a request holds, wherever it is. */
+  /** Frees all that a request has reserved, or takes it out of the queue. */
   remove(request: T): void {
     const index = this.#waiting.indexOf(request);
     if (index >= 0) {
@@ -111,24 +115,24 @@ export class Admission<T extends Reservation> {
       this.#waitingSequences -= request.sequences;
     } else if (this.#running.delete(request)) {
       this.#runningSequences -= request.sequences;
-      this.#runningBytes -= request.bytes;
+      this.#runningBytes = this.#bytesOf([...this.#running]);
     }
   }
 
-  #fits(request: T, sequences = this.#runningSequences, bytes = this.#runningBytes): boolean {
+  #fits(request: T, sequences = this.#runningSequences, running: Iterable<T> = this.#running): boolean {
     const { maxSequences, kvCacheBytes } = this.#limits;
-    return sequences + request.sequences <= maxSequences && bytes + request.bytes <= kvCacheBytes;
+    return sequences + request.sequences <= maxSequences && this.#bytesOf([...running, request]) <= kvCacheBytes;
   }
 
-  /** Sequences that would wait if the request joined them, its own included: those that start at the next `admit` fill no queue. */
+  /** Sequences that would wait if the request joined them, its own included: those that start at the next `admit` are not in the queue. */
   #queuedAfter(request: T): number {
+    const running = [...this.#running];
     let sequences = this.#runningSequences;
-    let bytes = this.#runningBytes;
     let queued = 0;
     for (const next of [...this.#waiting, request]) {
-      if (queued === 0 && this.#fits(next, sequences, bytes)) {
+      if (queued === 0 && this.#fits(next, sequences, running)) {
         sequences += next.sequences;
-        bytes += next.bytes;
+        running.push(next);
       } else queued += next.sequences;
     }
     return queued;

@@ -5,7 +5,7 @@ import type { DecodeStep, DecoderDevice, PromptCache } from "../../runtime/devic
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { DecoderScorer, type ScoringModel } from "../scoring/decoder-scorer.ts";
 import { describeLogprob, drawTokens, wantsLogits } from "../sampling/draw.ts";
-import { Generation, groupByDevice } from "./generation.ts";
+import { bytesOfGenerations, Generation, groupByDevice } from "./generation.ts";
 import { encodePrompt, type Model } from "../loading/model.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { describePromptChunk, promptTokensOf } from "../sampling/prompt-logprobs.ts";
@@ -58,7 +58,7 @@ export class EngineLoop {
   constructor(models: readonly Model[], options: EngineLoopOptions, encoders: readonly Scorer[] = []) {
     this.#models = new Map(models.map((model) => [model.info.id, model]));
     this.#options = options;
-    this.#admission = new Admission(options);
+    this.#admission = new Admission(options, bytesOfGenerations);
     this.#prefixCache = new PrefixCache(options.prefixCacheBytes);
     const decoders = models.filter((model): model is ScoringModel => model.score !== undefined);
     this.#scoring = new Scoring([...decoders.map((model) => new DecoderScorer(model, this.#prefixCache)), ...encoders], options);
@@ -147,6 +147,7 @@ export class EngineLoop {
         generation.started();
         this.#prefilling.push(generation);
       }
+      this.#reserve();
       const scoring = this.#scoring.hasWork ? 1 : 0;
       const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, scoring, last: this.#last });
       this.#last = action;
@@ -164,6 +165,15 @@ export class EngineLoop {
       }
     }
     this.#running = false;
+  }
+
+  /** Tells the devices what their requests have reserved. */
+  #reserve(): void {
+    const running = groupByDevice([...this.#prefilling, ...this.#decoding]);
+    for (const device of new Set([...this.#models.values()].map((model) => model.device))) {
+      const sizes = (running.get(device) ?? []).map(({ size }) => size);
+      device.setReserved(device.requestBytes(sizes) + this.#scoring.reservedBytes);
+    }
   }
 
   #dropCancelled(): void {
@@ -204,12 +214,12 @@ export class EngineLoop {
   }
 
   /** Begins a prompt with what the prefix cache has of it. */
-  #open(generation: Generation): void {
+  async #open(generation: Generation): Promise<void> {
     const { device } = generation.model;
     const { prefillIds, chunkKeys } = generation;
     const prompt = device.openPrompt(prefillIds.length, generation.model.adapter);
     generation.prompt = prompt;
-    for (const page of this.#prefixCache.match(chunkKeys)) device.appendPage(prompt, page);
+    await this.#prefixCache.extend(device, prompt, chunkKeys);
     generation.cachedTokens = prompt.length;
     this.#counters.prefixCacheQueryTokens += prefillIds.length;
     this.#counters.prefixCacheHitTokens += prompt.length;
@@ -218,7 +228,7 @@ export class EngineLoop {
 
   /** One chunk of the oldest prompt. A prompt is opened when its turn comes, so that few are held at once. */
   async #prefillChunk(generation: Generation): Promise<void> {
-    if (generation.prompt === undefined) this.#open(generation);
+    if (generation.prompt === undefined) await this.#open(generation);
     const { prefillIds, prompt } = generation;
     if (prompt === undefined) return;
     if (prompt.length < prefillIds.length) await this.#computeChunk(generation, prompt);
@@ -236,7 +246,8 @@ export class EngineLoop {
     this.#counters.prefillChunks++;
     if (logits !== undefined) describePromptChunk(generation, start, ids.length, logits);
     const key = chunkKeys[start / device.chunkTokens];
-    if (key !== undefined) this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
+    if (key !== undefined)
+      await this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
   }
 
   /** Opens a row for each sequence, all over the one prompt. */
@@ -253,7 +264,7 @@ export class EngineLoop {
     }
     if (this.#finishIfEnded(generation)) return;
     const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
-    const rows = model.device.openRows(prompt, live.length, generation.maxTokens);
+    const rows = model.device.openRows(prompt, live.length, generation.maxTokens, request.n);
     generation.prompt = undefined;
     live.forEach((sequence, index) => (sequence.row = rows[index]));
     this.#decoding.add(generation);

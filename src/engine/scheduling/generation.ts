@@ -1,6 +1,6 @@
 /** @file One request inside the engine: its prompt, its sequences, what it reserved, and when each phase began. */
 
-import type { DecoderDevice, PromptCache } from "../../runtime/device.ts";
+import type { DecoderDevice, PromptCache, RequestSize } from "../../runtime/device.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Reservation } from "./admission.ts";
 import type { Model } from "../loading/model.ts";
@@ -21,10 +21,10 @@ export class Generation implements Reservation {
   /** Keys of the prompt's full chunks; empty when the request needs every token computed. */
   readonly chunkKeys: readonly string[];
   readonly promptTokens: PromptToken[] | undefined;
-  /** Of each answer. */
+  /** Most tokens of each answer. */
   readonly maxTokens: number;
   sequences: number;
-  readonly bytes: number;
+  readonly size: RequestSize;
   prompt: PromptCache | undefined;
   /** Reads the states in which its sequences end. */
   head: RewardHead | undefined;
@@ -61,9 +61,7 @@ export class Generation implements Reservation {
       return new Sequence(request, index, promptIds, promptSet, detokenizer, { maxTokens, eosTokenIds });
     });
     this.sequences = request.n;
-    const chunk = device.chunkTokens;
-    const rounded = (tokens: number): number => Math.ceil(tokens / chunk) * chunk;
-    this.bytes = device.bytesPerToken * (rounded(promptIds.length) + request.n * rounded(maxTokens + 1));
+    this.size = { promptTokens: this.prefillIds.length, sequences: request.n, answerTokens: maxTokens };
   }
 
   started(): void {
@@ -111,4 +109,11 @@ export function groupByDevice(generations: Iterable<Generation>): Map<DecoderDev
     else group.push(generation);
   }
   return groups;
+}
+
+/** The most bytes of keys and values that these requests may hold together. */
+export function bytesOfGenerations(generations: Iterable<Generation>): number {
+  let bytes = 0;
+  for (const [device, group] of groupByDevice(generations)) bytes += device.requestBytes(group.map(({ size }) => size));
+  return bytes;
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { CachePage } from "../../runtime/device.ts";
+import type { CachePage, DecoderDevice, PromptCache } from "../../runtime/device.ts";
 
 /**
  * Only full chunks are kept, each under the hash of everything before it and of itself. A chunk is what a prefill computed for exactly
@@ -13,28 +13,48 @@ export class PrefixCache {
 
   /** @param maxBytes 0 keeps nothing */
   constructor(maxBytes: number) {
-    this.#pages = maxBytes === 0 ? undefined : new LRUCache({ maxSize: maxBytes, sizeCalculation: (page) => page.byteLength });
+    const dispose = (page: CachePage): void => page.release();
+    this.#pages = maxBytes === 0 ? undefined : new LRUCache({ maxSize: maxBytes, sizeCalculation: (page) => page.byteLength, dispose });
   }
 
   get byteLength(): number {
     return this.#pages?.calculatedSize ?? 0;
   }
 
-  /** The pages of the longest run of chunks that are all here. */
+  /** The pages of the longest run of chunks that are all here. The caller has a reference to each, and releases it. */
   match(keys: readonly string[]): CachePage[] {
     const found: CachePage[] = [];
     for (const key of keys) {
       const page = this.#pages?.get(key);
       if (page === undefined) break;
+      page.retain();
       found.push(page);
     }
     return found;
   }
 
   /** Keeps a page; `read` copies it, and is called only for one that is not here yet and fits. */
-  keep(key: string, byteLength: number, read: () => CachePage): void {
+  async keep(key: string, byteLength: number, read: () => Promise<CachePage>): Promise<void> {
     if (this.#pages === undefined || byteLength > this.#pages.maxSize || this.#pages.has(key)) return;
-    this.#pages.set(key, read());
+    const page = await read();
+    // Another prompt may have brought the same chunk meanwhile.
+    if (this.#pages.has(key)) page.release();
+    else this.#pages.set(key, page);
+  }
+
+  /**
+   * Appends what is here of a prompt's chunks to its cache.
+   * @param keys of the prompt's full chunks, from the first that it lacks
+   * @returns the number of chunks appended
+   */
+  async extend(device: DecoderDevice, prompt: PromptCache, keys: readonly string[]): Promise<number> {
+    const pages = this.match(keys);
+    try {
+      for (const page of pages) await device.appendPage(prompt, page);
+    } finally {
+      for (const page of pages) page.release();
+    }
+    return pages.length;
   }
 }
 

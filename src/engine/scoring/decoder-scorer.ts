@@ -33,10 +33,8 @@ export class DecoderScorer implements Scorer {
     return this.#model.info;
   }
 
-  /** A row's own cache, and its copy beside the others' in a run. */
   bytesOf(tokens: number): number {
-    const { chunkTokens, bytesPerToken } = this.#model.device;
-    return 2 * Math.ceil(tokens / chunkTokens) * chunkTokens * bytesPerToken;
+    return this.#model.device.scoringBytes(tokens);
   }
 
   read({ messages, param }: ScoreInput, truncate: boolean): ReadInput {
@@ -63,12 +61,12 @@ export class DecoderScorer implements Scorer {
 
   async advance(rows: readonly ScoredRow[]): Promise<void> {
     const { device } = this.#model;
-    const chosen = this.#choose(rows as readonly DecoderRow[]);
+    const chosen = await this.#choose(rows as readonly DecoderRow[]);
     const hidden = await device.prefillMany(chosen.map(({ chunk }) => chunk));
-    chosen.forEach(({ row, followers, start, chunk }, index) => {
+    for (const [index, { row, followers, start, chunk }] of chosen.entries()) {
       if (start + chunk.ids.length === row.input.ids.length) this.#end(row, hidden[index] as Float32Array);
-      else this.#share(row, followers, start);
-    });
+      else await this.#share(row, followers, start);
+    }
   }
 
   close(row: ScoredRow): void {
@@ -78,13 +76,13 @@ export class DecoderScorer implements Scorer {
   }
 
   /** The next chunks, as many as a run takes. Rows that begin alike have it computed by the first of them. */
-  #choose(rows: readonly DecoderRow[]): Chosen[] {
+  async #choose(rows: readonly DecoderRow[]): Promise<Chosen[]> {
     const { chunkTokens } = this.#model.device;
     const chosen: Chosen[] = [];
     const byKey = new Map<string, Chosen>();
     let tokens = 0;
     for (const row of rows) {
-      const prompt = this.#opened(row);
+      const prompt = await this.#opened(row);
       const start = prompt.length;
       const key = row.keys[start / chunkTokens];
       const leader = key === undefined ? undefined : byKey.get(key);
@@ -103,28 +101,30 @@ export class DecoderScorer implements Scorer {
   }
 
   /** The row's prompt, with all chunks that the prefix cache has after those that it holds. */
-  #opened(row: DecoderRow): PromptCache {
+  async #opened(row: DecoderRow): Promise<PromptCache> {
     const { device, adapter } = this.#model;
     const prompt = (row.prompt ??= device.openPrompt(row.input.ids.length, adapter));
-    for (const page of this.#prefixCache.match(row.keys.slice(prompt.length / device.chunkTokens))) {
-      device.appendPage(prompt, page);
-      row.cachedTokens += device.chunkTokens;
-    }
+    const appended = await this.#prefixCache.extend(device, prompt, row.keys.slice(prompt.length / device.chunkTokens));
+    row.cachedTokens += appended * device.chunkTokens;
     return prompt;
   }
 
   /** Gives a chunk to those that begin alike, and keeps it where other answers will. */
-  #share(row: DecoderRow, followers: readonly DecoderRow[], start: number): void {
+  async #share(row: DecoderRow, followers: readonly DecoderRow[], start: number): Promise<void> {
     const { device } = this.#model;
     const { chunkTokens } = device;
     const prompt = row.prompt as PromptCache;
-    for (const follower of followers) {
-      device.appendPage(follower.prompt as PromptCache, device.readPage(prompt, start));
-      follower.cachedTokens += chunkTokens;
+    if (followers.length > 0) {
+      const page = await device.readPage(prompt, start);
+      for (const follower of followers) {
+        await device.appendPage(follower.prompt as PromptCache, page);
+        follower.cachedTokens += chunkTokens;
+      }
+      page.release();
     }
     const key = row.keys[start / chunkTokens];
     if (key === undefined || start + chunkTokens > row.input.promptTokens) return;
-    this.#prefixCache.keep(key, chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
+    await this.#prefixCache.keep(key, chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
   }
 
   #end(row: DecoderRow, hidden: Float32Array): void {

@@ -3,15 +3,13 @@
 import { statSync } from "node:fs";
 import { readBertConfig, type BertConfig } from "../../architectures/encoder/bert-config.ts";
 import { paddedLength } from "../../architectures/encoder/bert-inputs.ts";
-import type { LinearScheme } from "../../architectures/quantization/linear.ts";
-import type { Quantization } from "../../config/options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { mergeEncoderAdapter } from "../../formats/merged-adapter.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import { openModel } from "../../formats/open-model.ts";
 import { adapterContentHash, readPeftAdapter } from "../../formats/peft-adapter.ts";
-import { CpuEncoder } from "../../runtime/cpu/cpu-encoder.ts";
-import { prepareEncoderArtifacts } from "../../runtime/artifacts/encoder-artifacts.ts";
+import type { EncoderDevice } from "../../runtime/device.ts";
+import { deviceNamed } from "../../runtime/devices.ts";
 import { PairEncoder } from "../../text/tokenizer/encode-pair.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import { tooLong } from "./decoder-scorer.ts";
@@ -41,15 +39,12 @@ function openTunedEncoder(path: string, base: string, dimensions: readonly strin
 /** Tokens of one run, padding included. Encoders are small: this many take no longer than a decoder's run. */
 const tokensOfRun = 1024;
 
-/** Outliers of activations are not moved into an encoder's weights, so that its rows are not multiplied in 8 bits. */
-const schemes: Readonly<Record<Quantization, LinearScheme>> = { fp32: "fp32", q8: "blocks8", q4: "blocks8", w8a8: "blocks8" };
-
 export class EncoderScorer implements Scorer {
   readonly info: ModelInfo;
   readonly #config: BertConfig;
   readonly #tokenizer: Tokenizer;
   readonly #pairs: PairEncoder;
-  readonly #encoder: CpuEncoder;
+  readonly #encoder: EncoderDevice;
 
   /**
    * Opens the folder of a BertForSequenceClassification, or of an adapter with a classifier of `options.encoder`, and loads it.
@@ -68,8 +63,8 @@ export class EncoderScorer implements Scorer {
       }
       const tokenizer = new Tokenizer(file.tokenizer);
       const pairs = new PairEncoder(tokenizer, file.tokenizer);
-      const artifacts = await prepareEncoderArtifacts(file, config, schemes[options.quantization], options);
-      const encoder = await CpuEncoder.load(artifacts.graph, config, options);
+      const device = deviceNamed(options.device ?? "cpu");
+      const { model: encoder, hash } = await device.loadEncoder({ file, config }, options);
       const info: ModelInfo = {
         id: options.id,
         kind: "reward",
@@ -78,9 +73,9 @@ export class EncoderScorer implements Scorer {
         contextLength: Math.min(config.contextLength, reward.maxLength),
         vocabSize: config.vocabSize,
         quantization: options.quantization === "fp32" ? "fp32" : "q8",
-        device: encoder.name,
+        device: device.name,
         hasChatTemplate: false,
-        fingerprint: `bonsai-${artifacts.hash.slice(0, 12)}`,
+        fingerprint: `bonsai-${hash.slice(0, 12)}`,
         reward,
       };
       return new EncoderScorer(info, config, tokenizer, pairs, encoder);
@@ -89,7 +84,7 @@ export class EncoderScorer implements Scorer {
     }
   }
 
-  private constructor(info: ModelInfo, config: BertConfig, tokenizer: Tokenizer, pairs: PairEncoder, encoder: CpuEncoder) {
+  private constructor(info: ModelInfo, config: BertConfig, tokenizer: Tokenizer, pairs: PairEncoder, encoder: EncoderDevice) {
     this.info = info;
     this.#config = config;
     this.#tokenizer = tokenizer;

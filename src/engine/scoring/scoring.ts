@@ -29,6 +29,8 @@ const rowsOfRequest = 16;
 const cacheShare = 1 / 4;
 
 interface Job extends Reservation {
+  /** Most bytes that its rows take while they are scored. */
+  readonly bytes: number;
   readonly id: number;
   readonly request: ScoreRequest;
   readonly scorer: Scorer;
@@ -56,7 +58,12 @@ export class Scoring {
   constructor(scorers: Iterable<Scorer>, limits: AdmissionLimits) {
     this.#scorers = new Map([...scorers].map((scorer) => [scorer.info.id, scorer]));
     this.#limits = { ...limits, kvCacheBytes: Math.floor(limits.kvCacheBytes * cacheShare) };
-    this.#admission = new Admission(this.#limits);
+    this.#admission = new Admission(this.#limits, (jobs) => jobs.reduce((sum, { bytes }) => sum + bytes, 0));
+  }
+
+  /** Bytes that running requests have reserved. */
+  get reservedBytes(): number {
+    return this.#admission.runningBytes;
   }
 
   get hasWork(): boolean {

@@ -13,7 +13,7 @@ import type { ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
 
-export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "quantization" | "cacheDir"> {
+export interface EngineOptions extends EngineLoopOptions, Pick<ModelOptions, "device" | "quantization" | "cacheDir"> {
   models: readonly Pick<ModelOptions, "id" | "path" | "reward" | "rewardModel" | "encoder" | "adapters" | "heads" | "implicitRewards">[];
   /** Reward models that are made of others. */
   ensembles?: readonly NamedEnsemble[];
@@ -34,10 +34,11 @@ const restartIntervalMs = 10_000;
 
 /** Resolves when all models are loaded. Rejects with the error of the first that cannot be. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { models, ensembles = [], quantization, cacheDir, log, threads, ...loop } = options;
+  const { models, ensembles = [], device, quantization, cacheDir, log, threads, ...loop } = options;
   const setup: WorkerSetup = {
     models: models.map((model) => ({
       ...model,
+      device,
       quantization,
       cacheDir,
       maxCacheBytes,

@@ -12,6 +12,7 @@ import {
   type DecoderDevice,
   type PromptCache,
   type PromptChunk,
+  type RequestSize,
   type StepResult,
   type TopLogits,
 } from "../device.ts";
@@ -19,19 +20,13 @@ import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, ty
 import { adapterFeed } from "../adapter-feed.ts";
 import { causalMask } from "../attention-mask.ts";
 import { DecodeBatch, type CpuRow } from "./decode-batch.ts";
+import { CpuPage } from "./cpu-page.ts";
 import { classBound, lengthClassOf, sharingRows } from "./grouping.ts";
-import {
-  bytesPerPlace,
-  cacheFeeds,
-  KvSegment,
-  placeGranularity,
-  roundUpPlaces,
-  type CacheArray,
-  type KvRows,
-  type KvShape,
-} from "./kv-segment.ts";
+import { bytesPerPlace, KvMemory } from "./kv-memory.ts";
+import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces, type CacheArray, type KvRows } from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
-import { groupByLength, groupFeeds, PromptGatherer } from "./prompt-group.ts";
+import { groupChunks, groupFeeds, heldWhileGathered, PromptGatherer } from "./prompt-group.ts";
+import { requestPlaces } from "./request-places.ts";
 
 export interface CpuDecoderOptions extends SessionOptions {
   config: DecoderConfig;
@@ -48,26 +43,24 @@ export interface CpuDecoderOptions extends SessionOptions {
   withoutHead?: boolean;
 }
 
-interface CpuPage extends CachePage {
-  data: KvRows;
-}
-
 export class CpuDecoder implements DecoderDevice {
-  readonly name = "cpu";
   readonly config: DecoderConfig;
   readonly chunkTokens: number;
   readonly bytesPerToken: number;
-  readonly #shape: KvShape;
+  readonly #memory: KvMemory;
   readonly #session: Session;
   readonly #adapters: number;
   readonly #hasHead: boolean;
   readonly #gatherer: PromptGatherer;
   /** Batches of rows with prompts of their own, by class of length. */
   readonly #batches = new Map<number, DecodeBatch>();
-  /** A prompt has no answer while it is filled: places that nothing sees, since ONNX Runtime's integer product over no places at all is undefined. */
+  /**
+   * The answer's cache of a prompt that is filled: places that no token sees, since ONNX Runtime's integer product over no places is undefined.
+   * They belong to no request, and are not counted.
+   */
   readonly #noAnswer: KvSegment;
   readonly #limits: { maxRows: number; maxPlaces: number };
-  /** The arrays of the last prompt that was copied into a batch, for the next. */
+  /** The segment of the last prompt that was closed, for the next. */
   #spare: KvSegment | undefined;
 
   static async load(options: CpuDecoderOptions): Promise<CpuDecoder> {
@@ -77,27 +70,47 @@ export class CpuDecoder implements DecoderDevice {
   private constructor(options: CpuDecoderOptions, session: Session) {
     const { layers, kvHeads, headDim } = options.config;
     this.config = options.config;
-    this.#shape = { layers, kvHeads, headDim, type: options.cacheType };
+    const shape = { layers, kvHeads, headDim, type: options.cacheType };
+    this.#memory = new KvMemory(shape);
     this.#session = session;
     this.#adapters = options.adapters ?? 0;
     this.#hasHead = options.withoutHead !== true;
     // Answers share their prompt by whole chunks, and a model that only scores reads short answers to short prompts.
     this.chunkTokens = this.#hasHead ? 64 : 32;
-    this.#gatherer = new PromptGatherer(this.#shape);
-    this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / bytesPerPlace(this.#shape)) };
-    this.#noAnswer = new KvSegment(this.#shape, placeGranularity);
+    this.#gatherer = new PromptGatherer(this.#memory);
+    this.bytesPerToken = bytesPerPlace(shape);
+    this.#limits = { maxRows: options.maxRows, maxPlaces: Math.ceil(options.kvCacheBytes / this.bytesPerToken) };
+    this.#noAnswer = new KvSegment(new KvMemory(shape), placeGranularity);
     this.#noAnswer.resize(1, placeGranularity);
-    this.bytesPerToken = bytesPerPlace(this.#shape);
+  }
+
+  get bytesHeld(): number {
+    return this.#memory.bytesHeld;
+  }
+
+  setReserved(bytes: number): void {
+    this.#memory.setReserved(bytes);
+  }
+
+  requestBytes(requests: readonly RequestSize[]): number {
+    return requestPlaces(requests) * this.bytesPerToken;
+  }
+
+  scoringBytes(tokens: number): number {
+    return heldWhileGathered * roundUpPlaces(tokens) * this.bytesPerToken;
   }
 
   openPrompt(tokens: number, adapter?: number): PromptCache {
-    const prompt = new CpuPrompt(this.#shape, tokens, this.#spare, adapter);
+    const prompt = new CpuPrompt(this.#memory, tokens, this.#spare, adapter);
     if (prompt.segment === this.#spare) this.#spare = undefined;
     return prompt;
   }
 
   closePrompt(prompt: PromptCache): void {
-    this.#spare = (prompt as CpuPrompt).segment;
+    const { segment } = prompt as CpuPrompt;
+    segment.reset(0, 0);
+    this.#spare?.release();
+    this.#spare = segment;
   }
 
   async prefill(cache: PromptCache, ids: readonly number[], wantLogits = false): Promise<Float32Array | undefined> {
@@ -126,7 +139,7 @@ export class CpuDecoder implements DecoderDevice {
 
   async prefillMany(chunks: readonly PromptChunk[]): Promise<Float32Array[]> {
     const hidden: Float32Array[] = [];
-    for (const [length, indexes] of groupByLength(chunks)) {
+    for (const { length, indexes } of groupChunks(chunks)) {
       const states = await this.#prefillGroup(
         indexes.map((index) => chunks[index] as PromptChunk),
         length,
@@ -152,6 +165,7 @@ export class CpuDecoder implements DecoderDevice {
     };
     const isFull = ({ ids }: PromptChunk): boolean => ids.length === this.chunkTokens;
     const outputs = await this.#session.run(feeds, chunks.some(isFull) ? { ...storedRows, hidden: null } : { hidden: null });
+    this.#gatherer.done();
     prompts.forEach((prompt, row) => {
       if (isFull(chunks[row] as PromptChunk)) prompt.append(kvRows(outputs), this.chunkTokens, prompts.length, row);
     });
@@ -159,22 +173,22 @@ export class CpuDecoder implements DecoderDevice {
     return chunks.map((_, row) => states.slice(row * hiddenSize, (row + 1) * hiddenSize));
   }
 
-  readPage(prompt: PromptCache, start: number): CachePage {
-    const data = (prompt as CpuPrompt).segment.read(0, start, this.chunkTokens);
-    return { data, byteLength: data.keys.byteLength + data.values.byteLength } as CpuPage;
+  async readPage(prompt: PromptCache, start: number): Promise<CachePage> {
+    return new CpuPage((prompt as CpuPrompt).segment.read(0, start, this.chunkTokens));
   }
 
-  appendPage(prompt: PromptCache, page: CachePage): void {
-    (prompt as CpuPrompt).append((page as CpuPage).data, this.chunkTokens);
+  async appendPage(prompt: PromptCache, page: CachePage): Promise<void> {
+    (prompt as CpuPrompt).append((page as CpuPage).rows, this.chunkTokens);
   }
 
-  openRows(cache: PromptCache, count: number, maxAnswerTokens: number): DecodeRow[] {
+  openRows(cache: PromptCache, count: number, maxAnswerTokens: number, sequences = count): DecodeRow[] {
     const prompt = cache as CpuPrompt;
-    if (count >= sharingRows) {
-      const answerPlaces = count * roundUpPlaces(maxAnswerTokens + 1);
-      return new DecodeBatch(this.#shape, { promptPlaces: 0, answerPlaces }, prompt).join(prompt, count);
+    if (sequences >= sharingRows) {
+      const longestAnswer = roundUpPlaces(maxAnswerTokens + 1);
+      const capacity = { promptPlaces: 0, answerPlaces: count * longestAnswer, longestAnswer };
+      return new DecodeBatch(this.#memory, capacity, prompt).join(prompt, count, maxAnswerTokens);
     }
-    const rows = this.#batchOf(lengthClassOf(prompt.length)).join(prompt, count);
+    const rows = this.#batchOf(lengthClassOf(prompt.length)).join(prompt, count, maxAnswerTokens);
     this.closePrompt(prompt);
     return rows;
   }
@@ -184,11 +198,9 @@ export class CpuDecoder implements DecoderDevice {
     const existing = this.#batches.get(lengthClass);
     if (existing !== undefined) return existing;
     const { maxRows, maxPlaces } = this.#limits;
-    // Padding makes a row of a class at most four times as long as it is (grouping.ts), and a prompt that is counted once may be copied for
-    // every sequence of its request.
-    const padded = 4 * (sharingRows - 1) * maxPlaces;
-    const places = Math.min(maxRows * Math.min(classBound(lengthClass), roundUpPlaces(this.config.contextLength + 1)), padded);
-    const batch = new DecodeBatch(this.#shape, { promptPlaces: places, answerPlaces: places });
+    const bound = classBound(lengthClass);
+    const places = Math.min(maxRows * Math.min(bound, roundUpPlaces(this.config.contextLength + 1)), maxPlaces);
+    const batch = new DecodeBatch(this.#memory, { promptPlaces: places, answerPlaces: places, longestAnswer: bound });
     this.#batches.set(lengthClass, batch);
     return batch;
   }
@@ -232,7 +244,7 @@ export class CpuDecoder implements DecoderDevice {
   }
 
   #adapterFeed(chosen: readonly number[], tokens: number): Record<string, Tensor> {
-    return adapterFeed(chosen, tokens, this.#adapters, isByteCache(this.#shape.type));
+    return adapterFeed(chosen, tokens, this.#adapters, isByteCache(this.#memory.shape.type));
   }
 
   async dispose(): Promise<void> {
@@ -251,7 +263,7 @@ export class CpuDecoder implements DecoderDevice {
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
       ...this.#adapterFeed(
-        batch.rows.map(({ adapter }) => adapter),
+        batch.rows.map(({ start }) => start.adapter),
         1,
       ),
     };

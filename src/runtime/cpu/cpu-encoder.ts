@@ -2,10 +2,10 @@
 
 import type { BertConfig } from "../../architectures/encoder/bert-config.ts";
 import { encoderBatch, type EncoderRow } from "../../architectures/encoder/bert-inputs.ts";
+import type { EncoderDevice } from "../device.ts";
 import { loadSession, tensor, type Session, type SessionOptions } from "../session.ts";
 
-export class CpuEncoder {
-  readonly name = "cpu";
+export class CpuEncoder implements EncoderDevice {
   readonly #config: BertConfig;
   readonly #session: Session;
 
@@ -19,7 +19,6 @@ export class CpuEncoder {
     this.#session = session;
   }
 
-  /** The classifier's outputs for each row, the same to the bit whatever rows are beside it. */
   async classify(rows: readonly EncoderRow[]): Promise<number[][]> {
     const { ids, types, mask, rows: count, length } = encoderBatch(rows, this.#config);
     const shape = [count, length];

@@ -3,60 +3,73 @@
 import type { DecodeRow } from "../device.ts";
 import { masked } from "../attention-mask.ts";
 import { int64Tensor, tensor, type Tensor } from "../session.ts";
-import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces, type KvRows, type KvShape } from "./kv-segment.ts";
+import type { KvMemory } from "./kv-memory.ts";
+import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces, type KvRows } from "./kv-segment.ts";
 import type { CpuPrompt } from "./prompt.ts";
 
+/** What a row keeps when it moves from batch to batch. */
+export interface RowStart {
+  promptLength: number;
+  /** Index of the adapter; -1 for the base. */
+  adapter: number;
+  /** Places that its answer may come to. */
+  mostAnswerPlaces: number;
+}
+
 export class CpuRow implements DecodeRow {
-  readonly promptLength: number;
-  /** -1: none. */
-  readonly adapter: number;
+  readonly start: RowStart;
   batch: DecodeBatch;
   /** Index among the batch's rows; moves when an earlier row leaves. */
   slot: number;
   answerLength = 0;
 
-  constructor(batch: DecodeBatch, slot: number, { promptLength, adapter }: Pick<CpuRow, "promptLength" | "adapter">) {
+  constructor(batch: DecodeBatch, slot: number, start: RowStart) {
     this.batch = batch;
     this.slot = slot;
-    this.promptLength = promptLength;
-    this.adapter = adapter;
+    this.start = start;
   }
 
   get length(): number {
-    return this.promptLength + this.answerLength;
+    return this.start.promptLength + this.answerLength;
   }
 }
 
 export interface DecodeBatchCapacity {
   /** Places of all prompts together; not used with a shared prompt. */
   promptPlaces: number;
+  /** Places of all answers together. */
   answerPlaces: number;
+  /** Most places of one answer. */
+  longestAnswer: number;
 }
 
 export class DecodeBatch {
   readonly #prompts: KvSegment;
   readonly #answers: KvSegment;
   readonly #shared: boolean;
+  readonly #longestAnswer: number;
   readonly #rows: CpuRow[] = [];
   #mask: Float32Array<ArrayBuffer> | undefined;
   #inputs: Record<string, Tensor> | undefined;
 
   /** @param sharedPrompt the one prompt of all rows; without it, each row that joins brings its own */
-  constructor(shape: KvShape, capacity: DecodeBatchCapacity, sharedPrompt?: CpuPrompt) {
+  constructor(memory: KvMemory, capacity: DecodeBatchCapacity, sharedPrompt?: CpuPrompt) {
     this.#shared = sharedPrompt !== undefined;
-    this.#prompts = sharedPrompt?.segment ?? new KvSegment(shape, capacity.promptPlaces);
-    this.#answers = new KvSegment(shape, capacity.answerPlaces);
+    this.#prompts = sharedPrompt?.segment ?? new KvSegment(memory, capacity.promptPlaces);
+    this.#answers = new KvSegment(memory, capacity.answerPlaces);
+    this.#longestAnswer = capacity.longestAnswer;
   }
 
   get rows(): readonly CpuRow[] {
     return this.#rows;
   }
 
-  /** Adds `count` rows that continue the prompt. */
-  join(prompt: CpuPrompt, count: number): CpuRow[] {
+  /** Adds `count` rows that continue the prompt by at most `maxAnswerTokens` each. */
+  join(prompt: CpuPrompt, count: number, maxAnswerTokens: number): CpuRow[] {
     const first = this.#rows.length;
-    const started = { promptLength: prompt.length, adapter: prompt.adapter };
-    const joined = Array.from({ length: count }, (_, index) => new CpuRow(this, first + index, started));
+    const mostAnswerPlaces = roundUpPlaces(maxAnswerTokens + 1);
+    const start = { promptLength: prompt.length, adapter: prompt.adapter, mostAnswerPlaces };
+    const joined = Array.from({ length: count }, (_, index) => new CpuRow(this, first + index, start));
     this.#admit(joined);
     if (!this.#shared) for (const { slot } of joined) this.#prompts.copyRow(prompt.segment, 0, slot, prompt.length);
     return joined;
@@ -65,10 +78,10 @@ export class DecodeBatch {
   /** Takes over a row, with its prompt and answer, from a batch where each row has its own prompt. */
   adopt(row: CpuRow): void {
     const { batch: origin, slot: originSlot } = row;
-    const moved = new CpuRow(this, this.#rows.length, row);
+    const moved = new CpuRow(this, this.#rows.length, row.start);
     moved.answerLength = row.answerLength;
     this.#admit([moved]);
-    this.#prompts.copyRow(origin.#prompts, originSlot, moved.slot, row.promptLength);
+    this.#prompts.copyRow(origin.#prompts, originSlot, moved.slot, row.start.promptLength);
     this.#answers.copyRow(origin.#answers, originSlot, moved.slot, row.answerLength);
     origin.leave(row);
     row.batch = this;
@@ -82,7 +95,7 @@ export class DecodeBatch {
     if (last === undefined) return;
     if (last !== row) {
       this.#answers.copyRow(this.#answers, last.slot, row.slot, last.answerLength);
-      if (!this.#shared) this.#prompts.copyRow(this.#prompts, last.slot, row.slot, last.promptLength);
+      if (!this.#shared) this.#prompts.copyRow(this.#prompts, last.slot, row.slot, last.start.promptLength);
       last.slot = row.slot;
       this.#rows[row.slot] = last;
     }
@@ -118,16 +131,21 @@ export class DecodeBatch {
   /** Sizes both segments for the rows there are. Growing by a quarter keeps both the copies and the places read in vain few. */
   #fit(): void {
     const count = this.#rows.length;
-    if (!this.#shared) this.#prompts.resize(count, count === 0 ? 0 : roundUpPlaces(this.#longest((row) => row.promptLength)));
+    if (!this.#shared) this.#prompts.resize(count, count === 0 ? 0 : roundUpPlaces(this.#longest((row) => row.start.promptLength)));
     const needed = this.#longest((row) => row.answerLength) + 1;
     const { places } = this.#answers;
     const grown = Math.max(roundUpPlaces(needed), Math.floor((places * 1.25) / placeGranularity) * placeGranularity);
     const shrinks = needed < places / 2;
     const wanted = needed > places ? grown : shrinks ? roundUpPlaces(needed) : places;
-    const most = count === 0 ? 0 : Math.floor(this.#answers.capacity / count / placeGranularity) * placeGranularity;
+    const most = Math.min(
+      this.#longestAnswer,
+      this.#longest((row) => row.start.mostAnswerPlaces),
+    );
     this.#answers.resize(count, count === 0 ? 0 : Math.max(Math.min(wanted, most), roundUpPlaces(needed)));
     this.#mask = undefined;
     this.#inputs = undefined;
+    // A batch over a shared prompt ends with its last row.
+    if (count === 0 && this.#shared) for (const segment of [this.#prompts, this.#answers]) segment.release();
   }
 
   #longest(length: (row: CpuRow) => number): number {
@@ -140,7 +158,11 @@ export class DecodeBatch {
     const answerPlaces = this.#answers.places;
     const width = promptPlaces + answerPlaces + 1;
     const mask = new Float32Array(count * width).fill(masked);
-    for (const { slot, promptLength, answerLength } of this.#rows) {
+    for (const {
+      slot,
+      start: { promptLength },
+      answerLength,
+    } of this.#rows) {
       const start = slot * width;
       mask.fill(0, start, start + promptLength);
       mask.fill(0, start + promptPlaces, start + promptPlaces + answerLength);

@@ -3,6 +3,7 @@
 import type { CacheType } from "../../architectures/decoder/cached-attention.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { tensor, type Tensor } from "../session.ts";
+import { bytesOf, type KvMemory, type MemoryHolder } from "./kv-memory.ts";
 
 export type CacheArray = Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
@@ -14,47 +15,40 @@ export interface KvRows {
   values: CacheArray;
 }
 
-export interface KvShape {
-  layers: number;
-  kvHeads: number;
-  headDim: number;
-  type: CacheType;
-}
-
 /**
  * Sums over places are vectorised in groups of 64: as long as every segment's length is a multiple of this, the places that padding adds
  * cannot change the order in which the others are added.
  */
 export const placeGranularity = 64;
 
-/** Places of memory that a segment keeps once it has needed them: rows that come and go should not ask the system for fewer every time. */
+/** Places that a segment keeps once it has needed them, while memory is not short: rows that come and go need them again. */
 const leastKept = 4096;
 
-/** Values. */
+/** Runs of at most this many values are copied one by one, which is faster than through a view. */
 const longestRunByHand = 64;
 
 export function roundUpPlaces(places: number): number {
   return Math.max(1, Math.ceil(places / placeGranularity)) * placeGranularity;
 }
 
-/** One layer's keys or values, [rows, outer, places, inner]: keys lie channel by channel, as products with queries read them, values place by place. */
+/** One layer's keys or values, [rows, outer, places, inner]: keys channel by channel, as products read them, values place by place. */
 interface LayerArray {
-  /** All of a resizable buffer. */
+  /** The whole of a resizable buffer. */
   data: CacheArray;
   outer: number;
   inner: number;
 }
 
 /**
- * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what lies past a row's length is finite.
+ * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what is past a row's length is finite.
  *
- * Addresses are reserved once, for the whole capacity, and rows and places change within them. The system gives memory only to what was written, and
- * takes it back where less than half is needed any more; nothing is left to the garbage collector while rows come and go.
+ * Addresses are reserved once, for the whole capacity, and rows and places change within them. The system gives memory only to what was
+ * written, and takes it back when less than half is needed, or when memory is short; nothing waits for the garbage collector.
  */
-export class KvSegment {
-  readonly shape: KvShape;
+export class KvSegment implements MemoryHolder {
   /** Places of all rows together. */
   readonly capacity: number;
+  readonly #memory: KvMemory;
   readonly #keys: LayerArray[];
   readonly #values: LayerArray[];
   readonly #leastKept: number;
@@ -63,12 +57,12 @@ export class KvSegment {
   #held = 0;
   #tensors: { keys: Tensor[]; values: Tensor[] } | undefined;
 
-  /** @param kept places of memory that are never given back */
-  constructor(shape: KvShape, capacity: number, kept = leastKept) {
-    this.shape = shape;
+  /** @param kept places of memory that are given back only when memory is short */
+  constructor(memory: KvMemory, capacity: number, kept = leastKept) {
+    this.#memory = memory;
     this.capacity = capacity;
     this.#leastKept = kept;
-    const { layers, kvHeads, headDim, type } = shape;
+    const { layers, kvHeads, headDim, type } = memory.shape;
     const arrays = (outer: number, inner: number): LayerArray[] =>
       Array.from({ length: layers }, () => {
         const buffer = new ArrayBuffer(0, { maxByteLength: capacity * outer * inner * bytesOf[type] });
@@ -86,7 +80,7 @@ export class KvSegment {
     return this.#places;
   }
 
-  /** Places that memory may be held for: no more than `kept`, or twice what was needed after the last change. */
+  /** Places that memory is held for: no more than `kept`, or twice what was needed after the last change. */
   get heldPlaces(): number {
     return this.#held;
   }
@@ -119,7 +113,7 @@ export class KvSegment {
 
   /** The arrays of each layer as tensors, made again only when the size changes. */
   tensors(): { keys: readonly Tensor[]; values: readonly Tensor[] } {
-    const { kvHeads, headDim, type } = this.shape;
+    const { kvHeads, headDim, type } = this.#memory.shape;
     const length = this.#rows * kvHeads * this.#places * headDim;
     const tensors = (arrays: readonly LayerArray[], dims: readonly number[]): Tensor[] =>
       arrays.map(({ data }) => tensor(type, data.subarray(0, length), dims));
@@ -151,7 +145,7 @@ export class KvSegment {
 
   /** Reads places back, as `write` takes them for one source row. */
   read(row: number, place: number, count: number): KvRows {
-    const { layers, kvHeads, headDim, type } = this.shape;
+    const { layers, kvHeads, headDim, type } = this.#memory.shape;
     const length = layers * kvHeads * headDim * count;
     const page = (): CacheArray => viewOf(type, new ArrayBuffer(length * bytesOf[type]));
     const result = { keys: page(), values: page() };
@@ -173,14 +167,27 @@ export class KvSegment {
     });
   }
 
+  trim(): void {
+    const needed = this.#rows * this.#places;
+    if (this.#held > needed) this.#hold(needed);
+  }
+
+  /** Gives all memory back. */
+  release(): void {
+    this.reset(0, 0);
+    this.trim();
+  }
+
   /** A shorter buffer gives its end back to the system, and a longer one begins with zeros there. */
   #hold(places: number): void {
-    const { type } = this.shape;
+    const { type } = this.#memory.shape;
+    if (places > this.#held) this.#memory.setPlaces(this, places);
     for (const array of this.#all()) {
       const { buffer } = array.data;
       buffer.resize(places * array.outer * array.inner * bytesOf[type]);
       array.data = viewOf(type, buffer);
     }
+    if (places < this.#held) this.#memory.setPlaces(this, places);
     this.#held = places;
   }
 
@@ -208,13 +215,6 @@ export function cacheFeeds(prompt: KvSegment, answer: KvSegment): Record<string,
   return feeds;
 }
 
-/** Bytes that the keys and values of one token take. */
-export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): number {
-  return 2 * layers * kvHeads * headDim * bytesOf[type];
-}
-
-const bytesOf: Readonly<Record<CacheType, number>> = { int8: 1, uint8: 1, float16: 2, float32: 4 };
-
 /** Copies `blocks` runs of values, each so many values after the last. */
 function copyBlocks(
   source: CacheArray,
@@ -227,7 +227,6 @@ function copyBlocks(
   run: number,
 ): void {
   for (let block = 0; block < blocks; block++) {
-    // Short runs are copied faster by hand than through a view.
     if (run <= longestRunByHand) for (let at = 0; at < run; at++) target[to + at] = source[from + at] as number;
     else target.set(source.subarray(from, from + run), to);
     from += fromStride;
@@ -245,7 +244,7 @@ function moveBlocks(array: CacheArray, blocks: number, from: number, to: number,
 }
 
 function viewOf(type: CacheType, buffer: ArrayBuffer): CacheArray {
-  // Of so many values, and not of however many the buffer has: it would follow every resizing, which is slower to read and write.
+  // A view without a length would follow every resizing of its buffer, and is slower to read and write.
   const length = buffer.byteLength / bytesOf[type];
   if (type === "int8") return new Int8Array(buffer, 0, length);
   if (type === "uint8") return new Uint8Array(buffer, 0, length);

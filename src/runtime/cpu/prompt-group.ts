@@ -3,7 +3,8 @@
 import { causalMask } from "../attention-mask.ts";
 import type { PromptChunk } from "../device.ts";
 import { int64Tensor, tensor, type Tensor } from "../session.ts";
-import { KvSegment, roundUpPlaces, type KvShape } from "./kv-segment.ts";
+import type { KvMemory } from "./kv-memory.ts";
+import { KvSegment, roundUpPlaces } from "./kv-segment.ts";
 import type { CpuPrompt } from "./prompt.ts";
 
 /**
@@ -12,14 +13,41 @@ import type { CpuPrompt } from "./prompt.ts";
  */
 const lengthStep = 16;
 
-/** The chunks that run together, by the number of tokens that each is run with: a function of the chunk alone. */
-export function groupByLength(chunks: readonly PromptChunk[]): Map<number, number[]> {
-  const groups = new Map<number, number[]>();
+/** Caches are padded to the longest of a run: to no more than this times their own places, all together. */
+const mostPadding = 2;
+
+/** What a prompt takes while it is filled: its own cache, and its padded copy in the run's. */
+export const heldWhileGathered = 1 + mostPadding;
+
+/** Chunks that run together, by their indexes. */
+export interface ChunkGroup {
+  /** Tokens that each is run with: a function of the chunk alone. */
+  length: number;
+  indexes: number[];
+}
+
+export function groupChunks(chunks: readonly PromptChunk[]): ChunkGroup[] {
+  const byLength = new Map<number, number[]>();
   chunks.forEach(({ ids }, index) => {
     const length = Math.ceil(ids.length / lengthStep) * lengthStep;
-    groups.set(length, [...(groups.get(length) ?? []), index]);
+    byLength.set(length, [...(byLength.get(length) ?? []), index]);
   });
-  return groups;
+  const placesOf = (index: number): number => roundUpPlaces((chunks[index] as PromptChunk).prompt.length);
+  return [...byLength].flatMap(([length, indexes]) => {
+    const groups: number[][] = [];
+    let own = 0;
+    for (const index of indexes.toSorted((a, b) => placesOf(a) - placesOf(b))) {
+      const group = groups.at(-1) ?? [];
+      const places = placesOf(index);
+      own += places;
+      if (group.length > 0 && (group.length + 1) * places <= mostPadding * own) group.push(index);
+      else {
+        groups.push([index]);
+        own = places;
+      }
+    }
+    return groups.map((group) => ({ length, indexes: group }));
+  });
 }
 
 export interface GroupShape {
@@ -32,12 +60,12 @@ export interface GroupShape {
 
 /** The caches of prompts as one segment, in arrays that are kept from run to run. */
 export class PromptGatherer {
-  readonly #shape: KvShape;
+  readonly #memory: KvMemory;
   #scratch: KvSegment;
 
-  constructor(shape: KvShape) {
-    this.#shape = shape;
-    this.#scratch = new KvSegment(shape, 0);
+  constructor(memory: KvMemory) {
+    this.#memory = memory;
+    this.#scratch = new KvSegment(memory, 0);
   }
 
   /** A row for each prompt, all of the same places. One prompt is its own segment. */
@@ -47,10 +75,18 @@ export class PromptGatherer {
     const places = prompts.reduce((most, { length }) => Math.max(most, roundUpPlaces(length)), 0);
     const needed = prompts.length * places;
     // Twice as much as was needed at most, so that arrays are not made anew for every run.
-    if (this.#scratch.capacity < needed) this.#scratch = new KvSegment(this.#shape, 2 ** Math.ceil(Math.log2(needed)));
+    if (this.#scratch.capacity < needed) {
+      this.#scratch.release();
+      this.#scratch = new KvSegment(this.#memory, 2 ** Math.ceil(Math.log2(needed)));
+    }
     this.#scratch.reset(prompts.length, places);
     prompts.forEach(({ segment, length }, row) => this.#scratch.copyRow(segment, 0, row, length));
     return this.#scratch;
+  }
+
+  /** Says that the run is over: the arrays are kept only while memory is not short. */
+  done(): void {
+    this.#scratch.reset(0, 0);
   }
 }
 

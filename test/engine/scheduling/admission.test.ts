@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Admission, type AdmissionLimits, type Reservation } from "../../../src/engine/scheduling/admission.ts";
+import { Admission, type AdmissionLimits, type Reservation, type ReservedBytes } from "../../../src/engine/scheduling/admission.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 
 const limits: AdmissionLimits = { maxSequences: 4, maxQueuedSequences: 6, kvCacheBytes: 100 };
@@ -38,7 +38,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave"), which: fc.nat() }) },
 );
 
-interface Client extends Reservation {
+interface Sized extends Reservation {
+  bytes: number;
+}
+
+interface Client extends Sized {
   /** Sequences that have not ended; the admission under test counts on its own. */
   left: number;
 }
@@ -46,16 +50,20 @@ interface Client extends Reservation {
 const sum = (clients: readonly Client[], of: (client: Client) => number): number =>
   clients.reduce((total, client) => total + of(client), 0);
 
+const added: ReservedBytes<Sized> = (requests) => requests.reduce((total, { bytes }) => total + bytes, 0);
+
+/** All are padded to the largest: what a request adds depends on the others. */
+const padded: ReservedBytes<Sized> = (requests) => requests.length * requests.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+
 describe("admission", () => {
   test("serves in order, within every limit, and counts what there is, whatever comes and goes", () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const admission = new Admission<Client>(limits);
+      fc.property(fc.array(command, { maxLength: 60 }), fc.constantFrom(added, padded), (commands, bytesOf) => {
+        const admission = new Admission<Client>(limits, bytesOf);
         const waiting: Client[] = [];
         const running: Client[] = [];
         const fits = (client: Client, among: readonly Client[] = running): boolean =>
-          sum(among, ({ left }) => left) + client.left <= limits.maxSequences &&
-          sum(among, ({ bytes }) => bytes) + client.bytes <= limits.kvCacheBytes;
+          sum(among, ({ left }) => left) + client.left <= limits.maxSequences && bytesOf([...among, client]) <= limits.kvCacheBytes;
         const expectedCode = (client: Client): string => {
           if (client.sequences > limits.maxSequences || client.bytes > limits.kvCacheBytes) return "request_too_large";
           const started: Client[] = [...running];
@@ -93,10 +101,7 @@ describe("admission", () => {
             admission.runningSequences,
             sum(running, ({ left }) => left),
           );
-          assert.equal(
-            admission.runningBytes,
-            sum(running, ({ bytes }) => bytes),
-          );
+          assert.equal(admission.runningBytes, bytesOf(running));
           assert.equal(
             admission.waitingSequences,
             sum(waiting, ({ left }) => left),
@@ -115,7 +120,7 @@ describe("admission", () => {
   });
 
   test("does not let a small request overtake a large one that waits", () => {
-    const admission = new Admission(limits);
+    const admission = new Admission(limits, added);
     const [first, large, small] = [
       { sequences: 2, bytes: 1 },
       { sequences: 4, bytes: 1 },
@@ -129,8 +134,8 @@ describe("admission", () => {
   });
 
   test("refuses what no waiting would make fit, naming the field and the limit", () => {
-    const admission = new Admission(limits);
-    const refused = (request: Reservation, param: string, message: RegExp): void =>
+    const admission = new Admission(limits, added);
+    const refused = (request: Sized, param: string, message: RegExp): void =>
       assert.throws(
         () => admission.enqueue(request),
         (error) =>
@@ -142,7 +147,7 @@ describe("admission", () => {
   });
 
   test("says when to try again once the queue is full", () => {
-    const admission = new Admission(limits);
+    const admission = new Admission(limits, added);
     for (let request = 0; request < 3; request++) admission.enqueue({ sequences: 3, bytes: 1 });
     assert.throws(
       () => admission.enqueue({ sequences: 1, bytes: 1 }),
@@ -151,7 +156,7 @@ describe("admission", () => {
   });
 
   test("takes requests that can all start at once even when no one may wait", () => {
-    const admission = new Admission({ ...limits, maxQueuedSequences: 0 });
+    const admission = new Admission({ ...limits, maxQueuedSequences: 0 }, added);
     const requests = [1, 2, 1].map((sequences) => ({ sequences, bytes: 33 }));
     for (const request of requests) admission.enqueue(request);
     assert.deepEqual(admission.admit(), requests);

@@ -167,12 +167,13 @@ describe("a request", () => {
 
   test("reserves what its prompt and answers may take, and gives it back", async () => {
     const chunk = model.device.chunkTokens;
-    const loop = new EngineLoop([model], { ...roomyLimits, kvCacheBytes: 4 * chunk * model.device.bytesPerToken });
+    // The prompt is copied for each of the three answers, and held once more while it is.
+    const loop = new EngineLoop([model], { ...roomyLimits, kvCacheBytes: 7 * chunk * model.device.bytesPerToken });
     const request = requestFor("tiny", { n: 3, maxTokens: chunk - 1, ignoreEos: true });
     let reserved = 0;
     await start(loop, request, () => (reserved = Math.max(reserved, loop.stats().kvTokensReserved))).done;
-    assert.equal(reserved, 4 * chunk);
-    assert.deepEqual([loop.stats().kvTokensReserved, loop.stats().kvTokensCapacity], [0, 4 * chunk]);
+    assert.equal(reserved, 7 * chunk);
+    assert.deepEqual([loop.stats().kvTokensReserved, loop.stats().kvTokensCapacity], [0, 7 * chunk]);
     assert.equal((await refusal(loop, { ...request, maxTokens: chunk })).code, "request_too_large");
   });
 });
@@ -245,9 +246,9 @@ describe("rows", () => {
     }
   });
 
-  test("that copy the prompt which their request has once fit as well", async () => {
+  test("that copy their prompt, and are padded to the longest of their batch, fit as well", async () => {
     const bytesPerToken = (await loadTiny(folder, { contextLength: 2048 })).device.bytesPerToken;
-    const { loop } = await loopWithin(folder, { kvCacheBytes: 8192 * bytesPerToken }, { contextLength: 2048 });
+    const { loop } = await loopWithin(folder, { kvCacheBytes: 48 * 1024 * bytesPerToken }, { contextLength: 2048 });
     const request = (length: number, n: number): GenerateRequest =>
       requestFor("tiny", { n, maxTokens: 62, ignoreEos: true, prompt: tokens(choices.integers(length, 3, 200)) });
     const requests = [request(1000, 1), ...Array.from({ length: 13 }, () => request(258, 3))];

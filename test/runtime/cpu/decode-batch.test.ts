@@ -4,15 +4,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { DecodeBatch, type CpuRow } from "../../../src/runtime/cpu/decode-batch.ts";
-import type { KvRows, KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+import { KvMemory, type KvShape } from "../../../src/runtime/cpu/kv-memory.ts";
+import type { KvRows } from "../../../src/runtime/cpu/kv-segment.ts";
 import { CpuPrompt } from "../../../src/runtime/cpu/prompt.ts";
 import { kvRows } from "./kv-rows.ts";
 
 const shape: KvShape = { layers: 1, kvHeads: 2, headDim: 2, type: "float32" };
+const memory = new KvMemory(shape);
 const arrays = 2 * shape.layers;
 const placeValues = arrays * shape.kvHeads * shape.headDim;
 const maxRows = 6;
-const capacity = { promptPlaces: maxRows * 256, answerPlaces: maxRows * 256 };
+const capacity = { promptPlaces: maxRows * 256, answerPlaces: maxRows * 256, longestAnswer: 256 };
 
 let counter = 1;
 
@@ -42,7 +44,7 @@ function stacked(rows: readonly (readonly Place[])[]): KvRows {
 }
 
 function promptOf(length: number): { prompt: CpuPrompt; places: Place[] } {
-  const prompt = new CpuPrompt(shape, length);
+  const prompt = new CpuPrompt(memory, length);
   const places = Array.from({ length }, freshPlace);
   for (let start = 0; start < length; start += 64) {
     const chunk = places.slice(start, start + 64);
@@ -119,12 +121,12 @@ describe("a decode batch", () => {
   test("feeds each row its own prompt and answer, whoever joins, moves on and leaves", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 14 }), (commands) => {
-        const [first, second] = [new DecodeBatch(shape, capacity), new DecodeBatch(shape, capacity)];
+        const [first, second] = [new DecodeBatch(memory, capacity), new DecodeBatch(memory, capacity)];
         const twins: TwinRow[] = [];
         for (const step of commands) {
           if (step.kind === "join" && twins.length + step.count <= maxRows) {
             const { prompt, places } = promptOf(step.length);
-            for (const row of first.join(prompt, step.count)) twins.push({ row, prompt: places, answer: [] });
+            for (const row of first.join(prompt, step.count, 255)) twins.push({ row, prompt: places, answer: [] });
           } else if (step.kind === "step") {
             for (let time = 0; time < step.times && twins.every(({ answer }) => answer.length < 255); time++) {
               for (const batch of [first, second]) if (batch.rows.length > 0) stepAll(batch, twins);
@@ -144,8 +146,8 @@ describe("a decode batch", () => {
 
   test("over a shared prompt holds the prompt once and feeds it to every row", () => {
     const { prompt, places } = promptOf(70);
-    const batch = new DecodeBatch(shape, { promptPlaces: 0, answerPlaces: 4 * 128 }, prompt);
-    const twins = batch.join(prompt, 4).map((row): TwinRow => ({ row, prompt: places, answer: [] }));
+    const batch = new DecodeBatch(memory, { promptPlaces: 0, answerPlaces: 4 * 128, longestAnswer: 128 }, prompt);
+    const twins = batch.join(prompt, 4, 127).map((row): TwinRow => ({ row, prompt: places, answer: [] }));
     assert.equal(batch.inputs()["prompt_key_0"]!.dims[0], 1);
     for (let count = 0; count < 100; count++) stepAll(batch, twins);
     assertFeeds(batch, twins);
@@ -162,10 +164,10 @@ describe("a prompt's cache", () => {
     const long = promptOf(700);
     assert.equal(long.prompt.length, 700);
     assert.deepEqual(long.prompt.segment.read(0, 0, 700), stacked([long.places]));
-    const second = new CpuPrompt(shape, 300, long.prompt.segment);
+    const second = new CpuPrompt(memory, 300, long.prompt.segment);
     assert.equal(second.segment, long.prompt.segment);
     assert.equal(second.length, 0);
-    assert.notEqual(new CpuPrompt(shape, 800, long.prompt.segment).segment, long.prompt.segment);
-    assert.notEqual(new CpuPrompt(shape, 10, long.prompt.segment).segment, long.prompt.segment);
+    assert.notEqual(new CpuPrompt(memory, 800, long.prompt.segment).segment, long.prompt.segment);
+    assert.notEqual(new CpuPrompt(memory, 10, long.prompt.segment).segment, long.prompt.segment);
   });
 });

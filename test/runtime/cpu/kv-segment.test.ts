@@ -5,10 +5,12 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import { KvSegment, placeGranularity, roundUpPlaces, type KvRows, type KvShape } from "../../../src/runtime/cpu/kv-segment.ts";
+import { KvSegment, placeGranularity, roundUpPlaces, type KvRows } from "../../../src/runtime/cpu/kv-segment.ts";
+import { KvMemory, type KvShape } from "../../../src/runtime/cpu/kv-memory.ts";
 import { flatPlaces, kvRows } from "./kv-rows.ts";
 
 const shape: KvShape = { layers: 2, kvHeads: 3, headDim: 2, type: "float32" };
+const memory = new KvMemory(shape);
 const arrays = 2 * shape.layers;
 const capacity = 24;
 
@@ -80,8 +82,8 @@ describe("a segment of keys and values", () => {
   test("holds what was written through every order of resizing, writing and copying", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 30 }), fc.constantFrom(0, 3, 4096), (commands, kept) => {
-        const segment = new KvSegment(shape, capacity, kept);
-        const other = new KvSegment(shape, 5);
+        const segment = new KvSegment(memory, capacity, kept);
+        const other = new KvSegment(memory, 5);
         other.resize(1, 5);
         const otherSource = source(1, 5);
         other.write(otherSource.flat, 1, 0, 0, 0, 5);
@@ -133,7 +135,7 @@ describe("a segment of keys and values", () => {
   });
 
   test("forgets what it held when it is reset", () => {
-    const segment = new KvSegment(shape, capacity, 0);
+    const segment = new KvSegment(memory, capacity, 0);
     segment.resize(1, 8);
     segment.write(source(1, 8).flat, 1, 0, 0, 0, 8);
     segment.reset(3, 8);
@@ -146,7 +148,7 @@ describe("a segment of keys and values", () => {
   const noStatus = process.platform !== "linux" && "the system's account of memory is read from /proc";
   test("gives memory back to the system once less than half is needed", { skip: noStatus }, () => {
     const residentBytes = (): number => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
-    const segment = new KvSegment({ layers: 2, kvHeads: 4, headDim: 64, type: "int8" }, 200_000);
+    const segment = new KvSegment(new KvMemory({ layers: 2, kvHeads: 4, headDim: 64, type: "int8" }), 200_000);
     const before = residentBytes();
     segment.resize(10, 20_000);
     for (const { data } of [...segment.tensors().keys, ...segment.tensors().values]) (data as Int8Array).fill(1);
@@ -159,7 +161,7 @@ describe("a segment of keys and values", () => {
   });
 
   test("refuses to pass its capacity, and stays as it is", () => {
-    const segment = new KvSegment(shape, capacity);
+    const segment = new KvSegment(memory, capacity);
     segment.resize(2, 8);
     assert.throws(
       () => segment.resize(4, 8),
@@ -169,7 +171,7 @@ describe("a segment of keys and values", () => {
   });
 
   test("makes its tensors again only when its size changes", () => {
-    const segment = new KvSegment(shape, capacity);
+    const segment = new KvSegment(memory, capacity);
     segment.resize(2, 4);
     const first = segment.tensors();
     segment.write(source(1, 1).flat, 1, 0, 0, 0, 1);
