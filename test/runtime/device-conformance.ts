@@ -158,12 +158,11 @@ function describeMemory(name: DeviceName, path: string, folder: string): void {
               rows.map(() => choices.integer(3, 200)),
             );
             check("a step");
-            for (const request of [...open]) {
-              if (--request.stepsLeft === 0 || choices.chance(0.03)) {
-                for (const row of request.rows.splice(0)) device.closeRow(row);
-                open.splice(open.indexOf(request), 1);
-              } else if (request.rows.length > 1 && choices.chance(0.05)) device.closeRow(request.rows.pop()!);
+            for (const request of open.filter((each) => --each.stepsLeft === 0 || choices.chance(0.03))) {
+              for (const row of request.rows) device.closeRow(row);
+              open.splice(open.indexOf(request), 1);
             }
+            for (const { rows: left } of open) if (left.length > 1 && choices.chance(0.05)) device.closeRow(left.pop()!);
             check("rows have ended");
           }
         }

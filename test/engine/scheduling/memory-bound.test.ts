@@ -1,7 +1,7 @@
 /** @file The key/value memory of a busy engine, counted where it is allocated, never passes what its requests have reserved. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, mock, test } from "node:test";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
 import type { Model } from "../../../src/engine/loading/model.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
@@ -14,17 +14,14 @@ const folder = temporaryFolder();
 
 /** Counts the bytes of all resizable buffers from now on, whoever has them; `onGrowth` hears of them before each that grows. */
 function watchBuffers(onGrowth: (bytes: number) => void): { bytes(): number; stop(): void } {
-  const resize = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resize")!;
+  const resize = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resize")?.value as (this: ArrayBuffer, length: number) => void;
   let bytes = 0;
-  Object.defineProperty(ArrayBuffer.prototype, "resize", {
-    ...resize,
-    value(this: ArrayBuffer, length: number): void {
-      bytes += length - this.byteLength;
-      if (length > this.byteLength) onGrowth(bytes);
-      resize.value.call(this, length);
-    },
+  const spy = mock.method(ArrayBuffer.prototype, "resize", function watched(this: ArrayBuffer, length: number): void {
+    bytes += length - this.byteLength;
+    if (length > this.byteLength) onGrowth(bytes);
+    resize.call(this, length);
   });
-  return { bytes: () => bytes, stop: () => Object.defineProperty(ArrayBuffer.prototype, "resize", resize) };
+  return { bytes: () => bytes, stop: () => spy.mock.restore() };
 }
 
 describe("the bytes of keys and values", () => {
