@@ -8,7 +8,8 @@ import { describeLogprob, drawTokens, wantsLogits } from "../sampling/draw.ts";
 import { bytesOfGenerations, Generation, groupByDevice } from "./generation.ts";
 import { encodePrompt, type Model } from "../loading/model.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-import { describePromptChunk, promptTokensOf } from "../sampling/prompt-logprobs.ts";
+import { PromptFilling } from "./prompt-filling.ts";
+import { promptTokensOf } from "../sampling/prompt-logprobs.ts";
 import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "../contract/request.ts";
 import { inverseTemperature } from "../sampling/sampler.ts";
 import { nextAction, type Action } from "./scheduler.ts";
@@ -36,18 +37,15 @@ export class EngineLoop {
   readonly #options: EngineLoopOptions;
   readonly #admission: Admission<Generation>;
   readonly #prefixCache: PrefixCache;
+  readonly #filling: PromptFilling;
   readonly #scoring: Scoring;
   readonly #generations = new Map<number, { generation: Generation; listener: GenerationListener }>();
   readonly #prefilling: Generation[] = [];
   readonly #decoding = new Set<Generation>();
   readonly #counters = {
-    prefixCacheHitTokens: 0,
-    prefixCacheQueryTokens: 0,
-    promptTokens: 0,
     generatedTokens: 0,
     decodeSteps: 0,
     decodeRows: 0,
-    prefillChunks: 0,
     decodeSeconds: 0,
     prefillSeconds: 0,
   };
@@ -60,6 +58,7 @@ export class EngineLoop {
     this.#options = options;
     this.#admission = new Admission(options, bytesOfGenerations);
     this.#prefixCache = new PrefixCache(options.prefixCacheBytes);
+    this.#filling = new PromptFilling(this.#prefixCache);
     const decoders = models.filter((model): model is ScoringModel => model.score !== undefined);
     this.#scoring = new Scoring([...decoders.map((model) => new DecoderScorer(model, this.#prefixCache)), ...encoders], options);
   }
@@ -116,6 +115,7 @@ export class EngineLoop {
     const bytesPerToken = first?.device.bytesPerToken ?? 1;
     return {
       ...this.#counters,
+      ...this.#filling.counters,
       ...this.#scoring.stats(),
       runningSequences: this.#admission.runningSequences,
       waitingSequences: this.#admission.waitingSequences,
@@ -213,41 +213,11 @@ export class EngineLoop {
     this.#generations.delete(generation.id);
   }
 
-  /** Begins a prompt with what the prefix cache has of it. */
-  async #open(generation: Generation): Promise<void> {
-    const { device } = generation.model;
-    const { prefillIds, chunkKeys } = generation;
-    const prompt = device.openPrompt(prefillIds.length, generation.model.adapter);
-    generation.prompt = prompt;
-    await this.#prefixCache.extend(device, prompt, chunkKeys);
-    generation.cachedTokens = prompt.length;
-    this.#counters.prefixCacheQueryTokens += prefillIds.length;
-    this.#counters.prefixCacheHitTokens += prompt.length;
-    this.#counters.promptTokens += generation.promptIds.length;
-  }
-
-  /** One chunk of the oldest prompt. A prompt is opened when its turn comes, so that few are held at once. */
+  /** One chunk of the oldest prompt. */
   async #prefillChunk(generation: Generation): Promise<void> {
-    if (generation.prompt === undefined) await this.#open(generation);
-    const { prefillIds, prompt } = generation;
-    if (prompt === undefined) return;
-    if (prompt.length < prefillIds.length) await this.#computeChunk(generation, prompt);
-    if (prompt.length < prefillIds.length) return;
+    if (!(await this.#filling.advance(generation, generation.model.device.chunkTokens))) return;
     this.#prefilling.splice(this.#prefilling.indexOf(generation), 1);
-    this.#fork(generation, prompt);
-  }
-
-  async #computeChunk(generation: Generation, prompt: PromptCache): Promise<void> {
-    const { prefillIds, chunkKeys, promptTokens } = generation;
-    const { device } = generation.model;
-    const start = prompt.length;
-    const ids = prefillIds.slice(start, start + device.chunkTokens);
-    const logits = await device.prefill(prompt, ids, promptTokens !== undefined);
-    this.#counters.prefillChunks++;
-    if (logits !== undefined) describePromptChunk(generation, start, ids.length, logits);
-    const key = chunkKeys[start / device.chunkTokens];
-    if (key !== undefined)
-      await this.#prefixCache.keep(key, device.chunkTokens * device.bytesPerToken, () => device.readPage(prompt, start));
+    this.#fork(generation, generation.prompt as PromptCache);
   }
 
   /** Opens a row for each sequence, all over the one prompt. */
