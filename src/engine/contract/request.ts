@@ -51,6 +51,8 @@ export interface GenerateRequest {
   echo: boolean;
   /** Deltas carry `logprobSum`, whatever `logprobs` says. Costs whole rows of logits where the temperature is not 1. */
   sumLogprobs?: boolean | undefined;
+  /** Each answer is one of these strings, spelled in the tokens that the tokenizer makes of it alone; undefined leaves answers free. */
+  choices?: readonly string[] | undefined;
   /** A sequence whose numbers are none ends alone with the reason "failed", and the request with it only when it was the last one that had not. */
   failAlone?: boolean | undefined;
   /** Id of a reward model over the hidden states of the request's model: what it makes of each answer that ends by itself costs nothing, and comes with its `finish`. */

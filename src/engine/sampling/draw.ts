@@ -3,6 +3,7 @@
 import { topCandidates } from "../../architectures/decoder/decoder-head.ts";
 import { alwaysWanted, neverWanted, type LogitsWish, type StepResult, type TopLogits } from "../../runtime/device.ts";
 import type { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
+import { allowOnly } from "../constraints/token-mask.ts";
 import type { GenerateRequest, SamplingParams, TokenLogprob } from "../contract/request.ts";
 import { inverseTemperature, isGreedy, sampleFromFull, sampleFromTop } from "./sampler.ts";
 import { logprobOfLogit, logprobsFromFull, logprobsFromTop, logSumExp, type TokenIdLogprob } from "./token-logprobs.ts";
@@ -13,11 +14,13 @@ export interface DrawInput {
   history: TokenHistory;
   /** In [0, 1). */
   uniform: number;
+  /** The tokens that the request's grammar allows (token-mask.ts); undefined allows all. */
+  mask?: Uint32Array | undefined;
 }
 
 export interface Drawn {
   tokenId: number;
-  /** With the request's `logprobs` or `sumLogprobs`: the token's own, and those of the most likely ones. */
+  /** Present with the request's `logprobs` or `sumLogprobs`: the token's own, and those of the most likely ones. */
   logprob: { own: number; top: TokenIdLogprob[] } | undefined;
 }
 
@@ -39,7 +42,7 @@ export function wantsLogits(request: GenerateRequest, uniform: number, vocabSize
   const { sampling } = request;
   const logprobs = logprobsOf(request);
   const temperatureHides = logprobs !== undefined && inverseTemperature(sampling) !== 1;
-  if (needsFullLogits(sampling) || temperatureHides) return alwaysWanted;
+  if (request.choices !== undefined || needsFullLogits(sampling) || temperatureHides) return alwaysWanted;
   const { topK, topP, minP } = sampling;
   if (isGreedy(sampling) || (topK > 0 && topK <= Math.min(topCandidates, vocabSize))) return neverWanted;
   // Beyond the known tokens the sum of the first top_k is known only roughly, and with it everything that follows.
@@ -63,11 +66,11 @@ function attempt<T>(draw: () => T): T | Error {
   }
 }
 
-function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | undefined {
+function drawFromTop({ request, uniform, mask }: DrawInput, top: TopLogits): Drawn | undefined {
   const { sampling } = request;
   const logprobs = logprobsOf(request);
   // The normaliser is that of the temperature; log-probabilities are those of temperature 1.
-  if (needsFullLogits(sampling) || (logprobs !== undefined && inverseTemperature(sampling) !== 1)) return undefined;
+  if (mask !== undefined || needsFullLogits(sampling) || (logprobs !== undefined && inverseTemperature(sampling) !== 1)) return undefined;
   const sampled = sampleFromTop(top, sampling, uniform);
   if (sampled === undefined || logprobs === undefined) return sampled && { tokenId: sampled.tokenId, logprob: undefined };
   const rowLogSumExp = (top.values[0] as number) + Math.log(top.normaliser);
@@ -75,10 +78,13 @@ function drawFromTop({ request, uniform }: DrawInput, top: TopLogits): Drawn | u
   return { tokenId: sampled.tokenId, logprob: { own, top: logprobsFromTop(top, rowLogSumExp, logprobs) } };
 }
 
-function drawFromFull({ request, history, uniform }: DrawInput, logits: Float32Array, normaliser: number): Drawn {
+function drawFromFull({ request, history, uniform, mask }: DrawInput, logits: Float32Array, normaliser: number): Drawn {
   const { sampling } = request;
   const logprobs = logprobsOf(request);
-  const { tokenId, logit } = sampleFromFull(logits, sampling, history, uniform, usableNormaliser(sampling, normaliser));
+  const { tokenId, logit } =
+    mask === undefined
+      ? sampleFromFull(logits, sampling, history, uniform, usableNormaliser(sampling, normaliser))
+      : sampleFromFull(allowOnly(logits, mask), sampling, history, uniform);
   if (logprobs === undefined) return { tokenId, logprob: undefined };
   const rowLogSumExp = logSumExp(logits);
   return { tokenId, logprob: { own: logprobOfLogit(logit, rowLogSumExp), top: logprobsFromFull(logits, rowLogSumExp, logprobs) } };

@@ -1,23 +1,24 @@
-/** @file The engine proper: admits requests, fills prompts chunk by chunk between decode steps, and steps all running rows at once. */
+/** @file The engine's loop: admits requests, plans each turn, carries it out, and frees what has ended. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { DecodeStep, DecoderDevice, PromptCache } from "../../runtime/device.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import type { DecoderDevice, PromptCache } from "../../runtime/device.ts";
+import { ChoiceGrammar } from "../constraints/choice-grammar.ts";
+import type { Grammar } from "../constraints/token-constraint.ts";
+import type { AdmissionLimits } from "./admission.ts";
 import { DecoderScorer, type ScoringModel } from "../scoring/decoder-scorer.ts";
-import { describeLogprob, drawTokens, wantsLogits } from "../sampling/draw.ts";
-import { bytesOfGenerations, Generation, groupByDevice } from "./generation.ts";
+import { emitToken, groupRows, stepRows, type RunningRow } from "./decode-step.ts";
+import { Generation, groupByDevice } from "./generation.ts";
 import { encodePrompt, type Model } from "../loading/model.ts";
+import { OpenRequests, type GenerationListener } from "./open-requests.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { PromptFilling } from "./prompt-filling.ts";
 import { promptTokensOf } from "../sampling/prompt-logprobs.ts";
-import type { EngineStats, GenerateEvent, GenerateRequest, Prompt } from "../contract/request.ts";
-import { inverseTemperature } from "../sampling/sampler.ts";
-import { nextAction, type Action } from "./scheduler.ts";
+import type { EngineStats, GenerateRequest, Prompt } from "../contract/request.ts";
+import { planTurn, type Turn, type TurnPlan } from "./scheduler.ts";
 import { headReadingAlong } from "../scoring/decoder-reward.ts";
 import type { ScoreRequest } from "../contract/score-request.ts";
 import type { Scorer } from "../scoring/scorer.ts";
 import { Scoring, type ScoreListener } from "../scoring/scoring.ts";
-import type { Sequence } from "./sequence.ts";
 
 export interface EngineLoopOptions extends AdmissionLimits {
   prefixCacheBytes: number;
@@ -25,23 +26,13 @@ export interface EngineLoopOptions extends AdmissionLimits {
   defaultMaxTokens: number;
 }
 
-/** What becomes of a request, told to whoever asked. */
-export interface GenerationListener {
-  event(event: GenerateEvent): void;
-  /** The request is over and nothing follows. */
-  failed(error: unknown): void;
-}
-
 export class EngineLoop {
   readonly #models: ReadonlyMap<string, Model>;
   readonly #options: EngineLoopOptions;
-  readonly #admission: Admission<Generation>;
+  readonly #requests: OpenRequests;
   readonly #prefixCache: PrefixCache;
   readonly #filling: PromptFilling;
   readonly #scoring: Scoring;
-  readonly #generations = new Map<number, { generation: Generation; listener: GenerationListener }>();
-  readonly #prefilling: Generation[] = [];
-  readonly #decoding = new Set<Generation>();
   readonly #counters = {
     generatedTokens: 0,
     decodeSteps: 0,
@@ -49,61 +40,71 @@ export class EngineLoop {
     decodeSeconds: 0,
     prefillSeconds: 0,
   };
-  #last: Action = "idle";
+  #last: Turn = "idle";
+  #turns = 0;
   #running = false;
+  /** Ends the wait for a grammar. */
+  #wake: (() => void) | undefined;
 
   /** @param encoders reward models that are no decoders */
   constructor(models: readonly Model[], options: EngineLoopOptions, encoders: readonly Scorer[] = []) {
     this.#models = new Map(models.map((model) => [model.info.id, model]));
     this.#options = options;
-    this.#admission = new Admission(options, bytesOfGenerations);
+    this.#requests = new OpenRequests(options);
     this.#prefixCache = new PrefixCache(options.prefixCacheBytes);
     this.#filling = new PromptFilling(this.#prefixCache);
     const decoders = models.filter((model): model is ScoringModel => model.score !== undefined);
     this.#scoring = new Scoring([...decoders.map((model) => new DecoderScorer(model, this.#prefixCache)), ...encoders], options);
   }
 
-  /** Queues a request. Its listener hears everything else, refusals included. */
+  /** Queues a request. Its listener hears everything that follows, refusals included. */
   start(id: number, request: GenerateRequest, listener: GenerationListener): void {
     try {
       const model = this.#policy(request.model);
       const promptIds = encodePrompt(model, request.prompt);
       const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
       if (request.head !== undefined) generation.head = headReadingAlong(model, this.#models.get(request.head), request.head);
-      this.#admission.enqueue(generation);
-      this.#generations.set(id, { generation, listener });
+      const { choices, ignoreEos } = request;
+      const grammar =
+        choices && new ChoiceGrammar(model.tokenizer, choices, model.info.vocabSize, ignoreEos ? new Set() : model.eosTokenIds);
+      generation.grammar = grammar;
+      this.#requests.add(generation, listener);
+      if (grammar !== undefined) void this.#compile(generation, grammar);
     } catch (error) {
       listener.failed(error);
       return;
     }
-    if (!this.#running) void this.#run();
+    this.#work();
   }
 
   /** Queues a request of a reward model, as `start` does. */
   score(id: number, request: ScoreRequest, listener: ScoreListener): void {
     this.#scoring.start(id, request, listener);
-    if (!this.#running) void this.#run();
+    this.#work();
   }
 
   /** The rows are free before the next step, and then the listener hears of it. */
   cancel(id: number): void {
-    const entry = this.#generations.get(id);
-    if (entry !== undefined) entry.generation.cancelled = true;
+    const generation = this.#requests.get(id);
+    if (generation !== undefined) generation.cancelled = true;
     this.#scoring.cancel(id);
+    this.#wake?.();
   }
 
   /** Sequences of a request end before the next step, and the others go on. */
   drop(id: number, indexes: readonly number[]): void {
-    const sequences = this.#generations.get(id)?.generation.sequenceStates;
+    const sequences = this.#requests.get(id)?.sequenceStates;
     for (const index of indexes) {
       const sequence = sequences?.[index];
       if (sequence !== undefined) sequence.dropped = true;
     }
+    this.#wake?.();
   }
 
   cancelAll(): void {
     this.#scoring.cancelAll();
-    for (const { generation } of this.#generations.values()) generation.cancelled = true;
+    this.#requests.cancelAll();
+    this.#wake?.();
   }
 
   tokenize(model: string, prompt: Prompt): number[] {
@@ -117,10 +118,10 @@ export class EngineLoop {
       ...this.#counters,
       ...this.#filling.counters,
       ...this.#scoring.stats(),
-      runningSequences: this.#admission.runningSequences,
-      waitingSequences: this.#admission.waitingSequences,
-      waitingRequests: this.#admission.waitingRequests,
-      kvTokensReserved: Math.floor(this.#admission.runningBytes / bytesPerToken),
+      runningSequences: this.#requests.admission.runningSequences,
+      waitingSequences: this.#requests.admission.waitingSequences,
+      waitingRequests: this.#requests.admission.waitingRequests,
+      kvTokensReserved: Math.floor(this.#requests.admission.runningBytes / bytesPerToken),
       kvTokensCapacity: Math.floor(this.#options.kvCacheBytes / bytesPerToken),
       prefixCacheBytes: this.#prefixCache.byteLength,
     };
@@ -135,88 +136,91 @@ export class EngineLoop {
     return model;
   }
 
+  #work(): void {
+    this.#wake?.();
+    if (!this.#running) void this.#run();
+  }
+
   /** Runs until there is nothing left to do. */
   async #run(): Promise<void> {
     this.#running = true;
     for (;;) {
       // Messages are heard here: requests that arrived in the same turn start together, and a cancelled one takes no further step.
       await new Promise((resolve) => setImmediate(resolve));
-      this.#dropCancelled();
-      this.#endDropped(this.#decoding);
-      for (const generation of this.#admission.admit()) {
-        generation.started();
-        this.#prefilling.push(generation);
-      }
+      this.#scoring.dropCancelled();
+      this.#requests.endCancelled();
+      this.#requests.endDropped();
+      this.#requests.admit();
       this.#reserve();
-      const scoring = this.#scoring.hasWork ? 1 : 0;
-      const action = nextAction({ prefilling: this.#prefilling.length, decoding: this.#decoding.size, scoring, last: this.#last });
-      this.#last = action;
-      if (action === "idle") break;
-      const startMs = performance.now();
-      if (action === "score") await this.#scoring.step();
-      else if (action === "prefill") {
-        const [generation] = this.#prefilling as [Generation];
-        await this.#guard([generation], () => this.#prefillChunk(generation));
-        this.#counters.prefillSeconds += (performance.now() - startMs) / 1000;
-      } else {
-        for (const [device, generations] of groupByDevice(this.#decoding))
-          await this.#guard(generations, () => this.#decodeStep(device, generations));
-        this.#counters.decodeSeconds += (performance.now() - startMs) / 1000;
-      }
+      const plan = this.#plan();
+      this.#last = plan.turn;
+      this.#turns++;
+      if (plan.turn !== "idle") await this.#execute(plan);
+      else if (this.#requests.decoding.size === 0) break;
+      else await this.#grammarOrMessage();
     }
     this.#running = false;
   }
 
+  /** One chunk of one prompt a turn, or a step of all rows. */
+  #plan(): TurnPlan<Generation, RunningRow> {
+    const prompts = this.#requests.prefilling.map((generation) => ({
+      generation,
+      tokensLeft: generation.prefillIds.length - (generation.prompt?.length ?? 0),
+      chunkTokens: generation.model.device.chunkTokens,
+    }));
+    const rows = [...this.#requests.decoding].flatMap((generation) =>
+      generation.sequenceStates
+        .filter(({ row }) => row !== undefined)
+        .map((sequence) => ({
+          row: { generation, sequence },
+          isReady: generation.grammar?.isReady !== false,
+          lastTurn: sequence.lastTurn,
+        })),
+    );
+    const scoring = this.#scoring.hasWork ? 1 : 0;
+    return planTurn({ prompts, rows, scoring, last: this.#last }, { chunks: 1, rows: this.#options.maxSequences });
+  }
+
+  async #execute({ turn, prefill, decode }: TurnPlan<Generation, RunningRow>): Promise<void> {
+    const startMs = performance.now();
+    if (turn === "score") return this.#scoring.step();
+    for (const { generation, tokens } of prefill) await this.#guard([generation], () => this.#prefillChunk(generation, tokens));
+    for (const [device, rows] of groupRows(decode)) {
+      const generations = new Set(rows.map(({ generation }) => generation));
+      await this.#guard(generations, () => this.#decodeStep(device, rows, generations));
+    }
+    this.#counters[turn === "prefill" ? "prefillSeconds" : "decodeSeconds"] += (performance.now() - startMs) / 1000;
+  }
+
+  /** Rests while every row waits for its grammar. */
+  async #grammarOrMessage(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = undefined;
+  }
+
+  async #compile(generation: Generation, grammar: Grammar): Promise<void> {
+    try {
+      await grammar.ready;
+    } catch (error) {
+      generation.failure = error;
+      generation.cancelled = true;
+    }
+    this.#wake?.();
+  }
+
   /** Tells the devices what their requests have reserved. */
   #reserve(): void {
-    const running = groupByDevice([...this.#prefilling, ...this.#decoding]);
+    const running = groupByDevice([...this.#requests.prefilling, ...this.#requests.decoding]);
     for (const device of new Set([...this.#models.values()].map((model) => model.device))) {
       const sizes = (running.get(device) ?? []).map(({ size }) => size);
       device.setReserved(device.requestBytes(sizes) + this.#scoring.reservedBytes);
     }
   }
 
-  #dropCancelled(): void {
-    this.#scoring.dropCancelled();
-    for (const { generation, listener } of this.#generations.values()) {
-      if (!generation.cancelled) continue;
-      this.#close(generation);
-      listener.failed(new BonsaiError("cancelled", "The request was cancelled."));
-    }
-  }
-
-  /** Ends the sequences of running requests that are to be dropped; those of others end when their prompts are filled. */
-  #endDropped(generations: Iterable<Generation>): void {
-    for (const generation of generations) {
-      for (const sequence of generation.sequenceStates) {
-        if (!sequence.dropped || sequence.finished !== undefined) continue;
-        sequence.finished = "dropped";
-        this.#finishSequence(generation, sequence);
-      }
-      this.#finishIfEnded(generation);
-    }
-  }
-
-  /** Frees everything that a generation holds. */
-  #close(generation: Generation): void {
-    const { device } = generation.model;
-    for (const sequence of generation.sequenceStates) {
-      if (sequence.row !== undefined) device.closeRow(sequence.row);
-      sequence.row = undefined;
-    }
-    if (generation.prompt !== undefined) device.closePrompt(generation.prompt);
-    generation.prompt = undefined;
-    const waiting = this.#prefilling.indexOf(generation);
-    if (waiting >= 0) this.#prefilling.splice(waiting, 1);
-    this.#decoding.delete(generation);
-    this.#admission.remove(generation);
-    this.#generations.delete(generation.id);
-  }
-
-  /** One chunk of the oldest prompt. */
-  async #prefillChunk(generation: Generation): Promise<void> {
-    if (!(await this.#filling.advance(generation, generation.model.device.chunkTokens))) return;
-    this.#prefilling.splice(this.#prefilling.indexOf(generation), 1);
+  async #prefillChunk(generation: Generation, tokens: number): Promise<void> {
+    if (!(await this.#filling.advance(generation, tokens))) return;
+    this.#requests.prefilling.splice(this.#requests.prefilling.indexOf(generation), 1);
     this.#fork(generation, generation.prompt as PromptCache);
   }
 
@@ -230,99 +234,43 @@ export class EngineLoop {
     generation.emit({ type: "start", promptTokens: promptIds.length, cachedTokens: generation.cachedTokens, echo });
     for (const sequence of sequenceStates) {
       if (sequence.dropped) sequence.finished ??= "dropped";
-      if (sequence.finished !== undefined) this.#finishSequence(generation, sequence);
+      if (sequence.finished !== undefined) this.#requests.finishSequence(generation, sequence);
     }
-    if (this.#finishIfEnded(generation)) return;
+    if (this.#requests.finishIfEnded(generation)) return;
     const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
     const rows = model.device.openRows(prompt, live.length, generation.maxTokens, request.n);
     generation.prompt = undefined;
     live.forEach((sequence, index) => (sequence.row = rows[index]));
-    this.#decoding.add(generation);
+    this.#requests.decoding.add(generation);
   }
 
-  async #decodeStep(device: DecoderDevice, generations: readonly Generation[]): Promise<void> {
-    const live = generations.flatMap((generation) =>
-      generation.sequenceStates
-        .filter(({ row }) => row !== undefined)
-        .map((sequence) => ({ generation, sequence, uniform: sequence.draw() })),
-    );
-    const steps = live.map(({ generation, sequence, uniform }): DecodeStep => {
-      return {
-        row: sequence.row as DecodeStep["row"],
-        tokenId: sequence.nextToken,
-        inverseTemperature: inverseTemperature(generation.request.sampling),
-        wantsLogits: wantsLogits(generation.request, uniform, device.config.vocabSize),
-        wantsHidden: generation.head !== undefined,
-      };
-    });
-    const result = await device.decode(steps);
-    const inputs = live.map(({ generation, sequence, uniform }) => ({ request: generation.request, history: sequence.history, uniform }));
-    const drawn = drawTokens(inputs, result);
+  async #decodeStep(device: DecoderDevice, rows: readonly RunningRow[], generations: Iterable<Generation>): Promise<void> {
+    const stepped = await stepRows(device, rows);
     this.#counters.decodeSteps++;
-    this.#counters.decodeRows += live.length;
-    this.#counters.generatedTokens += live.length;
-    live.forEach(({ generation, sequence }, index) => {
-      const token = drawn[index];
+    this.#counters.decodeRows += rows.length;
+    this.#counters.generatedTokens += rows.length;
+    for (const { generation, sequence, token, hidden } of stepped) {
+      sequence.lastTurn = this.#turns;
       // A sequence without a row belongs to a request that another of its rows has failed.
-      if (token === undefined || generation.cancelled || sequence.row === undefined) return;
+      if (generation.cancelled || sequence.row === undefined) continue;
       if (token instanceof Error) {
-        this.#failSequence(generation, sequence, token);
-        return;
+        this.#requests.failSequence(generation, sequence, token);
+        continue;
       }
-      const text = sequence.push(token.tokenId);
-      const logprob = generation.request.logprobs === undefined ? undefined : describeLogprob(generation.model.tokenizer, token);
-      const logprobs = logprob && [logprob];
-      const logprobSum = generation.request.sumLogprobs === true ? token.logprob?.own : undefined;
-      generation.emit({ type: "delta", index: sequence.index, text, tokenIds: [token.tokenId], logprobs, logprobSum });
-      if (sequence.finished === undefined) return;
-      const outputs = sequence.endedItself ? generation.head?.outputs(result.hidden(index)) : undefined;
-      this.#finishSequence(generation, sequence, outputs);
-    });
-    for (const generation of generations) if (!generation.cancelled) this.#finishIfEnded(generation);
-  }
-
-  /** A row's numbers that are none end its request, or the sequence alone where the request says so and another one has not failed. */
-  #failSequence(generation: Generation, sequence: Sequence, error: Error): void {
-    const others = generation.sequenceStates.filter((other) => other !== sequence);
-    if (generation.request.failAlone !== true || others.every(({ finished }) => finished === "failed")) {
-      this.#fail([generation], error);
-      return;
+      emitToken({ generation, sequence }, token);
+      if (sequence.finished === undefined) continue;
+      const outputs = sequence.endedItself ? generation.head?.outputs(hidden()) : undefined;
+      this.#requests.finishSequence(generation, sequence, outputs);
     }
-    sequence.finished = "failed";
-    this.#finishSequence(generation, sequence);
-  }
-
-  /** @param outputs of the reward model that read along */
-  #finishSequence(generation: Generation, sequence: Sequence, outputs?: number[]): void {
-    if (sequence.row !== undefined) generation.model.device.closeRow(sequence.row);
-    sequence.row = undefined;
-    this.#admission.sequenceEnded(generation);
-    const { index, finished: reason = "stop", length: completionTokens } = sequence;
-    generation.emit({ type: "finish", index, reason, completionTokens, ...(outputs === undefined ? {} : { outputs }) });
-  }
-
-  /** @returns whether all of its sequences have ended, and so the request */
-  #finishIfEnded(generation: Generation): boolean {
-    if (generation.sequenceStates.some(({ finished }) => finished === undefined)) return false;
-    this.#close(generation);
-    generation.end();
-    return true;
+    for (const generation of generations) if (!generation.cancelled) this.#requests.finishIfEnded(generation);
   }
 
   /** A failure ends the requests that it concerns, and no others. */
-  async #guard(generations: readonly Generation[], work: () => Promise<void>): Promise<void> {
+  async #guard(generations: Iterable<Generation>, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#fail(generations, error);
-    }
-  }
-
-  #fail(generations: readonly Generation[], error: unknown): void {
-    for (const generation of generations) {
-      const listener = this.#generations.get(generation.id)?.listener;
-      this.#close(generation);
-      listener?.failed(error);
+      this.#requests.fail(generations, error);
     }
   }
 }

@@ -5,6 +5,7 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Reservation } from "./admission.ts";
 import type { Model } from "../loading/model.ts";
 import { chunkKeys } from "./prefix-cache.ts";
+import type { Grammar } from "../constraints/token-constraint.ts";
 import type { GenerateEvent, GenerateRequest, PromptToken } from "../contract/request.ts";
 import type { RewardHead } from "../scoring/reward-head.ts";
 import { Sequence } from "./sequence.ts";
@@ -28,8 +29,13 @@ export class Generation implements Reservation {
   prompt: PromptCache | undefined;
   /** Reads the states in which its sequences end. */
   head: RewardHead | undefined;
+  /** What its answers must follow; undefined leaves them free. */
+  grammar: Grammar | undefined;
   cachedTokens = 0;
+  /** Whether it is to end before the next turn. */
   cancelled = false;
+  /** Why it is cancelled; undefined where the client asked for it. */
+  failure: unknown;
   readonly #queuedAtMs = performance.now();
   #startedAtMs = 0;
   #decodingAtMs = 0;

@@ -4,6 +4,7 @@ import type { DecodeRow } from "../../runtime/device.ts";
 import type { Detokenizer } from "../../text/streaming/detokenizer.ts";
 import { StopStrings } from "../../text/streaming/stop-strings.ts";
 import { candidateSeed, uniform } from "../../random/philox.ts";
+import type { TokenConstraint } from "../constraints/token-constraint.ts";
 import type { FinishReason, GenerateRequest, SequenceEnd } from "../contract/request.ts";
 import { TokenHistory } from "../sampling/penalties.ts";
 
@@ -17,14 +18,18 @@ export class Sequence {
   readonly history: TokenHistory;
   /** Present while the sequence decodes. */
   row: DecodeRow | undefined;
+  /** Present from the first step on where the request has a grammar. */
+  constraint: TokenConstraint | undefined;
+  /** Number of the engine's turn in which it took its last step; -1 before the first. */
+  lastTurn = -1;
   /** What the next step feeds. */
   nextToken: number;
   /** Tokens generated. */
   length = 0;
   finished: SequenceEnd | undefined;
-  /** By its last token, and not by a stop string or a limit. */
+  /** Whether its last token ended it, and not a stop string, a limit or a grammar. */
   endedItself = false;
-  /** It is to end before the next step. */
+  /** Whether it is to end before the next step. */
   dropped = false;
   readonly #seed: number;
   readonly #limits: SequenceLimits;
@@ -63,8 +68,10 @@ export class Sequence {
       this.endedItself = true;
       return this.#end("stop", "");
     }
+    this.constraint?.accept(tokenId);
     const { emit, stopped } = this.#stops.push(this.#detokenizer.push(tokenId));
     if (stopped) this.finished = "stop";
+    else if (this.constraint?.isComplete === true) return this.#end("stop", emit);
     else if (this.length >= this.#limits.maxTokens) return this.#end("length", emit);
     return emit;
   }

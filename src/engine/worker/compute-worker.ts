@@ -2,7 +2,8 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { EncoderScorer } from "../scoring/encoder-scorer.ts";
-import { EngineLoop, type GenerationListener } from "../scheduling/engine-loop.ts";
+import { EngineLoop } from "../scheduling/engine-loop.ts";
+import type { GenerationListener } from "../scheduling/open-requests.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { openImplicitReward } from "../scoring/implicit-scorer.ts";
 import { loadModels, type Model } from "../loading/model.ts";
