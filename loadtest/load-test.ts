@@ -3,9 +3,10 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArguments } from "../src/cli/commands/command-arguments.ts";
+import { Type } from "typebox";
+import { runCommand, type Command } from "../src/cli/run-command.ts";
+import { annotations, oneOf } from "../src/config/option.ts";
 import { projectRoot } from "../src/catalog/project-root.ts";
-import { BonsaiError } from "../src/errors/bonsai-error.ts";
 import { isMet } from "./measurement/bench-result.ts";
 import { readConditions, type Conditions } from "./measurement/conditions.ts";
 import { docsFolder, writeDocument } from "./measurement/kept-measurements.ts";
@@ -17,65 +18,95 @@ import { runScenarios } from "./run-scenarios.ts";
 import { scenariosOf } from "./scenario-list.ts";
 import { findSurroundings, parts, type Part } from "./surroundings.ts";
 
-const help = `Measure what Best-of-N costs and what it buys, beside tuned models, and write docs/LOADTEST.md.
+const annotate = annotations<"Options">();
 
-Usage: npm run loadtest -- [options]
+const LoadTestSchema = Type.Object({
+  quick: Type.Boolean(
+    annotate({
+      group: "Options",
+      description: "A smoke test of a minute or less: printed, not kept, and its numbers mean nothing",
+      default: false,
+    }),
+  ),
+  only: Type.Optional(
+    oneOf(
+      parts,
+      annotate({
+        group: "Options",
+        description:
+          "Measure this part of the run alone: teddy, smollm2 (SmolLM2 and its adapter) or peers (other engines). Its chapters are written, the others stay",
+        defaultText: "all parts",
+      }),
+    ),
+  ),
+  out: Type.Optional(
+    Type.String(
+      annotate({
+        group: "Options",
+        metavar: "DIR",
+        description: "Folder to write into, also for a quick run",
+        defaultText: "docs/, and nothing is written for a quick run",
+      }),
+    ),
+  ),
+  fresh: Type.Boolean(annotate({ group: "Options", description: "Forget what an interrupted run has measured", default: false })),
+  tables: Type.Boolean(
+    annotate({
+      group: "Options",
+      description: "Write docs/LOADTEST.md again from what is kept in docs/loadtest, and measure nothing",
+      default: false,
+    }),
+  ),
+  prompts: Type.Optional(
+    Type.String(
+      annotate({
+        group: "Options",
+        metavar: "FILE",
+        description:
+          'Prompts to ask, JSON Lines of {"prompt": [messages]}; quality is judged only where all are questions of the teddy world',
+        defaultText: "held-out questions of the teddy world",
+      }),
+    ),
+  ),
+});
 
-  --quick          a smoke test of a minute or less: printed, not kept, and its numbers mean nothing
-  --only PART      of the run: teddy, smollm2 (SmolLM2 and its adapter), or peers (other engines); its chapters are
-                   written, the others stay
-  --out DIR        write into DIR instead of docs/ (also a quick one)
-  --fresh          forget what an interrupted run has measured
-  --tables         write docs/LOADTEST.md again from what was kept in docs/loadtest, and measure nothing
-  --prompts FILE   ask these, JSON Lines of {"prompt": [messages]}, instead of held-out questions of the teddy world;
-                   quality is judged only where all are questions of that world
-  --help, -h
-
-Control-C stops it: what was measured is kept, and the same command goes on from there.
+const loadTest: Command<typeof LoadTestSchema> = {
+  name: "loadtest",
+  about: "Measure what Best-of-N costs and what it buys, beside tuned models, and write docs/LOADTEST.md.",
+  usage: ["[options]"],
+  schema: LoadTestSchema,
+  notes: [
+    `Control-C stops it: what was measured is kept, and the same command goes on from there.
 Where SmolLM2 has been pulled, it is measured too, and other engines beside us that the environment names:
   BONSAI_LLAMA_BIN         the folder of llama-server
   BONSAI_SMOLLM2_ONNX      the folder that loadtest/peers/smollm2-onnx.py makes of SmolLM2, for the next two
   BONSAI_GENAI_PYTHON      a Python with onnxruntime-genai
-  BONSAI_TRANSFORMERS_JS   a folder whose node_modules hold @huggingface/transformers`;
-
-const flags = {
-  help: { type: "boolean", short: "h" },
-  quick: { type: "boolean", default: false },
-  fresh: { type: "boolean", default: false },
-  tables: { type: "boolean", default: false },
-  out: { type: "string" },
-  only: { type: "string" },
-  prompts: { type: "string" },
-} as const;
+  BONSAI_TRANSFORMERS_JS   a folder whose node_modules hold @huggingface/transformers`,
+  ],
+  run: async (options) => {
+    if (!options.tables) return measureUntilInterrupted({ ...options, profile: options.quick ? "quick" : "full" });
+    writeDocument(options.out ?? docsFolder, loadTests);
+    return 0;
+  },
+};
 
 const say = (line: string): void => console.error(line);
 
 /** @returns the exit status: 0, 1 when it failed or a promise was missed, 2 for wrong usage, 130 when it was interrupted. */
 export async function runLoadTest(args: readonly string[]): Promise<number> {
+  return runCommand(loadTest, args);
+}
+
+async function measureUntilInterrupted(options: Options): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort(new Error("interrupted"));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    const { values, positionals } = parseArguments(args, flags);
-    if (positionals.length > 0) throw new BonsaiError("usage", `loadtest takes flags alone, and not ${positionals[0]}. See --help.`);
-    if (values.help === true) {
-      console.log(help);
-      return 0;
-    }
-    if (values.tables) {
-      writeDocument(values.out ?? docsFolder, loadTests);
-      return 0;
-    }
-    const profile = values.quick ? "quick" : "full";
-    return await measure({ ...values, profile, only: readPart(values.only) }, interrupt.signal);
+    return await measure(options, interrupt.signal);
   } catch (error) {
-    if (interrupt.signal.aborted) {
-      say(`Interrupted.${args.includes("--quick") ? "" : " What was measured is kept: the same command goes on from there."}`);
-      return 130;
-    }
-    if (!(error instanceof BonsaiError)) throw error;
-    say(`loadtest: ${error.message}`);
-    return error.code === "usage" ? 2 : 1;
+    if (!interrupt.signal.aborted) throw error;
+    say(`Interrupted.${options.profile === "quick" ? "" : " What was measured is kept: the same command goes on from there."}`);
+    return 130;
   } finally {
     process.removeListener("SIGINT", onSignal).removeListener("SIGTERM", onSignal);
   }
@@ -123,12 +154,4 @@ async function measure({ profile, fresh, only, out, prompts: file }: Options, si
   const missed = written.checks.filter((check) => !isMet(check));
   for (const { claim, measured, bound, limit, unit } of missed) say(`Missed: ${claim}: ${measured} ${unit}, not ${bound} ${limit}.`);
   return missed.length === 0 ? 0 : 1;
-}
-
-/** @throws BonsaiError `usage` for anything but a part */
-function readPart(text: string | undefined): Part | undefined {
-  const part = parts.find((one) => one === text);
-  if (text !== undefined && part === undefined)
-    throw new BonsaiError("usage", `--only takes ${parts.join(", ")}, and not ${text}. See --help.`);
-  return part;
 }

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generateDocs } from "../src/cli/commands/generated-docs.ts";
+import { generateDocs } from "../src/cli/generated-docs.ts";
 import { projectRoot } from "../src/catalog/project-root.ts";
 
 for (const [path, content] of await generateDocs()) {

@@ -7,8 +7,10 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Type } from "typebox";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { parseArguments } from "../src/cli/commands/command-arguments.ts";
+import { runCommand, type Command } from "../src/cli/run-command.ts";
+import { didYouMean } from "../src/config/suggestion.ts";
 import { minilmRecipes } from "./recipes/minilm.ts";
 import { smollm2DpoRecipes } from "./recipes/smollm2-dpo.ts";
 import { smollm2SftRecipes } from "./recipes/smollm2-sft.ts";
@@ -78,26 +80,11 @@ async function runStage(stage: Stage, folder: string): Promise<number> {
   return 0;
 }
 
-async function run(args: readonly string[]): Promise<number> {
-  const names = Object.entries(recipes).map(([name, { about }]) => `  ${name}   ${about}`);
-  const { values, positionals } = parseArguments(args, flags);
-  if (values.help === true) {
-    console.log(
-      [
-        "Usage: npm run recipe -- NAME",
-        "",
-        ...names,
-        "",
-        `What is not kept lies in ${workFolder}/NAME; the same command goes on from there.`,
-      ].join("\n"),
-    );
-    return 0;
-  }
-  const [name, ...rest] = positionals;
-  const recipe = name !== undefined && Object.hasOwn(recipes, name) ? recipes[name] : undefined;
-  if (recipe === undefined || rest.length > 0)
-    throw new BonsaiError("usage", `Name one recipe: ${Object.keys(recipes).join(", ")}. See --help.`);
-  const folder = join(workFolder, name!);
+async function make(name: string): Promise<number> {
+  const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
+  if (recipe === undefined)
+    throw new BonsaiError("usage", `There is no recipe ${name}.${didYouMean(name, Object.keys(recipes))} ${nameOne}`);
+  const folder = join(workFolder, name);
   for (const kind of ["begun", "done"]) mkdirSync(join(folder, kind), { recursive: true });
   for (const stage of recipe.stages()) {
     const status = await runStage(stage, folder);
@@ -108,12 +95,17 @@ async function run(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-const flags = { help: { type: "boolean", short: "h" } } as const;
+const nameOne = `Name one recipe: ${Object.keys(recipes).join(", ")}.`;
+const NoOptions = Type.Object({});
 
-try {
-  process.exitCode = await run(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof BonsaiError)) throw error;
-  console.error(`recipe: ${error.message}`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+const command: Command<typeof NoOptions> = {
+  name: "recipe",
+  about: `Make a model of models/ from nothing. What is not kept lies in ${workFolder}/NAME; the same command goes on from there.`,
+  usage: ["NAME"],
+  words: { metavar: "NAME", description: "One of the recipes below.", minimum: 1, maximum: 1, whenWrong: nameOne },
+  schema: NoOptions,
+  notes: [["Recipes:", ...Object.entries(recipes).map(([name, { about }]) => `  ${name}   ${about}`)].join("\n")],
+  run: async (_, { words: [name] }) => make(name!),
+};
+
+process.exitCode = await runCommand(command, process.argv.slice(2));

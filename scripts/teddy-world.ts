@@ -6,9 +6,12 @@
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Type, type Static } from "typebox";
 import { createProgress } from "../src/progress/progress.ts";
 import { BonsaiError } from "../src/errors/bonsai-error.ts";
-import { parseArguments } from "../src/cli/commands/command-arguments.ts";
+import { runCommand, type Command } from "../src/cli/run-command.ts";
+import { annotations } from "../src/config/option.ts";
+import { didYouMean } from "../src/config/suggestion.ts";
 import { onDisk, writeWholeFile } from "../src/formats/written-file.ts";
 import type { Message } from "../src/text/conversation/message.ts";
 import { corpusTexts } from "../src/teddy/writer/corpus.ts";
@@ -20,38 +23,53 @@ import { BpeTrainer } from "../src/text/tokenizer/bpe-trainer.ts";
 import { requireMessages, rowError } from "../src/training/data/dataset-row.ts";
 import { readJsonLines } from "../src/formats/json-lines.ts";
 
-const help = `npm run teddy -- COMMAND [options]
+const commandNames = ["corpus", "sft", "prompts", "tokenizer", "rename", "judge", "show"];
 
-Commands:
+const commandHelp = `Commands:
   corpus      writes OUTPUT/corpus.jsonl: base-training texts, {"text"}
   sft         writes OUTPUT/sft.jsonl and OUTPUT/sft-held-out.jsonl: demonstrations, {"messages"}
   prompts     writes OUTPUT/prompts.jsonl and OUTPUT/prompts-held-out.jsonl: {"prompt": [messages]}
   tokenizer   trains OUTPUT/tokenizer.json on OUTPUT/corpus.jsonl, or on texts of its own where that is absent
   rename FILE writes OUTPUT/preferences.jsonl: the preferences of FILE, each about a bear of a name that no other row has
   judge FILE  scores lines {"prompt", "completion"}, both as messages or text; - reads standard input
-  show        prints ten conversations with their gold scores
+  show        prints ten conversations with their gold scores`;
 
-Options:
-  --output-dir DIR     where files go (default teddy-data)
-  --seed N             integer from 0 (default 0)
-  --tokens N           corpus: about how many tokens (default 5000000)
-  --rows N             sft and prompts: lines of training (default 20000; a tenth as many held-out ones); show: conversations (default 10)
-  --vocab-size N       tokenizer: tokens in all (default 2048)
-  --help`;
+const annotate = annotations<"Options">();
+
+const TeddySchema = Type.Object({
+  outputDir: Type.String(annotate({ group: "Options", metavar: "DIR", description: "Where files go", default: "teddy-data" })),
+  seed: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    ...annotate({ group: "Options", description: "Decides the texts", default: 0 }),
+  }),
+  tokens: Type.Integer({
+    minimum: 1,
+    ...annotate({ group: "Options", description: "corpus: about how many tokens", default: 5_000_000 }),
+  }),
+  rows: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      ...annotate({
+        group: "Options",
+        description: "sft and prompts: lines of training, and a tenth as many held-out ones; show: conversations",
+        defaultText: "20000; show: 10",
+      }),
+    }),
+  ),
+  vocabSize: Type.Integer({
+    minimum: 260,
+    ...annotate({ group: "Options", description: "tokenizer: tokens in all", default: 2048 }),
+  }),
+});
+
+type Options = Static<typeof TeddySchema>;
 
 /** Characters of the corpus for each token of a vocabulary of 2,048, as measured on five million tokens. */
 const charactersPerToken = 3.85;
 /** The tokenizer learns from so many characters: more of them change no merge that matters. */
 const tokenizerCharacters = 20_000_000;
 const bufferedCharacters = 1 << 20;
-
-interface Options {
-  outputDir: string;
-  seed: number;
-  tokens: number;
-  rows: number | undefined;
-  vocabSize: number;
-}
 
 function makeFolder({ outputDir }: Options): void {
   onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
@@ -185,23 +203,6 @@ function show({ seed, rows = 10 }: Options): void {
   }
 }
 
-const flags = {
-  help: { type: "boolean", short: "h" },
-  "output-dir": { type: "string", default: "teddy-data" },
-  seed: { type: "string", default: "0" },
-  tokens: { type: "string", default: "5000000" },
-  rows: { type: "string" },
-  "vocab-size": { type: "string", default: "2048" },
-} as const;
-
-function integer(flag: string, value: string, least: number): number {
-  const number = Number(value);
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < least) {
-    throw new BonsaiError("usage", `--${flag} is ${JSON.stringify(value)}; it must be an integer of at least ${least}.`, { param: flag });
-  }
-  return number;
-}
-
 const writers: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
   corpus: writeCorpus,
   sft: writeSft,
@@ -209,17 +210,7 @@ const writers: Readonly<Record<string, (options: Options) => void | Promise<void
   tokenizer: writeTokenizer,
 };
 
-async function run(argv: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArguments(argv, flags);
-  if (values.help === true) return console.log(help);
-  const [command, ...files] = positionals;
-  const options: Options = {
-    outputDir: values["output-dir"],
-    seed: integer("seed", values.seed, 0),
-    tokens: integer("tokens", values.tokens, 1),
-    rows: values.rows === undefined ? undefined : integer("rows", values.rows, 1),
-    vocabSize: integer("vocab-size", values["vocab-size"], 260),
-  };
+async function run(command: string, files: readonly string[], options: Options): Promise<void> {
   if (command === "judge") {
     if (files.length !== 1) throw new BonsaiError("usage", "judge takes one file, or - for standard input. See --help.");
     return judgeLines(files[0]!);
@@ -231,19 +222,29 @@ async function run(argv: readonly string[]): Promise<void> {
   }
   if (files.length > 0) throw new BonsaiError("usage", `${command} takes no file, but got ${files[0]}. See --help.`);
   if (command === "show") return show(options);
-  const writer = command !== undefined && Object.hasOwn(writers, command) ? writers[command] : undefined;
+  const writer = Object.hasOwn(writers, command) ? writers[command] : undefined;
   if (writer === undefined) {
-    const problem = command === undefined ? "Name a command" : `There is no command "${command}"`;
-    throw new BonsaiError("usage", `${problem}: corpus, sft, prompts, tokenizer, rename, judge or show. See --help.`);
+    const problem = `There is no command "${command}".${didYouMean(command, commandNames)} Use one of`;
+    throw new BonsaiError("usage", `${problem} ${commandNames.join(", ")}.`);
   }
   makeFolder(options);
   return writer(options);
 }
 
-try {
-  await run(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof BonsaiError)) throw error;
-  console.error(`teddy: ${error.message}`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+const teddy: Command<typeof TeddySchema> = {
+  name: "teddy",
+  about: "Write texts of the teddy world, and look at them.",
+  usage: ["COMMAND [FILE] [options]"],
+  words: {
+    metavar: "COMMAND [FILE]",
+    description: "What to write or show; rename and judge take a file.",
+    minimum: 1,
+    maximum: 2,
+    whenWrong: `Name a command: ${commandNames.join(", ")}.`,
+  },
+  schema: TeddySchema,
+  notes: [commandHelp],
+  run: async (options, { words: [command, ...files] }) => run(command!, files, options),
+};
+
+process.exitCode = await runCommand(teddy, process.argv.slice(2));

@@ -2,7 +2,7 @@
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceSection } from "../../src/evaluation/card-section.ts";
+import { replaceSection } from "../../src/formats/markdown-section.ts";
 import { modelDefaultsFile } from "../../src/catalog/model-defaults.ts";
 import { writeWholeFile } from "../../src/formats/written-file.ts";
 

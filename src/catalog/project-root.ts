@@ -1,6 +1,6 @@
 /** @file Where the project lies on disk, found from this module, so that commands work from any folder and from dist/ alike. */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -24,4 +24,9 @@ export function projectRoot(): string {
 /** The folder of the models: those that the project ships and those that `pull` fetched. */
 export function defaultModelsFolder(): string {
   return join(projectRoot(), "models");
+}
+
+/** The program's version, from package.json. */
+export function programVersion(): string {
+  return (JSON.parse(readFileSync(join(projectRoot(), "package.json"), "utf8")) as { version: string }).version;
 }

@@ -130,6 +130,7 @@ export function fromText(option: Option, text: string, where: string): unknown {
 
 /** What an option takes, as the end of a sentence: "a whole number from 0 to 65535". */
 export function describeValues(option: Option): string {
+  if (option.values !== undefined) return option.values;
   if (option.words !== undefined) return `one of ${option.words.join(", ")}`;
   if (option.kind === "boolean") return "true or false";
   if (option.kind === "list") return "a list of texts that are not empty";

@@ -31,6 +31,13 @@ export const byteScale: ProgressScale = {
   whole: (total) => `${megabytes(total)} MB`,
 };
 
+/** Whole things by their noun: "prompts". @param digits of the number a second */
+export const countScale = (noun: string, digits = 1): ProgressScale => ({
+  amount: (done, total) => `${done}/${total} ${noun}`,
+  speed: (perSecond) => `${perSecond.toFixed(digits)}/s`,
+  whole: (total) => `${total} ${noun}`,
+});
+
 const redrawIntervalMs = 100;
 
 /** A progress line on `stream` where that is a terminal, else lines to `log`. */

@@ -8,7 +8,7 @@ import { findCycle, importsOf, projectFiles, readProjectFile, root, sourceFolder
 
 /** The folders of src/, in the order of dependence: a folder imports only from those before it. */
 const order =
-  "errors config progress tensor onnx autodiff formats random statistics text architectures runtime engine reward judges best-of-n teddy training preferences evaluation catalog protocol server cli".split(
+  "errors config progress tensor onnx autodiff formats random statistics text architectures runtime engine reward catalog judges best-of-n teddy training preferences evaluation protocol server cli".split(
     " ",
   );
 

@@ -154,11 +154,11 @@ test("a server that is not there, asks for a key, serves no such thing or goes a
 
 test("wrong usage is told with status 2, and --help with 0", async (t) => {
   for (const [args, line] of [
-    [["--best-of", "0"], /--best-of is "0"/],
+    [["--best-of", "0"], /--best-of must be a whole number from 1, not 0/],
     [["--best-of", "x"], /whole number/],
-    [["--url", "localhost:8000"], /must begin with http/],
+    [["--url", "localhost:8000"], /--url must be an address that begins with http/],
     [["--what"], /--what/],
-    [["word"], /"word" is not a flag/],
+    [["word"], /Word 1 of the arguments belongs to no option/],
   ] as const) {
     const [status, said] = await failing(t, [...args]);
     assert.deepEqual([status, line.test(said)], [2, true], said);

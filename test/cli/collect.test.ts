@@ -298,11 +298,11 @@ it("wrong usage and wrong rows are refused before anything is computed, naming w
     [[...given, "--judge", "gold", "--judge", "gold"], 2, /given twice/],
     [[...given, "--judge", "people=none.jsonl"], 1, /none\.jsonl/],
     [[...given, "--judge", "format=("], 2, /no regular expression/],
-    [[...given, "--judge", "gold", "--samples", "17"], 2, /--samples is "17"; it must be an integer from 0 to 16/],
+    [[...given, "--judge", "gold", "--samples", "17"], 2, /--samples must be a whole number from 0 to 16, not 17/],
     [[...given, "--judge", "gold", "--label-noise", "0.6"], 2, /from 0 to 0\.5/],
-    [[...given, "--judge", "gold", "--strongest", "0"], 2, /--strongest is "0"; it must be an integer from 1/],
+    [[...given, "--judge", "gold", "--strongest", "0"], 2, /--strongest must be a whole number from 1, not 0/],
     [[...given, "--judge", "gold", "--form", "trees"], 2, /one of pairs, lists, points/],
-    [[...given, "--judge", "gold", "--base-url", "here", "--model", "m"], 2, /--base-url is "here"; it must be an address/],
+    [[...given, "--judge", "gold", "--base-url", "here", "--model", "m"], 2, /--base-url must be an address such as .*, not "here"/],
     [["--prompts", bad, "--judge", "gold", "--output-dir", fresh("none")], 1, /bad\.jsonl:1: prompt must be a text, not absent/],
   ] as const) {
     writeFileSync(bad, '{"question": "x"}\n');

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readCatalog } from "../../src/catalog/catalog.ts";
 import { defaultModelsFolder } from "../../src/catalog/project-root.ts";
-import { sampledPieces } from "../../src/cli/commands/prompt-samples.ts";
+import { sampledPieces } from "../../src/evaluation/sampled-answers.ts";
 import { presentModels, resolveModels } from "../../src/catalog/resolve-models.ts";
 import { defaultConfig } from "../../src/config/options.ts";
 import { plainSampling } from "../../src/engine/sampling/sampler.ts";

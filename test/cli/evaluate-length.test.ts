@@ -9,7 +9,7 @@ import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
-import { teddyAnswers } from "../evaluation/judged-answers.ts";
+import { teddyAnswers } from "../evaluation/reward/judged-answers.ts";
 
 const folder = temporaryFolder();
 const pairs = join(folder, "pairs.jsonl");

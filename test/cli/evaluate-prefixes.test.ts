@@ -103,7 +103,7 @@ test("wrong usage names the flag", async (context) => {
   for (const [args, message] of [
     [[], /Give --model/],
     [["--model", "a", "--reward-model", "b", "--prompts", "c", "--lengths", "8,4"], /--lengths must ascend/],
-    [["--model", "a", "--reward-model", "b", "--prompts", "c", "--samples", "1"], /--samples is "1"/],
+    [["--model", "a", "--reward-model", "b", "--prompts", "c", "--samples", "1"], /--samples must be a whole number from 2 to 64, not 1/],
   ] as const) {
     const { status, errors } = await evaluate(context, ...args);
     assert.deepEqual([status, message.test(errors)], [2, true], errors);

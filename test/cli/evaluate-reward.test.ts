@@ -9,7 +9,7 @@ import { runEvaluateCommand } from "../../src/cli/commands/evaluate.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { quietCommand, type CommandOutcome } from "../fixtures/quiet-command.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
-import { teddyAnswers } from "../evaluation/judged-answers.ts";
+import { teddyAnswers } from "../evaluation/reward/judged-answers.ts";
 
 const folder = temporaryFolder();
 const model = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
@@ -116,7 +116,7 @@ describe("the report on rewards", () => {
       [["--judge", "gold", "--dataset", empty], 1, /no answers that compare/],
       [["--judge", "gold", "--dataset", teddy, "--card", join(folder, "none.md")], 1, /no card/],
       [["--judge", `people=${plain}`, "--dataset", teddy], 1, /plain\.jsonl:4: rating/],
-      [["teddy"], 2, /reward takes flags alone/],
+      [["teddy"], 2, /Word 1 of the arguments belongs to no option/],
     ] as const) {
       const result = await evaluate(context, ...args);
       assert.deepEqual([result.status, message.test(result.errors)], [status, true], `${args.join(" ")}: ${result.errors}`);

@@ -151,16 +151,16 @@ test("wrong usage is refused at once, naming the flag", async (context) => {
     [["rewards"], 2, /policy, reward, prefixes or length/],
     [["policy", "--prompts", prompts], 2, /--model/],
     [["policy", "--model", model], 2, /--prompts/],
-    [[...given, "--samples", "65"], 2, /--samples is "65"; it must be an integer from 1 to 64/],
-    [[...given, "--temperature", "hot"], 2, /--temperature is "hot"/],
+    [[...given, "--samples", "65"], 2, /--samples must be a whole number from 1 to 64, not 65/],
+    [[...given, "--temperature", "hot"], 2, /--temperature must be a number from 0, not "hot"/],
     [[...given, "--card", join(folder, "none.md")], 1, /no card .*none\.md/],
     [[...given, "--what"], 2, /--what/],
     [[...given, "--judge", "oracle"], 2, /there is no such judge/],
     [[...given, "--judge", "gold", "--judge", "gold"], 2, /--judge gold is given twice/],
-    [[...given, "--judge", "rewrite"], 2, /--judge rewrite: it knows rewrites/],
-    [[...given, "--judge", "llm=m", "--judge-url", "here"], 2, /--judge-url is "here"; it must be an address/],
+    [[...given, "--judge", "rewrite"], 2, /--judge rewrite: it compares rewrites/],
+    [[...given, "--judge", "llm=m", "--judge-url", "here"], 2, /--judge-url must be an address such as .*, not "here"/],
     [[...given, "--judge", `reward=${model}`], 1, /scores none/],
-    [[...given, "policy"], 2, /policy takes flags alone/],
+    [[...given, "policy"], 2, /Word 5 of the arguments belongs to no option/],
   ] as const) {
     const result = await evaluate(context, ...args);
     assert.equal(result.status, status, result.errors);

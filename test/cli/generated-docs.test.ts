@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { errorsMarkdown, generateDocs } from "../../src/cli/commands/generated-docs.ts";
+import { errorsMarkdown, generateDocs } from "../../src/cli/generated-docs.ts";
 import { projectRoot } from "../../src/catalog/project-root.ts";
 import { registry } from "../../src/errors/registry.ts";
 

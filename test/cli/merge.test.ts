@@ -48,7 +48,7 @@ test("what cannot be merged is refused, and nothing is overwritten", async (cont
     [[], /Name one adapter/],
     [[adapter], /--output-dir/],
     [[adapter, "--output-dir", adapter], /is not empty/],
-    [[adapter, "--output-dir", join(folder, "new"), "--dtype", "int3"], /--dtype is "int3"; use float32/],
+    [[adapter, "--output-dir", join(folder, "new"), "--dtype", "int3"], /--dtype must be one of float32, .*, not "int3"/],
     [[goldenPath("llama"), "--output-dir", join(folder, "new")], /is no adapter/],
   ] as const) {
     const { status, errors } = await merge(context, ...args);

@@ -99,7 +99,7 @@ describe("a split", () => {
     for (const [args, status, message] of [
       [into, 2, /Name one file/],
       [[file], 2, /--output-dir/],
-      [[file, ...into, "--held-out", "0"], 2, /--held-out must be above 0/],
+      [[file, ...into, "--held-out", "0"], 2, /--held-out must be a number above 0/],
       [[file, ...into, "--held-out", "0.5", "--validation", "0.5"], 2, /below 1/],
       [[file, ...into, "--by", "debate"], 1, /rows\.jsonl:1: debate must be a text or a number/],
       [[file, ...into, "--by", "topic", "--held-out", "0.02"], 1, /nothing is left for held-out.* in 5 groups/],

@@ -8,7 +8,7 @@ import { judgeByPeople } from "../../src/judges/people.ts";
 import { judgeByBleu, judgeByFormat, judgeByLength, judgeByLexicon, judgeByRewriting, judgeByRougeL } from "../../src/judges/rules.ts";
 import { judgeByScore, rankByComparisons, ranksOf, type Judge } from "../../src/judges/judges.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
-import { judgedAnswers, teddyAnswers } from "../evaluation/judged-answers.ts";
+import { judgedAnswers, teddyAnswers } from "../evaluation/reward/judged-answers.ts";
 
 async function scoresOf(asked: Judge, answers: string[], more: Parameters<typeof judgedAnswers>[1] = {}): Promise<(number | undefined)[]> {
   const judged = judgedAnswers(answers, more);

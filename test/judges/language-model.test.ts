@@ -8,7 +8,7 @@ import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { judgeByLanguageModel, positionBias, readMark, readVerdict } from "../../src/judges/language-model.ts";
 import { httpTextModel } from "../../src/judges/text-model-http.ts";
 import type { TextModel } from "../../src/judges/text-model.ts";
-import { judgedAnswers } from "../evaluation/judged-answers.ts";
+import { judgedAnswers } from "../evaluation/reward/judged-answers.ts";
 
 /** A model that answers by its question alone. */
 function modelThat(answer: (question: string) => string): TextModel {

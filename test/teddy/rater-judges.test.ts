@@ -7,7 +7,7 @@ import { judgeByRaters, perceivedDifference, raterVerdict, teddyDimensions, turn
 import { pairNumber } from "../../src/judges/judges.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { prefersFirst, rateAnswer, raterIds, utilityOf } from "../../src/teddy/judge/raters.ts";
-import { judgedAnswers, teddyAnswers } from "../evaluation/judged-answers.ts";
+import { judgedAnswers, teddyAnswers } from "../evaluation/reward/judged-answers.ts";
 
 const all = Array.from({ length: 1500 }, (_, index) => teddyAnswers(index));
 const perceived = all.map((judged) => judged.answers.map((answer) => rateAnswer(judged.prompt, answer)));

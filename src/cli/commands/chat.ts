@@ -2,38 +2,67 @@
 
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { Type, type Static } from "typebox";
+import { annotations } from "../../config/option.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { boardSummary, CandidateBoard } from "../terminal/candidate-board.ts";
 import { ChatLink, servedPolicies } from "../terminal/chat-link.ts";
 import { commandHelp, isCommand, obey, requestBody, type ChatSettings, type ChatState } from "../terminal/chat-state.ts";
-import { parseArguments } from "./command-arguments.ts";
+import { runCommand, type Command } from "../run-command.ts";
 import type { ProgressStream } from "../../progress/progress.ts";
 
-const help = `Talk to a server in the terminal.
+const annotate = annotations<"Options">();
 
-Usage: npm run chat -- [--url URL] [--model NAME] [--best-of N] [OPTIONS]
-
-  --url URL            of the server (default http://127.0.0.1:8000)
-  --model NAME         of a model that it serves (default its first that can chat)
-  --best-of N          sample N answers and keep the best (default 1)
-  --reward-model NAME  that chooses among them (default the server's own choice)
-  --system TEXT        a system message before everything
-  --seed N             same questions and seed, same answers
-  --help, -h
-
-The key of a server that asks for one is taken from BONSAI_API_KEY. In the conversation:
-
-${commandHelp}`;
-
-const flags = {
-  help: { type: "boolean", short: "h" },
-  url: { type: "string", default: "http://127.0.0.1:8000" },
-  model: { type: "string" },
-  "best-of": { type: "string" },
-  "reward-model": { type: "string" },
-  system: { type: "string" },
-  seed: { type: "string" },
-} as const;
+const ChatSchema = Type.Object({
+  url: Type.String({
+    pattern: "^https?://[^/]",
+    ...annotate({
+      group: "Options",
+      metavar: "URL",
+      values: "an address that begins with http:// or https://",
+      description: "Address of the server",
+      default: "http://127.0.0.1:8000",
+    }),
+  }),
+  model: Type.Optional(
+    Type.String(
+      annotate({
+        group: "Options",
+        metavar: "NAME",
+        description: "A model that the server has",
+        defaultText: "the first one that can chat",
+      }),
+    ),
+  ),
+  bestOf: Type.Integer({
+    minimum: 1,
+    ...annotate({ group: "Options", description: "Sample this many answers and keep the best", default: 1 }),
+  }),
+  rewardModel: Type.Optional(
+    Type.String(
+      annotate({
+        group: "Options",
+        metavar: "NAME",
+        description: "The reward model that chooses among them",
+        defaultText: "the server's own choice",
+      }),
+    ),
+  ),
+  system: Type.Optional(
+    Type.String(annotate({ group: "Options", metavar: "TEXT", description: "A system message before everything else" })),
+  ),
+  seed: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      ...annotate({
+        group: "Options",
+        description: "The same questions and seed give the same answers",
+        defaultText: "another one for each answer",
+      }),
+    }),
+  ),
+});
 
 /** Where a conversation is held. */
 export interface ChatTerminal {
@@ -44,51 +73,39 @@ export interface ChatTerminal {
 
 /** @returns the exit status: 0, 1 when the server is lost, 2 for wrong usage. */
 export async function runChatCommand(args: readonly string[], terminal: ChatTerminal): Promise<number> {
-  const { output } = terminal;
-  try {
-    const { values, positionals } = parseArguments(args, flags);
-    if (values.help === true) {
-      output.write(`${help}\n`);
-      return 0;
-    }
-    if (positionals.length > 0) throw new BonsaiError("usage", `"${positionals[0]}" is not a flag. See --help.`);
-    const options = { url: values.url.replace(/\/+$/, "").replace(/\/v1$/, ""), apiKey: terminal.environment["BONSAI_API_KEY"] };
-    if (!/^https?:\/\/[^/]/.test(options.url))
-      throw new BonsaiError("usage", `--url is ${JSON.stringify(values.url)}; it must begin with http://.`);
-    const bestOf = wholeNumber(values["best-of"], "--best-of", 1) ?? 1;
-    const seed = wholeNumber(values.seed, "--seed", 0);
-    const served = await servedPolicies(options);
-    const model = values.model ?? served[0];
-    if (model === undefined) throw new BonsaiError("upstream_failed", `${options.url} serves no model that can chat.`);
-    const settings: ChatSettings = {
-      model,
-      system: values.system,
-      bestOf,
-      rewardModel: values["reward-model"],
-      strategy: undefined,
-      temperature: undefined,
-      maxTokens: undefined,
-      seed,
-    };
-    const link = await ChatLink.open(options);
-    try {
-      await converse(link, { settings, history: [] }, served, terminal);
-    } finally {
-      link.close();
-    }
-    return 0;
-  } catch (error) {
-    if (!(error instanceof BonsaiError)) throw error;
-    console.error(`chat: ${error.message}`);
-    return error.code === "usage" ? 2 : 1;
-  }
+  const chat: Command<typeof ChatSchema> = {
+    name: "chat",
+    about: "Talk to a server in the terminal.",
+    usage: ["[--url URL] [--model NAME] [--best-of N] [options]"],
+    schema: ChatSchema,
+    notes: [`The key of a server that asks for one is taken from BONSAI_API_KEY. In the conversation:\n\n${commandHelp}`],
+    run: async (options) => openConversation(options, terminal),
+  };
+  return runCommand(chat, args, (text) => terminal.output.write(`${text}\n`));
 }
 
-function wholeNumber(text: string | undefined, flag: string, least: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw new BonsaiError("usage", `${flag} is ${JSON.stringify(text)}; it must be a whole number of at least ${least}.`, { param: flag });
+async function openConversation(options: Static<typeof ChatSchema>, terminal: ChatTerminal): Promise<void> {
+  const { system, bestOf, rewardModel, seed } = options;
+  const server = { url: options.url.replace(/\/+$/, "").replace(/\/v1$/, ""), apiKey: terminal.environment["BONSAI_API_KEY"] };
+  const served = await servedPolicies(server);
+  const model = options.model ?? served[0];
+  if (model === undefined) throw new BonsaiError("upstream_failed", `${server.url} serves no model that can chat.`);
+  const settings: ChatSettings = {
+    model,
+    system,
+    bestOf,
+    rewardModel,
+    strategy: undefined,
+    temperature: undefined,
+    maxTokens: undefined,
+    seed,
+  };
+  const link = await ChatLink.open(server);
+  try {
+    await converse(link, { settings, history: [] }, served, terminal);
+  } finally {
+    link.close();
+  }
 }
 
 /** Questions and answers until the input ends. Throws `upstream_failed` when the connection does. */

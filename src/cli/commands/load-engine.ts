@@ -1,10 +1,9 @@
 /** @file From the configuration to a running engine: finds the models, pulls the default one when there is none, and loads them. */
 
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { startEngine } from "../../engine/worker/start-engine.ts";
 import { parseEnsemble } from "../../reward/ensemble.ts";
 import { resolveModels } from "../../catalog/resolve-models.ts";
+import { defaultCacheDir } from "../../catalog/start-models.ts";
 import type { StartEngine } from "./serve.ts";
 
 export const loadEngine: StartEngine = async (config, log) =>
@@ -22,9 +21,3 @@ export const loadEngine: StartEngine = async (config, log) =>
     defaultMaxTokens: config.defaultMaxTokens,
     log,
   });
-
-/** XDG Base Directory Specification, section 3. */
-export function defaultCacheDir(): string {
-  const base = process.env["XDG_CACHE_HOME"];
-  return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "bonsai");
-}

@@ -1,50 +1,54 @@
-/** @file `npm run merge -- ADAPTER --output-dir DIR`: writes a base with an adapter added to its weights, as a model of its own. */
+/** @file The command line of `npm run merge -- ADAPTER --output-dir DIR`: writes a base with an adapter added to its weights. */
 
 import { existsSync, readdirSync } from "node:fs";
+import { Type } from "typebox";
+import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
+import { annotations, oneOf } from "../../config/option.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { parseArguments } from "./command-arguments.ts";
 import { savedTypes, writeHuggingFaceFolder, type SavedType } from "../../formats/hugging-face-writer.ts";
 import { mergeAdapter } from "../../formats/merged-adapter.ts";
 import { openModel } from "../../formats/open-model.ts";
 import { readPeftAdapter } from "../../formats/peft-adapter.ts";
-import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
+import { runCommand, type Command } from "../run-command.ts";
 
-const types = Object.keys(savedTypes) as SavedType[];
+const annotate = annotations<"Output">();
 
-const help = `Write a base with a LoRA adapter added to its weights, as a Hugging Face folder.
+const MergeSchema = Type.Object({
+  outputDir: Type.String(
+    annotate({
+      group: "Output",
+      metavar: "DIR",
+      description: "Where the model goes; must be empty or absent",
+      whenMissing: "Say where the model goes: --output-dir DIR.",
+    }),
+  ),
+  dtype: oneOf(
+    Object.keys(savedTypes) as SavedType[],
+    annotate({ group: "Output", description: "Type of the weights that are written", default: "float32" }),
+  ),
+});
 
-Usage: npm run merge -- ADAPTER --output-dir DIR [--dtype ${types.join("|")}]
-
-  ADAPTER            name or folder of an adapter; its base is found as when it is served
-  --output-dir DIR   where the model goes; must be empty or absent
-  --dtype TYPE       of the weights that are written (default float32)
-  --help, -h`;
+const merge: Command<typeof MergeSchema> = {
+  name: "merge",
+  about: "Write a base with a LoRA adapter added to its weights, as a Hugging Face folder.",
+  usage: ["ADAPTER --output-dir DIR [options]"],
+  words: {
+    metavar: "ADAPTER",
+    description: "Name or folder of an adapter; its base is found as when it is served.",
+    minimum: 1,
+    maximum: 1,
+    whenWrong: "Name one adapter.",
+  },
+  schema: MergeSchema,
+  run: async ({ outputDir, dtype }, { words }) => writeMergedModel(words[0]!, outputDir, dtype),
+};
 
 /** @returns the exit status: 0, 1 when it failed, 2 for wrong usage. */
 export async function runMergeCommand(args: readonly string[]): Promise<number> {
-  try {
-    const { values, positionals } = parseArguments(args, flags);
-    if (values.help === true) {
-      console.log(help);
-      return 0;
-    }
-    const [name, ...rest] = positionals;
-    if (name === undefined || rest.length > 0) throw new BonsaiError("usage", "Name one adapter. See --help.");
-    const { "output-dir": outputDir, dtype } = values;
-    if (outputDir === undefined) throw new BonsaiError("usage", "Say where the model goes: --output-dir DIR.", { param: "--output-dir" });
-    const type = types.find((known) => known === dtype);
-    if (type === undefined)
-      throw new BonsaiError("usage", `--dtype is ${JSON.stringify(dtype)}; use ${types.join(", ")}.`, { param: "--dtype" });
-    await merge(name, outputDir, type);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof BonsaiError)) throw error;
-    console.error(`merge: ${error.message}`);
-    return error.code === "usage" ? 2 : 1;
-  }
+  return runCommand(merge, args);
 }
 
-async function merge(name: string, outputDir: string, type: SavedType): Promise<void> {
+async function writeMergedModel(name: string, outputDir: string, type: SavedType): Promise<void> {
   if (existsSync(outputDir) && readdirSync(outputDir).length > 0)
     throw new BonsaiError("usage", `${outputDir} is not empty.`, { param: "--output-dir" });
   const served = await resolveModels([name], console.error);
@@ -65,9 +69,3 @@ async function merge(name: string, outputDir: string, type: SavedType): Promise<
   }
   console.log(`${adapter.id} merged into ${base.id} is in ${outputDir}.`);
 }
-
-const flags = {
-  help: { type: "boolean", short: "h" },
-  "output-dir": { type: "string" },
-  dtype: { type: "string", default: "float32" },
-} as const;

@@ -1,23 +1,16 @@
 /** @file `bonsai serve`: listens at once, loads the models, answers until it is told to stop. */
 
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { helpText, publicConfig } from "../../config/describe.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/options.ts";
 import type { Engine, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { buildServer, type BonsaiServer } from "../../server/build-server.ts";
-import { projectRoot } from "../../catalog/project-root.ts";
+import { programVersion } from "../../catalog/project-root.ts";
 
 /** Loads the configured models; `log` takes lines for the person who waits. */
 export type StartEngine = (config: Config, log: (line: string) => void) => Promise<Engine>;
-
-/** The program's version, from package.json. */
-export function programVersion(): string {
-  return (JSON.parse(readFileSync(join(projectRoot(), "package.json"), "utf8")) as { version: string }).version;
-}
 
 /** Lines for people go to stderr: stdout has the log, a JSON object a line. */
 const say = (line: string): void => {

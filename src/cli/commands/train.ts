@@ -16,10 +16,11 @@ import type { RunOutcome } from "../../training/run/training-loop.ts";
 import type { TrainingRequest } from "../../training/run/training-task.ts";
 import { trainValueModel } from "../../training/value/task.ts";
 import { isAdapter } from "../../catalog/adapter-base.ts";
-import { quotedWord } from "./command-arguments.ts";
-import { checkRounds, trainInRounds } from "./dpo-rounds.ts";
+import { programVersion } from "../../catalog/project-root.ts";
+import { checkRounds, trainInRounds } from "../../preferences/on-policy-rounds.ts";
+import { createProgress } from "../../progress/progress.ts";
 import { resolveModels } from "../../catalog/resolve-models.ts";
-import { programVersion } from "./serve.ts";
+import { quotedWord } from "../run-command.ts";
 import { trainingProgress } from "../terminal/training-progress.ts";
 
 interface TrainCommand<Schema extends TObject> {
@@ -59,7 +60,9 @@ const dpo: TrainCommand<typeof DpoSchema> = {
   about: ["Tune a policy on preferences: DPO and its relatives, ORPO, SimPO and KTO; all weights or a LoRA adapter."],
   train: async (training) => {
     checkRounds(training.options);
-    return training.options.rounds > 0 ? trainInRounds(training) : trainPolicy(training);
+    return training.options.rounds > 0
+      ? trainInRounds(training, (scale) => createProgress(process.stderr, console.error, scale))
+      : trainPolicy(training);
   },
 };
 

@@ -3,19 +3,19 @@
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { goldDimensions, type GoldSummary } from "../../teddy/judge/gold-report.ts";
-import type { PolicyManner } from "./policy-comparison.ts";
+import type { AnswerStyle } from "./answer-style.ts";
 import type { JudgedPolicies } from "./policy-judging.ts";
 
 export interface PolicyChart {
   /** By policy; empty where gold does not judge. */
   gold: readonly { name: string; summary: GoldSummary }[];
-  manners: readonly PolicyManner[];
+  styles: readonly AnswerStyle[];
   judged: readonly JudgedPolicies[];
   baseline: string | undefined;
 }
 
 /** An SVG document that reads on light and on dark pages: bars with 95% intervals. */
-export async function policyChart({ gold, manners, judged, baseline }: PolicyChart): Promise<string> {
+export async function policyChart({ gold, styles, judged, baseline }: PolicyChart): Promise<string> {
   const scores = gold.flatMap(({ name, summary }) =>
     goldDimensions.map((dimension) => {
       const { mean, margin } = summary.single[dimension];
@@ -25,14 +25,14 @@ export async function policyChart({ gold, manners, judged, baseline }: PolicyCha
   const wins = judged.flatMap(({ judge, wins: rates }) =>
     [...rates].map(([name, { all }]) => ({ name, what: `better than ${baseline}, by ${judge}`, share: all })),
   );
-  const declines = manners.flatMap(({ name, declinesUnsafe, declinesSafe }) => [
+  const declines = styles.flatMap(({ name, declinesUnsafe, declinesSafe }) => [
     { name, what: "declines unsafe", share: declinesUnsafe },
     { name, what: "declines safe", share: declinesSafe },
   ]);
   const shares = [...wins, ...declines].flatMap(({ name, what, share }) =>
     share === undefined ? [] : [{ name, what, value: share.share, low: share.low, high: share.high }],
   );
-  const names = manners.map(({ name }) => name);
+  const names = styles.map(({ name }) => name);
   const panel = (title: string, values: readonly { what: string }[]): object => ({
     title,
     width: { step: 22 },

@@ -1,5 +1,6 @@
 /** @file What a judge says of sampled policies: mean scores of each, and each one's answers against a baseline's, in one pass over the prompts. */
 
+import pLimit from "p-limit";
 import { conversationOf, type PromptRow } from "../../preferences/candidates.ts";
 import { mostAnswers, type Judge, type JudgedAnswers, type Preference } from "../../judges/judges.ts";
 import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
@@ -39,15 +40,12 @@ export interface Judging {
  */
 export async function judgePolicies(judge: Judge, judging: Judging, tell: (done: number) => void): Promise<JudgedPolicies> {
   const { rows, policies } = judging;
-  const found: PromptOpinion[] = [];
-  let [next, done] = [0, 0];
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < rows.length; index = next++) {
-      found[index] = await opinionOn(judge, judging, index);
-      tell(++done);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(judging.inFlight, rows.length) }, worker));
+  let done = 0;
+  const found = await pLimit(judging.inFlight).map(rows, async (_, index) => {
+    const opinion = await opinionOn(judge, judging, index);
+    tell(++done);
+    return opinion;
+  });
   const scores = policies.map(({ name }, at) => [name, meansOf(found.map((opinion) => opinion.scores[at]!))] as const);
   const outcomes = policies.map(({ name }, at) => [name, found.flatMap((opinion) => opinion.outcomes[at]!)] as const);
   return {
