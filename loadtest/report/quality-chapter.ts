@@ -1,7 +1,7 @@
 /** @file The chapter of quality by N: gold beside the learned reward and the KL bound, where over-optimisation shows, and what pruning keeps. */
 
 import type { TopLevelSpec } from "vega-lite";
-import { klBoundNats } from "../../src/best-of-n/kl-bound.ts";
+import { klBoundNats } from "../../src/best-of-n/result.ts";
 import { estimateMean, type Estimate } from "../../src/statistics/intervals.ts";
 import { vegaSvg } from "../../src/training/report/vega-svg.ts";
 import type { Cell, Table } from "../measurement/bench-result.ts";

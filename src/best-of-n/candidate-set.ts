@@ -1,74 +1,93 @@
 /**
- * @file The N candidates of one request from first token to last score: which texts need scores, which candidates are dropped, and when all is known.
+ * @file The N candidates of one request, from the first token to the last score: which texts need scores, which candidates are dropped, and when the
+ * result is known.
  *
- * Whole answers and beginnings are judged apart: they may have different judges. It is told what happens and says what follows; nothing is done here. What it decides (but for a deadline) is a function of the candidates' tokens and
- * scores alone, never of when a score arrived: decisions are taken in the order of the lengths at which they are due, and what a candidate did
+ * This class has no effects: it is told what happens and says what follows. Its decisions (except at a deadline) depend on the candidates' tokens and
+ * scores alone, never on when a score arrived: they are taken in the order of the lengths at which they are due, and what a candidate did
  * while a decision was pending does not count. So the same request and seed has the same winner at any load.
  */
 
 import { candidateSeed } from "../random/philox.ts";
 import type { FinishReason } from "../engine/contract/request.ts";
-import { Candidate, type Excerpt, type Piece } from "./candidate.ts";
+import { Candidate, type CandidateEnd, type Delta, type ScorableText } from "./candidate.ts";
 import { rankByScore } from "./strategies/ranking.ts";
 import { keptOfRunning, type TokenStage } from "./pruning/schedule.ts";
 import { isEnough, type StoppingRules } from "./stopping.ts";
 
-/** reward: a reward model's; logprob: the mean log-probability of the tokens; none: candidates are not scored one by one. */
+/** reward: by a reward model; logprob: the mean log-probability of the tokens; none: candidates have no scores of their own. */
 export type ScoreSource = "reward" | "logprob" | "none";
 
-/** Texts whose rewards are needed. */
+/** Texts that need rewards: whole answers, and prefixes of answers at a pruning length. */
 export interface UnscoredTexts {
-  wholes: string[];
-  beginnings: string[];
+  answers: string[];
+  prefixes: string[];
 }
+export type TextKind = keyof UnscoredTexts;
 
-export interface ContestRules extends StoppingRules {
+export interface CandidateSetRules extends StoppingRules {
   /** N. */
   candidates: number;
   seed: number;
   stages: readonly TokenStage[];
   scoredBy: ScoreSource;
-  /** Whether beginnings have another judge than whole answers; a text is scored once by each. */
-  judgesBeginningsApart: boolean;
+  /** Whether another model scores prefixes than whole answers. Each model scores a text once. */
+  hasPrefixModel: boolean;
 }
 
-/** What one judge has said. */
-class Verdicts {
-  /** By text: equal texts are scored once. Undefined for a text that has no finite reward. */
-  readonly rewards = new Map<string, number | undefined>();
-  readonly #asked = new Set<string>();
+/** How far one candidate is, for clients that wait. */
+export interface CandidateProgress {
+  index: number;
+  /** Tokens generated so far. */
+  tokens: number;
+  state: CandidateEnd | "running";
+  /** What the strategy orders by, where it is known already. */
+  score: number | undefined;
+}
 
-  /** Of the texts, those that were not asked for before, each once. */
-  take(texts: Iterable<string>): string[] {
-    const taken = [...new Set(texts)].filter((text) => !this.#asked.has(text));
-    for (const text of taken) this.#asked.add(text);
+/** The rewards of one model, by text: equal texts are scored once. */
+class Rewards {
+  /** Undefined for a text without a finite reward. */
+  readonly known = new Map<string, number | undefined>();
+  readonly #requested = new Set<string>();
+
+  /** The texts that were not requested before, each once; from now on they count as requested. */
+  takeUnrequested(texts: Iterable<string>): string[] {
+    const taken = [...new Set(texts)].filter((text) => !this.#requested.has(text));
+    for (const text of taken) this.#requested.add(text);
     return taken;
   }
 
-  said(text: string, reward: number | undefined): void {
-    this.rewards.set(text, reward !== undefined && Number.isFinite(reward) ? reward : undefined);
+  set(text: string, reward: number | undefined): void {
+    this.known.set(text, reward !== undefined && Number.isFinite(reward) ? reward : undefined);
   }
 }
 
-export class Contest {
+/** What has to be known next: the scores of the candidates that ended at a length, or of the prefixes of a stage. */
+interface Decision {
+  tokens: number;
+  stage: TokenStage | undefined;
+  ended: Candidate[];
+}
+
+export class CandidateSet {
   readonly candidates: readonly Candidate[];
-  readonly #rules: ContestRules;
+  readonly #rules: CandidateSetRules;
   #scoredBy: ScoreSource;
-  readonly #ofWholes = new Verdicts();
-  readonly #ofBeginnings: Verdicts;
+  readonly #answerRewards = new Rewards();
+  readonly #prefixRewards: Rewards;
   readonly #toDrop: number[] = [];
   /** The next stage that is not decided. */
   #stage = 0;
-  /** Candidates that the stopping rules have looked at. */
-  readonly #seen = new Set<Candidate>();
+  /** Candidates that the stopping rules have considered. */
+  readonly #considered = new Set<Candidate>();
   /** No further decision drops a candidate. */
-  #decided = false;
-  #scoringClosed = false;
+  #isDecided = false;
+  #isScoringClosed = false;
 
-  constructor(rules: ContestRules) {
+  constructor(rules: CandidateSetRules) {
     this.#rules = rules;
     this.#scoredBy = rules.scoredBy;
-    this.#ofBeginnings = rules.judgesBeginningsApart ? new Verdicts() : this.#ofWholes;
+    this.#prefixRewards = rules.hasPrefixModel ? new Rewards() : this.#answerRewards;
     this.candidates = Array.from({ length: rules.candidates }, (_, index) => new Candidate(index, candidateSeed(rules.seed, index)));
   }
 
@@ -78,139 +97,142 @@ export class Contest {
 
   /** Whether all candidates that may be chosen have ended and have the scores that they will have. */
   get isSettled(): boolean {
-    return !this.isSampling && (this.#decided || this.#nextDecision() === undefined) && this.#isAllKnown();
+    return !this.isSampling && (this.#isDecided || this.#nextDecision() === undefined) && this.#hasAllScores();
   }
 
-  /** A candidate went on. */
-  grew(index: number, piece: Piece, logprobSum: number | undefined): void {
-    const candidate = this.candidates[index]!;
-    candidate.push(piece, logprobSum);
+  get progress(): CandidateProgress[] {
+    return this.candidates.map((candidate) => {
+      const { index, generatedTokens, end } = candidate;
+      return { index, tokens: generatedTokens, state: end ?? "running", score: end === undefined ? undefined : this.scoreOf(candidate) };
+    });
+  }
+
+  append(delta: Delta): void {
+    const candidate = this.candidates[delta.index]!;
+    candidate.append(delta);
     for (const { tokens } of this.#rules.stages) {
-      if (candidate.tokens >= tokens && !candidate.excerpts.has(tokens)) candidate.excerpts.set(tokens, candidate.whole);
+      if (candidate.tokens >= tokens && !candidate.prefixes.has(tokens)) candidate.prefixes.set(tokens, candidate.answer);
     }
   }
 
-  /** A candidate came to its end. One that was dropped has its end already. */
-  ended(index: number, reason: FinishReason | "dropped" | "failed"): void {
-    const candidate = this.candidates[index]!;
-    if (reason !== "dropped") candidate.end ??= reason;
+  /** The engine has ended a candidate. One that was dropped has its own reason already. */
+  finish(index: number, reason: FinishReason | "dropped" | "failed"): void {
+    if (reason !== "dropped") this.candidates[index]!.end ??= reason;
   }
 
   /** @param reward undefined or not finite: the text has none */
-  scored(what: keyof UnscoredTexts, text: string, reward: number | undefined): void {
-    (what === "wholes" ? this.#ofWholes : this.#ofBeginnings).said(text, reward);
+  setReward(kind: TextKind, text: string, reward: number | undefined): void {
+    (kind === "answers" ? this.#answerRewards : this.#prefixRewards).set(text, reward);
   }
 
-  /** Time is up: what runs ends where it is and competes as it is, and nothing else is dropped. */
+  /** At the deadline: running candidates end, compete as they are, and no more are dropped. */
   cut(): void {
-    this.#decided = true;
+    this.#isDecided = true;
     for (const candidate of this.candidates) if (candidate.isRunning) this.#drop(candidate, "deadline");
   }
 
-  /** Beginnings can no longer be judged: none is dropped for what it was. */
-  keepAll(): void {
+  /** Prefixes can no longer be scored: no stage drops a candidate any more. */
+  stopPruning(): void {
     this.#stage = this.#rules.stages.length;
   }
 
-  /** What has no score yet gets none. */
+  /** Texts that have no score yet get none. */
   closeScoring(): void {
-    this.#scoringClosed = true;
+    this.#isScoringClosed = true;
   }
 
-  /** The reward model cannot be had: the answers are told apart without it, and none is dropped any more. */
+  /** The reward model has failed: candidates are ordered without it, and no more are dropped. */
   scoreWithoutRewards(by: "logprob" | "none"): void {
     this.#scoredBy = by;
-    this.#decided = true;
+    this.#isDecided = true;
   }
 
-  /** Takes all decisions that are due and whose scores are there. */
+  /** Takes all decisions that are due and whose scores are known. */
   decide(): void {
-    for (
-      let next = this.#decided ? undefined : this.#nextDecision();
-      next !== undefined;
-      next = this.#decided ? undefined : this.#nextDecision()
-    ) {
-      const { tokens, stage, group } = next;
-      // Any that runs at this length may still end at it.
+    while (!this.#isDecided) {
+      const next = this.#nextDecision();
+      if (next === undefined) return;
+      const { tokens, stage, ended } = next;
+      // A candidate that is at this length and still runs may yet end at it.
       if (this.candidates.some((candidate) => candidate.isRunning && candidate.tokens <= tokens)) return;
       if (stage === undefined) {
-        if (group.some((candidate) => !this.#isKnown(candidate.whole.text, this.#ofWholes))) return;
-        for (const candidate of group) this.#seen.add(candidate);
-        if (this.#isEnough()) this.#stop();
+        if (ended.some((candidate) => !this.#isKnown(candidate.text, this.#answerRewards))) return;
+        for (const candidate of ended) this.#considered.add(candidate);
+        if (this.#isEnough()) this.#stopEarly();
       } else {
         const running = this.#runningAt(tokens);
-        if (running.some((candidate) => !this.#isKnown(candidate.excerpts.get(tokens)!.text, this.#ofBeginnings))) return;
+        if (running.some((candidate) => !this.#isKnown(candidate.prefixes.get(tokens)!.text, this.#prefixRewards))) return;
         this.#prune(stage, running);
         this.#stage++;
       }
     }
   }
 
-  /** Texts whose scores are needed now and were not asked for before, each once. */
+  /** Texts whose scores are needed now and were not requested before, each once. */
   takeUnscored(): UnscoredTexts {
-    const missing = this.#missing();
-    return { wholes: this.#ofWholes.take(missing.wholes), beginnings: this.#ofBeginnings.take(missing.beginnings) };
+    const { answers, prefixes } = this.#unscored();
+    return { answers: this.#answerRewards.takeUnrequested(answers), prefixes: this.#prefixRewards.takeUnrequested(prefixes) };
   }
 
-  /** Candidates that are to be dropped and were not told of before. */
+  /** Candidates that the engine must drop, each reported once. */
   takeDropped(): number[] {
     return this.#toDrop.splice(0);
   }
 
-  /** Of a candidate as it is; undefined where there is none, or none yet. Blank answers have none. */
+  /** The score of a candidate's answer so far; undefined where there is none (yet). Blank answers have none. */
   scoreOf(candidate: Candidate): number | undefined {
-    return this.#scoreOfExcerpt(candidate.whole, this.#ofWholes);
+    return this.#scoreOfText(candidate.answer, this.#answerRewards);
   }
 
-  #scoreOfExcerpt({ text, meanLogprob }: Excerpt, { rewards }: Verdicts): number | undefined {
+  #scoreOfText({ text, meanLogprob }: ScorableText, { known }: Rewards): number | undefined {
     if (isBlank(text)) return undefined;
     if (this.#scoredBy === "logprob") return meanLogprob;
-    return this.#scoredBy === "reward" ? rewards.get(text) : undefined;
+    return this.#scoredBy === "reward" ? known.get(text) : undefined;
   }
 
-  #isKnown(text: string, { rewards }: Verdicts): boolean {
-    return this.#scoredBy !== "reward" || isBlank(text) || rewards.has(text);
+  #isKnown(text: string, { known }: Rewards): boolean {
+    return this.#scoredBy !== "reward" || isBlank(text) || known.has(text);
   }
 
-  /** The decision at the smallest length that is not taken yet: the candidates that ended at it, or else a stage. */
-  #nextDecision(): { tokens: number; stage: TokenStage | undefined; group: Candidate[] } | undefined {
+  /** The pending decision at the smallest length: about the candidates that ended at it, or else about a stage. */
+  #nextDecision(): Decision | undefined {
     const { stages, targetReward, sampleCost } = this.#rules;
     const stage = stages[this.#stage];
-    const hasStopping = targetReward !== undefined || sampleCost !== undefined;
-    const ended = hasStopping ? this.candidates.filter((candidate) => hasFinished(candidate) && !this.#seen.has(candidate)) : [];
+    const canStopEarly = targetReward !== undefined || sampleCost !== undefined;
+    const ended = canStopEarly ? this.candidates.filter((candidate) => candidate.hasFinished && !this.#considered.has(candidate)) : [];
     const earliest = Math.min(...ended.map(({ tokens }) => tokens));
     if (ended.length > 0 && earliest <= (stage?.tokens ?? Infinity))
-      return { tokens: earliest, stage: undefined, group: ended.filter(({ tokens }) => tokens === earliest) };
+      return { tokens: earliest, stage: undefined, ended: ended.filter(({ tokens }) => tokens === earliest) };
     return stage === undefined || (this.#runningAt(stage.tokens).length === 0 && !this.isSampling)
       ? undefined
-      : { tokens: stage.tokens, stage, group: [] };
+      : { tokens: stage.tokens, stage, ended: [] };
   }
 
-  /** The candidates that went on beyond a length, whatever became of them since. */
+  /** The candidates that went on beyond a length, including those that have ended since. */
   #runningAt(tokens: number): Candidate[] {
-    return this.candidates.filter((candidate) => (candidate.isRunning || hasFinished(candidate)) && candidate.tokens > tokens);
+    return this.candidates.filter((candidate) => (candidate.isRunning || candidate.hasFinished) && candidate.tokens > tokens);
   }
 
   #isEnough(): boolean {
-    const rewards = [...this.#seen].map((candidate) => this.scoreOf(candidate)).filter((reward) => reward !== undefined);
+    const rewards = [...this.#considered].map((candidate) => this.scoreOf(candidate)).filter((reward) => reward !== undefined);
     return isEnough(rewards, this.#rules);
   }
 
-  /** Those that ended until now are enough: all others, ended since or not, are out. */
-  #stop(): void {
-    this.#decided = true;
+  /** The considered candidates are enough: all others are dropped, whether they have ended since or not. */
+  #stopEarly(): void {
+    this.#isDecided = true;
     for (const candidate of this.candidates) {
-      if (candidate.isRunning || (hasFinished(candidate) && !this.#seen.has(candidate))) this.#drop(candidate, "early_stop");
+      if (candidate.isRunning || (candidate.hasFinished && !this.#considered.has(candidate))) this.#drop(candidate, "early_stop");
     }
   }
 
-  /** Where no beginning has a score there is nothing to choose by, and nobody is dropped. */
+  /** Where no prefix has a score, there is nothing to choose by, and no candidate is dropped. */
   #prune({ tokens, keep }: TokenStage, running: readonly Candidate[]): void {
-    const finished = this.candidates.filter((candidate) => hasFinished(candidate) && candidate.tokens <= tokens).length;
+    const finished = this.candidates.filter((candidate) => candidate.hasFinished && candidate.tokens <= tokens).length;
     const kept = keptOfRunning(keep, running.length, finished, this.#rules.returned);
-    const scored = running.map(({ index, excerpts }) => ({
+    const scored = running.map(({ index, prefixes }) => ({
       index,
-      score: this.#scoreOfExcerpt(excerpts.get(tokens)!, this.#ofBeginnings),
+      score: this.#scoreOfText(prefixes.get(tokens)!, this.#prefixRewards),
     }));
     if (scored.every(({ score }) => score === undefined)) return;
     for (const { index } of rankByScore(scored).slice(kept)) this.#drop(this.candidates[index]!, "pruned");
@@ -221,28 +243,25 @@ export class Contest {
     candidate.end = end;
   }
 
-  #isAllKnown(): boolean {
-    const { wholes, beginnings } = this.#missing();
-    return wholes.length + beginnings.length === 0;
+  #hasAllScores(): boolean {
+    const { answers, prefixes } = this.#unscored();
+    return answers.length + prefixes.length === 0;
   }
 
-  /** Texts without the scores that are needed now. A candidate that a stage may yet drop is not scored as a whole before. */
-  #missing(): UnscoredTexts {
-    const [wholes, beginnings]: [string[], string[]] = [[], []];
-    if (this.#scoredBy !== "reward" || this.#scoringClosed) return { wholes, beginnings };
-    const stage = this.#decided ? undefined : this.#rules.stages[this.#stage];
+  /** Texts without the scores that are needed now. The answer of a candidate that a stage may yet drop is not scored before that stage. */
+  #unscored(): UnscoredTexts {
+    const [answers, prefixes]: [string[], string[]] = [[], []];
+    if (this.#scoredBy !== "reward" || this.#isScoringClosed) return { answers, prefixes };
+    const stage = this.#isDecided ? undefined : this.#rules.stages[this.#stage];
     for (const candidate of this.candidates) {
-      const excerpt = stage && candidate.isEligible ? candidate.excerpts.get(stage.tokens) : undefined;
-      if (excerpt !== undefined && !this.#isKnown(excerpt.text, this.#ofBeginnings)) beginnings.push(excerpt.text);
-      const { text } = candidate.whole;
-      const isThrough = stage === undefined || candidate.tokens <= stage.tokens;
-      if (!candidate.isRunning && candidate.isEligible && isThrough && !this.#isKnown(text, this.#ofWholes)) wholes.push(text);
+      const prefix = stage && candidate.isEligible ? candidate.prefixes.get(stage.tokens) : undefined;
+      if (prefix !== undefined && !this.#isKnown(prefix.text, this.#prefixRewards)) prefixes.push(prefix.text);
+      const { text } = candidate;
+      const isPastStages = stage === undefined || candidate.tokens <= stage.tokens;
+      if (!candidate.isRunning && candidate.isEligible && isPastStages && !this.#isKnown(text, this.#answerRewards)) answers.push(text);
     }
-    return { wholes, beginnings };
+    return { answers, prefixes };
   }
 }
-
-/** An answer that came to its own end. */
-const hasFinished = ({ end }: Candidate): boolean => end === "stop" || end === "length";
 
 const isBlank = (text: string): boolean => text.trim() === "";

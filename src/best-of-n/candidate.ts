@@ -1,41 +1,37 @@
-/** @file One of the N answers as Best-of-N follows it: its text and counts so far, and what became of it. */
+/** @file One of the N candidates of a request: its tokens and text so far, and how it ended. */
 
-import type { FinishReason, TokenLogprob } from "../engine/contract/request.ts";
+import type { FinishReason, GenerateEvent } from "../engine/contract/request.ts";
+
+/** The engine's event about new tokens of one candidate. */
+export type Delta = Extract<GenerateEvent, { type: "delta" }>;
 
 /**
- * Why a candidate ended: as the engine's reasons, or pruned (dropped for the reward of its beginning), early_stop (the others were enough), deadline (time
- * was up), failed (its numbers were no numbers).
+ * Why a candidate ended. The engine's reasons; pruned: a pruning stage dropped it; early_stop: the others were enough; deadline: the time was over;
+ * failed: its logits were not finite.
  */
 export type CandidateEnd = FinishReason | "pruned" | "early_stop" | "deadline" | "failed";
 
-/** A piece of an answer as it came from the engine. */
-export interface Piece {
+/** What is scored: a whole answer, or a prefix of one. */
+export interface ScorableText {
   text: string;
-  tokenIds: number[];
-  logprobs: TokenLogprob[] | undefined;
-}
-
-/** What is judged of a candidate: an answer, or the beginning of one. */
-export interface Excerpt {
-  text: string;
-  /** Natural log of the model's own probability, per token; undefined where it was not asked for. */
+  /** Natural log of the model's own probability, per token; undefined where the request did not ask for it. */
   meanLogprob: number | undefined;
 }
 
 export class Candidate {
   readonly index: number;
-  /** A request for one answer with this seed gives the same. */
+  /** A request for one answer with this seed gives the same answer. */
   readonly seed: number;
-  /** Until it ended. */
-  readonly pieces: Piece[] = [];
-  /** Of the answer. */
+  /** The engine's events until the candidate ended. */
+  readonly deltas: Delta[] = [];
+  /** Tokens of the answer. */
   tokens = 0;
-  /** Those too that came when it had been dropped. */
+  /** Tokens of the answer, and those that the engine gave after the candidate was dropped. */
   generatedTokens = 0;
-  /** Undefined while it runs. */
+  /** Undefined while the candidate runs. */
   end: CandidateEnd | undefined;
-  /** By the length at which it was taken. */
-  readonly excerpts = new Map<number, Excerpt>();
+  /** The answer as it was at each pruning length, by that length in tokens. */
+  readonly prefixes = new Map<number, ScorableText>();
   #text = "";
   #logprobSum: number | undefined;
 
@@ -48,30 +44,33 @@ export class Candidate {
     return this.end === undefined;
   }
 
-  /** Whether it may still be chosen, once it has ended. */
+  /** Whether the strategy may choose it (once it has ended). */
   get isEligible(): boolean {
-    return this.end === undefined || this.end === "stop" || this.end === "length" || this.end === "deadline";
+    return this.end === undefined || this.end === "deadline" || this.hasFinished;
+  }
+
+  /** Whether it came to its own end. */
+  get hasFinished(): boolean {
+    return this.end === "stop" || this.end === "length";
   }
 
   get text(): string {
     return this.#text;
   }
 
-  get whole(): Excerpt {
+  /** The answer so far. */
+  get answer(): ScorableText {
     const meanLogprob = this.#logprobSum === undefined || this.tokens === 0 ? undefined : this.#logprobSum / this.tokens;
     return { text: this.#text, meanLogprob };
   }
 
-  /**
-   * Goes on, unless it has ended: what was judged is what is returned.
-   * @param logprobSum of the piece's tokens, where the request asked for it
-   */
-  push(piece: Piece, logprobSum: number | undefined): void {
-    this.generatedTokens += piece.tokenIds.length;
+  /** Adds new tokens. Those that come after the end only count: the answer that was scored is the answer that is returned. */
+  append(delta: Delta): void {
+    this.generatedTokens += delta.tokenIds.length;
     if (!this.isRunning) return;
-    this.pieces.push(piece);
-    this.#text += piece.text;
-    this.tokens += piece.tokenIds.length;
-    if (logprobSum !== undefined) this.#logprobSum = (this.#logprobSum ?? 0) + logprobSum;
+    this.deltas.push(delta);
+    this.#text += delta.text;
+    this.tokens += delta.tokenIds.length;
+    if (delta.logprobSum !== undefined) this.#logprobSum = (this.#logprobSum ?? 0) + delta.logprobSum;
   }
 }

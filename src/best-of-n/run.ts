@@ -1,33 +1,42 @@
-/** @file Best-of-N: samples N answers to one prompt, asks for scores, drops what the contest drops, and gives back the best. Effects only. */
+/** @file Best-of-N: samples N answers to one prompt, has them scored, ends those that are dropped, and gives back the best. All effects are here. */
 
-import { EventQueue } from "../engine/worker/event-queue.ts";
 import type { GenerateEvent, GenerateRequest, Generating } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { Candidate } from "./candidate.ts";
-import { choose } from "./strategies/choose.ts";
-import { Contest, type ScoreSource } from "./candidate-set.ts";
-import type { BestOfEvent } from "./events.ts";
-import { Judging, type Judged } from "./judging.ts";
+import { CandidateSet, type ScoreSource } from "./candidate-set.ts";
 import type { BestOfOptions, Strategy } from "./options.ts";
-import type { Standing } from "./strategies/ranking.ts";
-import { reportOf, type BestOfReport, type BestOfTimings } from "./report.ts";
-import type { BestOfResources } from "./resources.ts";
-import { progressOf, tellChosen, tellRest } from "./telling.ts";
+import type { TokenStage } from "./pruning/schedule.ts";
+import {
+  chosenEvents,
+  reportOf,
+  unfinishedEvents,
+  type BestOfEvent,
+  type BestOfReport,
+  type BestOfTimings,
+  type StartEvent,
+} from "./result.ts";
+import { RewardRequests, type RewardSource } from "./reward-requests.ts";
+import { rankCandidates } from "./strategies/rank-candidates.ts";
+import type { RankedCandidate } from "./strategies/ranking.ts";
 
-/** What the loop hears, one thing at a time. */
-type Message =
-  | { type: "event"; event: GenerateEvent }
-  | { type: "failed"; error: unknown }
-  | Judged
-  /** All events of one step have been heard. */
-  | { type: "heard" }
-  | { type: "tick" | "cut" | "deadline" };
+/** What runs a request: the engine, a reward model and a judge, each behind the one function that is needed of it. */
+export interface BestOfResources {
+  generate: (request: GenerateRequest, signal: AbortSignal) => Generating;
+  /** For strategies that order by rewards. */
+  reward?: RewardSource | undefined;
+  /** For knockout by a judge: which of two answers is better, 1 the first. Rejects when the signal aborts. */
+  compare?: ((first: string, second: string, signal: AbortSignal) => Promise<1 | 0 | -1 | undefined>) | undefined;
+  /** When candidates are pruned. */
+  stagesOf: (promptTokens: number) => readonly TokenStage[] | Promise<readonly TokenStage[]>;
+  /** Sees the engine's events of all candidates as they come, and then `chosen`. */
+  observe?: ((event: BestOfEvent) => void) | undefined;
+}
 
 const progressIntervalMs = 100;
 
 /**
  * Runs a request whose `n` is the number of candidates. Aborting the signal, or leaving the loop, frees all rows before the next step.
- * @throws BonsaiError what the engine throws, with `best_of` as the field at fault where N is; what the reward model throws, unless the
+ * @throws the signal's reason; what the engine throws, with `best_of` as the field at fault where N is; what the reward model throws, unless the
  * request names a fallback
  */
 export async function* bestOfN(
@@ -49,25 +58,26 @@ class Run {
   readonly #options: BestOfOptions;
   readonly #resources: BestOfResources;
   readonly #signal: AbortSignal;
+  /** Ends sampling, scoring and judging: the client has left, the time is over, or the request has failed. */
   readonly #cancellation = new AbortController();
-  readonly #inbox = new EventQueue<Message>();
-  readonly #startedMs = performance.now();
+  readonly #generation: Generating;
+  readonly #rewards: RewardRequests | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #deadline = new AbortController();
-  readonly #sampling: Generating;
-  readonly #judging: Judging | undefined;
+  readonly #startedMs = performance.now();
+  /** Resolves when the candidates are settled or the run is stopped. */
+  readonly #settled: Promise<void>;
+  #settle = (): void => {};
   #strategy: Strategy;
-  #contest: Contest | undefined;
-  #start: Extract<GenerateEvent, { type: "start" }> | undefined;
-  #startMs: number | undefined;
+  #set: CandidateSet | undefined;
+  #start: { event: StartEvent; atMs: number } | undefined;
   #end: Extract<GenerateEvent, { type: "end" }> | undefined;
-  /** Tokens of the candidates that have told of their end, where candidates are streamed. */
-  readonly #finished = new Map<number, number>();
-  #isHearing = false;
-  #tickWaits = false;
-  #shown = "";
+  /** Tokens of the candidates whose `finish` was streamed, by index. */
+  readonly #streamed = new Map<number, number>();
+  #willDecide = false;
+  #progressMs = -Infinity;
   #rewardError: unknown;
   #fallback: BestOfReport["fallback"];
+  #isTimeOver = false;
   #deadlineHit = false;
 
   constructor(request: GenerateRequest, options: BestOfOptions, resources: BestOfResources, signal: AbortSignal) {
@@ -75,257 +85,252 @@ class Run {
     this.#resources = resources;
     this.#signal = signal;
     this.#strategy = options.strategy;
+    this.#settled = new Promise((resolve) => (this.#settle = resolve));
     const sumLogprobs = options.strategy === "logprob" || options.rewardFallback === "logprob";
     this.#request = { ...request, sumLogprobs, failAlone: true };
-    this.#sampling = resources.generate(this.#request, this.#cancellation.signal);
-    const { reward } = resources;
-    this.#judging = reward && new Judging(reward, this.#cancellation.signal, (judged) => this.#inbox.push(judged));
+    this.#generation = resources.generate(this.#request, this.#cancellation.signal);
+    this.#rewards =
+      resources.reward &&
+      new RewardRequests(resources.reward, this.#cancellation.signal, {
+        rewarded: (kind, texts, rewards, error) => {
+          texts.forEach((text, at) => this.#set?.setReward(kind, text, rewards[at]));
+          this.#rewardError ??= error;
+          this.#decide();
+        },
+        failed: (kind, error) => {
+          if (this.#cancellation.signal.aborted) return;
+          // Without a model for prefixes the answers are as good; they only cost more.
+          if (kind === "prefixes") this.#set?.stopPruning();
+          else this.#fallBack(error);
+          this.#decide();
+        },
+      });
   }
 
   async *events(): AsyncGenerator<BestOfEvent, void, undefined> {
-    this.#begin();
-    for await (const message of this.#inbox) {
-      yield* this.#handle(message);
-      if (this.#isOver()) break;
+    this.#signal.addEventListener("abort", this.#cancel);
+    if (this.#signal.aborted) this.#cancel();
+    this.#startTimers();
+    try {
+      yield* this.#sample();
+      if (this.#set !== undefined) await this.#settled;
+    } catch (error) {
+      if (!this.#cancellation.signal.aborted) throw asBestOfError(error);
     }
-    const standings = await this.#standings();
-    yield* this.#result(standings);
+    this.#throwIfStopped();
+    yield* this.#result(await this.#rank());
   }
 
-  /** Frees all that the request holds, at whatever point it was left. */
+  /** Frees all that the request holds, wherever it was left. */
   dispose(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#signal.removeEventListener("abort", this.#cancel);
     this.#cancellation.abort(new BonsaiError("cancelled", "The candidates are no longer wanted."));
-    this.#deadline.abort();
   }
 
-  readonly #cancel = (): void => {
-    this.#inbox.fail(this.#signal.reason as Error);
-    this.#cancellation.abort(this.#signal.reason);
-  };
+  readonly #cancel = (): void => this.#stop(this.#signal.reason);
 
-  #begin(): void {
-    this.#signal.addEventListener("abort", this.#cancel);
-    if (this.#signal.aborted) this.#cancel();
-    void this.#pump();
-    const { deadlineMs, stream } = this.#options;
-    if (stream === "progress") {
-      const timer = setInterval(() => {
-        // A client that reads slowly is told less often.
-        if (!this.#tickWaits) this.#inbox.push({ type: "tick" });
-        this.#tickWaits = true;
-      }, progressIntervalMs);
-      this.#timers.push(timer);
-    }
+  /** Ends the run, which then throws the reason, except at the deadline. */
+  #stop(reason: unknown): void {
+    this.#cancellation.abort(reason);
+    this.#settle();
+  }
+
+  #throwIfStopped(): void {
+    if (!this.#isTimeOver) this.#cancellation.signal.throwIfAborted();
+  }
+
+  #startTimers(): void {
+    const { deadlineMs } = this.#options;
     if (deadlineMs === undefined) return;
     const reserveMs = this.#scoredBy() === "reward" ? (this.#resources.reward?.pace.reserveMs(this.#request.n, deadlineMs) ?? 0) : 0;
     this.#timers.push(
-      setTimeout(() => this.#inbox.push({ type: "cut" }), deadlineMs - reserveMs),
-      setTimeout(() => {
-        this.#deadline.abort();
-        this.#inbox.push({ type: "deadline" });
-      }, deadlineMs),
+      setTimeout(() => this.#cut(), deadlineMs - reserveMs),
+      setTimeout(() => this.#expire(), deadlineMs),
     );
   }
 
-  async #pump(): Promise<void> {
-    try {
-      for await (const event of this.#sampling) this.#inbox.push({ type: "event", event });
-    } catch (error) {
-      this.#inbox.push({ type: "failed", error });
-    }
-  }
-
-  *#handle(message: Message): Generator<BestOfEvent, void, undefined> {
-    switch (message.type) {
-      case "event":
-        yield* this.#hear(message.event);
-        this.#whenHeard();
-        return;
-      case "failed":
-        if (this.#end === undefined && !this.#deadlineHit) throw asBestOfError(message.error);
-        break;
-      case "rewards": {
-        const { rewards, error } = message.asked;
-        message.texts.forEach((text, at) => this.#contest?.scored(message.of, text, rewards[at]));
-        this.#rewardError ??= error;
-        this.#judging?.heard();
-        break;
+  /** Follows the engine's events to their end. A client that reads slowly pauses this loop, and nothing else is queued here. */
+  async *#sample(): AsyncGenerator<BestOfEvent, void, undefined> {
+    const { stream } = this.#options;
+    for await (const event of this.#generation) {
+      this.#resources.observe?.(event);
+      if (event.type === "start") await this.#begin(event);
+      else if (event.type === "delta") this.#set?.append(event);
+      else if (event.type === "finish") this.#finish(event);
+      else this.#end = event;
+      this.#decideAfterStep();
+      if (stream === "progress") yield* this.#progress();
+      else if (stream === "candidates" && event.type !== "end") {
+        if (event.type === "finish") this.#streamed.set(event.index, event.completionTokens);
+        yield event;
       }
-      case "unrewarded":
-        this.#judging?.heard();
-        // Without a judge of beginnings the answers are as good; they only cost more.
-        if (message.of === "beginnings" && !this.#signal.aborted) this.#contest?.keepAll();
-        else this.#fallBack(message.error);
-        break;
-      case "heard":
-        this.#isHearing = false;
-        break;
-      case "tick":
-        this.#tickWaits = false;
-        if (this.#contest?.isSampling === true) yield* this.#progress();
-        break;
-      case "cut":
-      case "deadline":
-        this.#cut(message.type === "deadline");
-        break;
-      default:
-        message satisfies never;
     }
-    this.#followContest();
   }
 
-  *#hear(event: GenerateEvent): Generator<BestOfEvent, void, undefined> {
-    if (event.type === "start") {
-      this.#start = event;
-      this.#startMs = performance.now();
-      const { seed, n } = this.#request;
-      const stages = this.#resources.stagesOf(event.promptTokens);
-      const judgesBeginningsApart = this.#resources.reward?.beginnings !== undefined;
-      this.#contest = new Contest({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#scoredBy(), judgesBeginningsApart });
-      if (this.#options.stream === "progress") yield* this.#progress();
-    } else if (event.type === "delta") {
-      const { text, tokenIds, logprobs, logprobSum } = event;
-      this.#contest?.grew(event.index, { text, tokenIds, logprobs }, logprobSum);
-    } else if (event.type === "finish") {
-      this.#contest?.ended(event.index, event.reason);
-      if (this.#options.stream === "candidates") this.#finished.set(event.index, event.completionTokens);
-    } else this.#end = event;
-    if (this.#options.stream === "candidates" && event.type !== "end") yield event;
+  async #begin(event: StartEvent): Promise<void> {
+    this.#start = { event, atMs: performance.now() };
+    const { seed, n } = this.#request;
+    const stages = await this.#resources.stagesOf(event.promptTokens);
+    const hasPrefixModel = this.#resources.reward?.prefixes !== undefined;
+    this.#set = new CandidateSet({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#scoredBy(), hasPrefixModel });
   }
 
-  /** What one step gave to all rows comes event by event; what follows from it waits for the last, so that scores are asked for in one batch. */
-  #whenHeard(): void {
-    if (this.#isHearing) return;
-    this.#isHearing = true;
-    setImmediate(() => this.#inbox.push({ type: "heard" }));
+  #finish({ index, reason, outputs }: Extract<GenerateEvent, { type: "finish" }>): void {
+    const candidate = this.#set?.candidates[index];
+    if (candidate === undefined) return;
+    const ofOutputs = this.#resources.reward?.ofOutputs;
+    if (candidate.isRunning && outputs !== undefined && ofOutputs !== undefined)
+      this.#set?.setReward("answers", candidate.text, ofOutputs(outputs, candidate.text));
+    this.#set?.finish(index, reason);
   }
 
-  /** Does what the contest has decided. */
-  #followContest(): void {
-    const contest = this.#contest;
-    if (contest === undefined) return;
-    contest.decide();
-    const dropped = contest.takeDropped();
-    if (dropped.length > 0) this.#sampling.drop(dropped);
-    if (this.#judging !== undefined && !this.#judging.isWaiting) this.#judging.ask(contest.takeUnscored());
-  }
-
-  #scoredBy(): ScoreSource {
-    if (this.#strategy === "max" || this.#strategy === "soft") return this.#fallback === "first" ? "none" : "reward";
-    return this.#strategy === "logprob" ? "logprob" : "none";
-  }
-
-  /** Without a reward model: as the request wants it. */
-  #fallBack(error: unknown): void {
-    if (this.#fallback !== undefined) return;
-    const { rewardFallback } = this.#options;
-    if (rewardFallback === "error" || this.#signal.aborted) throw error;
-    this.#fallback = rewardFallback;
-    if (rewardFallback === "logprob") this.#strategy = "logprob";
-    this.#contest?.scoreWithoutRewards(rewardFallback === "logprob" ? "logprob" : "none");
-  }
-
-  #cut(isDeadline: boolean): void {
-    const contest = this.#contest;
-    if (contest === undefined) {
-      // Nothing has begun: there is nothing to keep.
-      if (isDeadline) this.#deadlineHit = true;
-      return;
-    }
-    if (contest.isSampling || (isDeadline && !contest.isSettled)) this.#deadlineHit = true;
-    contest.cut();
-    if (isDeadline) contest.closeScoring();
-  }
-
-  #isOver(): boolean {
-    if (this.#deadline.signal.aborted && this.#deadlineHit) return true;
-    return this.#end !== undefined && this.#contest?.isSettled === true;
-  }
-
-  /** All candidates, best first. */
-  async #standings(): Promise<Standing[]> {
-    const contest = this.#contest;
-    if (contest === undefined) return [];
-    try {
-      const standings = await this.#choose(contest);
-      const nobody = standings.every(({ score }) => score === undefined);
-      if (!nobody || this.#rewardError === undefined || this.#scoredBy() !== "reward" || this.#deadlineHit) return standings;
-      this.#fallBack(this.#rewardError);
-    } catch (error) {
-      this.#fallBack(error);
-    }
-    return this.#choose(contest);
-  }
-
-  #choose(contest: Contest): Promise<Standing[]> {
-    const { softTemperature, voteOn } = this.#options;
-    const isLost = this.#fallback === "first";
-    return choose(contest.candidates, {
-      strategy: isLost ? "max" : this.#strategy,
-      softTemperature,
-      voteOn,
-      seed: this.#request.seed,
-      scoreOf: (candidate) => contest.scoreOf(candidate),
-      compare: (first, second) => this.#compare(contest.candidates[first]!, contest.candidates[second]!),
+  /** The events of one step come one by one. What follows from them waits for the last, so that its scores are requested in one batch. */
+  #decideAfterStep(): void {
+    if (this.#willDecide) return;
+    this.#willDecide = true;
+    setImmediate(() => {
+      this.#willDecide = false;
+      this.#decide();
     });
   }
 
-  /** A judge that has not answered when time is up has no opinion. */
-  async #compare(first: Candidate, second: Candidate): Promise<1 | 0 | -1 | undefined> {
-    const { compare } = this.#resources;
-    if (compare === undefined || first.text === second.text) return 0;
-    const { signal } = this.#deadline;
-    if (signal.aborted) return undefined;
-    const late = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
-    return Promise.race([compare(first.text, second.text, this.#cancellation.signal), late]);
+  /** Has the engine drop what the set drops, and requests the scores that it needs. */
+  #decide(): void {
+    const set = this.#set;
+    if (set === undefined || this.#cancellation.signal.aborted) return;
+    set.decide();
+    const dropped = set.takeDropped();
+    if (dropped.length > 0) this.#generation.drop(dropped);
+    if (this.#rewards !== undefined && !this.#rewards.isWaiting) this.#rewards.request(set.takeUnscored());
+    if (set.isSettled) this.#settle();
   }
 
-  *#result(standings: readonly Standing[]): Generator<BestOfEvent, void, undefined> {
-    const candidates = this.#contest?.candidates ?? [];
+  #scoredBy(): ScoreSource {
+    if (this.#strategy === "logprob") return "logprob";
+    const needsRewards =
+      this.#strategy === "max" || this.#strategy === "soft" || (this.#strategy === "knockout" && this.#resources.compare === undefined);
+    return needsRewards && this.#fallback !== "first" ? "reward" : "none";
+  }
+
+  /** The reward model or the judge has failed: goes on without it if the request allows that, and else stops. */
+  #fallBack(error: unknown): void {
+    if (this.#fallback !== undefined) return;
+    const { rewardFallback } = this.#options;
+    if (rewardFallback === "error") return this.#stop(error);
+    this.#fallback = rewardFallback;
+    if (rewardFallback === "logprob") this.#strategy = "logprob";
+    this.#set?.scoreWithoutRewards(rewardFallback === "logprob" ? "logprob" : "none");
+  }
+
+  /** Sampling ends early enough before the deadline for the answers to be scored. */
+  #cut(): void {
+    if (this.#set === undefined) return;
+    this.#deadlineHit ||= this.#set.isSampling;
+    this.#set.cut();
+    this.#decide();
+  }
+
+  /** At the deadline itself nothing is waited for any more. */
+  #expire(): void {
+    this.#deadlineHit ||= this.#set?.isSettled !== true;
+    this.#set?.cut();
+    this.#set?.closeScoring();
+    this.#isTimeOver = true;
+    this.#stop(new BonsaiError("cancelled", "The deadline of the request is over."));
+  }
+
+  /** All candidates, best first. */
+  async #rank(): Promise<RankedCandidate[]> {
+    const set = this.#set;
+    if (set === undefined) return [];
+    try {
+      const ranking = await this.#rankBy(set);
+      const hasReward = set.candidates.some((candidate) => candidate.isEligible && set.scoreOf(candidate) !== undefined);
+      if (hasReward || this.#rewardError === undefined || this.#scoredBy() !== "reward" || this.#deadlineHit) return ranking;
+      this.#fallBack(this.#rewardError);
+    } catch (error) {
+      this.#throwIfStopped();
+      this.#fallBack(error);
+    }
+    this.#throwIfStopped();
+    return this.#rankBy(set);
+  }
+
+  #rankBy(set: CandidateSet): Promise<RankedCandidate[]> {
+    const { softTemperature, voteOn } = this.#options;
+    return rankCandidates(set.candidates, {
+      strategy: this.#fallback === "first" ? "max" : this.#strategy,
+      softTemperature,
+      voteOn,
+      seed: this.#request.seed,
+      scoreOf: (candidate) => set.scoreOf(candidate),
+      compare: (first, second) => this.#compare(set, set.candidates[first]!, set.candidates[second]!),
+    });
+  }
+
+  /** By the judge, or by rewards where there is none. A judge that has not answered at the deadline has no opinion. */
+  async #compare(set: CandidateSet, first: Candidate, second: Candidate): Promise<1 | 0 | -1 | undefined> {
+    const { compare } = this.#resources;
+    if (first.text === second.text) return 0;
+    if (compare === undefined) {
+      const [one, other] = [set.scoreOf(first), set.scoreOf(second)];
+      return one === undefined || other === undefined ? undefined : (Math.sign(one - other) as 1 | 0 | -1);
+    }
+    try {
+      // Each comparison has a signal of its own: those of a round run at once, and Node warns of more than ten listeners of one signal.
+      if (!this.#isTimeOver) return await compare(first.text, second.text, AbortSignal.any([this.#cancellation.signal]));
+    } catch (error) {
+      if (!this.#isTimeOver) throw error;
+    }
+    this.#deadlineHit = true;
+    return undefined;
+  }
+
+  *#result(ranking: readonly RankedCandidate[]): Generator<BestOfEvent, void, undefined> {
+    const candidates = this.#set?.candidates ?? [];
     const { strategy, returned, rewardModel, stream } = this.#options;
     const timings = this.#timings();
-    const rest = { strategy, rewardModel, fallback: this.#fallback, deadlineHit: this.#deadlineHit, timings };
-    const report = reportOf(candidates, standings, returned, rest);
-    let toldTokens = sum(this.#finished.values());
-    const telling =
+    const report = reportOf(candidates, ranking, returned, {
+      strategy,
+      rewardModel,
+      fallback: this.#fallback,
+      deadlineHit: this.#deadlineHit,
+      timings,
+    });
+    let countedTokens = [...this.#streamed.values()].reduce((sum, tokens) => sum + tokens, 0);
+    const rest =
       stream === "candidates"
-        ? tellRest(candidates, this.#request.n, this.#start, new Set(this.#finished.keys()))
-        : tellChosen(candidates, standings, returned, this.#start);
-    for (const event of telling) {
-      if (event.type === "finish") toldTokens += event.completionTokens;
+        ? unfinishedEvents(candidates, this.#request.n, this.#start?.event, this.#streamed)
+        : chosenEvents(candidates, ranking, returned, this.#start?.event);
+    for (const event of rest) {
+      if (event.type === "finish") countedTokens += event.completionTokens;
       yield event;
     }
-    yield { type: "chosen", report, otherTokens: report.tokensGenerated - toldTokens };
+    const chosen: BestOfEvent = { type: "chosen", report, otherTokens: report.tokensGenerated - countedTokens };
+    this.#resources.observe?.(chosen);
+    yield chosen;
     const { queueMs, prefillMs, decodeMs } = timings;
     yield { type: "end", timings: { queueMs, prefillMs, decodeMs } };
   }
 
-  /** The engine's own, or where the request did not wait for them, what was seen from here. */
+  /** The engine's own, or those measured here where the request did not wait for the engine's. */
   #timings(): BestOfTimings {
     const nowMs = performance.now();
-    const seen = { queueMs: (this.#startMs ?? nowMs) - this.#startedMs, prefillMs: 0, decodeMs: nowMs - (this.#startMs ?? nowMs) };
-    return { ...(this.#end?.timings ?? seen), rewardMs: this.#judging?.waitedMs ?? 0 };
+    const startMs = this.#start?.atMs ?? nowMs;
+    const measured = { queueMs: startMs - this.#startedMs, prefillMs: 0, decodeMs: nowMs - startMs };
+    return { ...(this.#end?.timings ?? measured), rewardMs: this.#rewards?.waitedMs ?? 0 };
   }
 
   *#progress(): Generator<BestOfEvent, void, undefined> {
-    if (this.#contest === undefined) return;
-    const candidates = progressOf(this.#contest);
-    const shown = JSON.stringify(candidates);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    yield { type: "progress", candidates };
+    const nowMs = performance.now();
+    if (this.#set?.isSampling !== true || nowMs - this.#progressMs < progressIntervalMs) return;
+    this.#progressMs = nowMs;
+    yield { type: "progress", candidates: this.#set.progress };
   }
 }
 
-function sum(numbers: Iterable<number>): number {
-  let total = 0;
-  for (const number of numbers) total += number;
-  return total;
-}
-
-/** The engine knows sequences as `n`; the request called them something else. */
+/** The engine knows the candidates as `n`; the request called them `best_of`. */
 function asBestOfError(error: unknown): unknown {
   if (!(error instanceof BonsaiError) || error.param !== "n") return error;
   return new BonsaiError(error.code, error.message, { param: "best_of", cause: error });

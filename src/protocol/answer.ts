@@ -1,6 +1,5 @@
-/** @file What the mappings of both generation routes share: the head of every answer, and events told apart by prompt. */
+/** @file What the answers of all generation routes share: their head, and the reasons why they end. */
 
-import type { BestOfEvent } from "../best-of-n/events.ts";
 import type { FinishReason, SequenceEnd } from "../engine/contract/request.ts";
 
 /** The fields that an answer, or each chunk of it, begins with. */
@@ -12,13 +11,6 @@ export interface AnswerHead {
   model: string;
   /** Answers can change only when this does. */
   system_fingerprint: string;
-}
-
-/** An event of one of a request's prompts. */
-export interface PromptEvent {
-  /** Place of the prompt in the request; 0 for chat. */
-  prompt: number;
-  event: BestOfEvent;
 }
 
 /** OpenAI's reason for an end: an answer that was cut from outside is, like one at its limit, not at its own end. */

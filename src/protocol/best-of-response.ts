@@ -2,9 +2,9 @@
 
 import { Type, type Static } from "typebox";
 import type { CandidateEnd } from "../best-of-n/candidate.ts";
-import type { CandidateProgress } from "../best-of-n/events.ts";
+import type { CandidateProgress } from "../best-of-n/candidate-set.ts";
 import { strategies } from "../best-of-n/options.ts";
-import type { BestOfReport } from "../best-of-n/report.ts";
+import type { BestOfReport } from "../best-of-n/result.ts";
 import { words } from "./wire/schema.ts";
 
 const ends = ["stop", "length", "pruned", "early_stop", "deadline", "failed"] as const satisfies readonly CandidateEnd[];

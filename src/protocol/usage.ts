@@ -1,7 +1,7 @@
 /** @file The `usage` of an answer: prompt tokens count once for each prompt, completion tokens for every choice and every candidate. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfEvent } from "../best-of-n/events.ts";
+import type { BestOfEvent } from "../best-of-n/result.ts";
 
 export const Usage = Type.Object({
   prompt_tokens: Type.Integer({ description: "Tokens of the prompt, once, however many choices share it." }),

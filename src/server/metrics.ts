@@ -1,7 +1,7 @@
 /** @file The server's Prometheus metrics: requests, latencies of generation, and the engine's counters as they stand at each scrape. */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { BestOfEvent } from "../best-of-n/events.ts";
+import type { BestOfEvent } from "../best-of-n/result.ts";
 import type { EngineStats } from "../engine/contract/request.ts";
 import { BestOfMetrics } from "./generation/best-of-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -185,29 +185,20 @@ export class Metrics {
     this.#sample("gauge", "bonsai_websockets", "WebSocket connections that are open", current);
   }
 
-  /** Passes events on and measures the times between tokens. */
-  async *observe<E extends BestOfEvent>(
-    events: AsyncIterable<{ prompt: number; event: E }>,
-    model: string,
-  ): AsyncGenerator<{ prompt: number; event: E }, void, undefined> {
+  /** Takes the events of one generation as they come, and measures the times between its tokens. */
+  observer(model: string): (event: BestOfEvent) => void {
     const labels = { model };
-    const started = performance.now();
-    const previous = new Map<string, number>();
-    let first = true;
-    for await (const promptEvent of events) {
-      const { prompt, event } = promptEvent;
+    const startMs = performance.now();
+    const previousMs = new Map<number, number>();
+    return (event) => {
       if (event.type === "delta" && event.tokenIds.length > 0) {
-        const now = performance.now();
-        if (first) this.#firstToken.observe(labels, (now - started) / 1000);
-        first = false;
-        const sequence = `${prompt}/${event.index}`;
-        const before = previous.get(sequence);
-        if (before !== undefined) this.#interToken.observe(labels, (now - before) / 1000 / event.tokenIds.length);
-        previous.set(sequence, now);
-      } else if (event.type === "end") {
-        this.#queue.observe(labels, event.timings.queueMs / 1000);
-      }
-      yield promptEvent;
-    }
+        const nowMs = performance.now();
+        if (previousMs.size === 0) this.#firstToken.observe(labels, (nowMs - startMs) / 1000);
+        const beforeMs = previousMs.get(event.index);
+        if (beforeMs !== undefined) this.#interToken.observe(labels, (nowMs - beforeMs) / 1000 / event.tokenIds.length);
+        previousMs.set(event.index, nowMs);
+      } else if (event.type === "end") this.#queue.observe(labels, event.timings.queueMs / 1000);
+      else if (event.type === "chosen") this.bestOf.chosen(model, event.report);
+    };
   }
 }

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { automaticSchedule, sampledShare } from "../../src/best-of-n/pruning/automatic-schedule.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { AutomaticSchedules, automaticSchedule, sampledShare } from "../../src/best-of-n/pruning/automatic-schedule.ts";
 import { measurePrefixes, perfectPrefixes, type MeasuredAnswer } from "../../src/evaluation/prefixes/prefix-correlation.ts";
 import { keptOfRunning, type TokenStage } from "../../src/best-of-n/pruning/schedule.ts";
 import { uniform } from "../../src/random/philox.ts";
@@ -103,6 +104,29 @@ describe("an automatic schedule", () => {
     assert.deepEqual(automaticSchedule(good, 4, 4), []);
     assert.deepEqual(automaticSchedule(measured(20, [[25, 0.99]]), 16, 1), []);
     for (const stage of automaticSchedule(good, 16, 4)) assert.ok(stage.tokens < 100 && stage.keep < 1);
+  });
+
+  test("is searched once for a server, in pieces that let other work run, and is the one that is found at once", async () => {
+    const schedules = new AutomaticSchedules();
+    let turns = 0;
+    let isSearching = true;
+    const others = (async () => {
+      for (; isSearching; turns++) await nextTurn();
+    })();
+    const found = await schedules.of(good, 64, 1);
+    isSearching = false;
+    await others;
+    // One turn for each of the 128 simulated groups, and one for each schedule that was tried.
+    assert.ok(turns > 128, `${turns} turns of the event loop`);
+    assert.deepEqual(found, automaticSchedule(good, 64, 1));
+    for (const [candidates, returned] of [
+      [5, 1],
+      [16, 3],
+      [33, 1],
+    ] as const) {
+      assert.deepEqual(await schedules.of(good, candidates, returned), automaticSchedule(good, candidates, returned));
+    }
+    assert.equal(schedules.of(good, 33, 1), schedules.of(good, 64, 1));
   });
 
   test("samples the beginnings of all, and the rest of those that go on", () => {

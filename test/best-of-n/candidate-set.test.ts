@@ -1,15 +1,15 @@
-/** @file What a contest decides, against a twin that knows everything at once, however late scores and drops are. */
+/** @file The decisions of a set of candidates, against a twin that knows everything at once, however late scores and drops are. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Contest, type ContestRules, type UnscoredTexts } from "../../src/best-of-n/candidate-set.ts";
+import { CandidateSet, type CandidateSetRules, type TextKind } from "../../src/best-of-n/candidate-set.ts";
 import { rankByScore } from "../../src/best-of-n/strategies/ranking.ts";
 import { keptOfRunning } from "../../src/best-of-n/pruning/schedule.ts";
 import { isEnough } from "../../src/best-of-n/stopping.ts";
 import { candidateSeed, uniform } from "../../src/random/philox.ts";
 
-const plain: ContestRules = {
+const plain: CandidateSetRules = {
   candidates: 4,
   returned: 1,
   seed: 7,
@@ -17,10 +17,10 @@ const plain: ContestRules = {
   scoredBy: "reward",
   targetReward: undefined,
   sampleCost: undefined,
-  judgesBeginningsApart: false,
+  hasPrefixModel: false,
 };
 
-const piece = (text: string) => ({ text, tokenIds: [1], logprobs: undefined });
+const delta = (index: number, text: string, logprobSum?: number) => ({ type: "delta" as const, index, text, tokenIds: [1], logprobSum });
 
 /** Candidates of these lengths, a letter a token, whose texts tell them apart only by `kind`. */
 interface Script {
@@ -38,11 +38,11 @@ function rewardOf({ rewardSeed }: Script, text: string): number | undefined {
 }
 
 /** What the judge of beginnings says, who is another one where they are judged apart. */
-const beginningReward = (script: Script, text: string, { judgesBeginningsApart }: ContestRules): number | undefined =>
-  rewardOf(judgesBeginningsApart ? { ...script, rewardSeed: script.rewardSeed + 1000 } : script, text);
+const prefixReward = (script: Script, text: string, { hasPrefixModel }: CandidateSetRules): number | undefined =>
+  rewardOf(hasPrefixModel ? { ...script, rewardSeed: script.rewardSeed + 1000 } : script, text);
 
 /** How each candidate ends, by one who sees all answers and rewards from the start. */
-function endsAtOnce(script: Script, rules: ContestRules): string[] {
+function endsAtOnce(script: Script, rules: CandidateSetRules): string[] {
   const { lengths, kinds } = script;
   const ends: string[] = lengths.map(() => "stop");
   const alive = new Set(lengths.keys());
@@ -64,7 +64,7 @@ function endsAtOnce(script: Script, rules: ContestRules): string[] {
     const running = [...alive].filter((index) => lengths[index]! > tokens);
     if (stage === undefined || running.length === 0) continue;
     const kept = keptOfRunning(stage.keep, running.length, alive.size - running.length, rules.returned);
-    const scored = running.map((index) => ({ index, score: beginningReward(script, textOf(kinds[index]!, tokens), rules) }));
+    const scored = running.map((index) => ({ index, score: prefixReward(script, textOf(kinds[index]!, tokens), rules) }));
     if (scored.every(({ score }) => score === undefined)) continue;
     for (const { index } of rankByScore(scored).slice(kept)) {
       ends[index] = "pruned";
@@ -75,43 +75,43 @@ function endsAtOnce(script: Script, rules: ContestRules): string[] {
 }
 
 /** Plays a script, with scores and drops that arrive late by what `delays` draws. */
-function play(script: Script, rules: ContestRules, delaySeed: number): { contest: Contest; asked: string[]; steps: number } {
-  const contest = new Contest(rules);
+function play(script: Script, rules: CandidateSetRules, delaySeed: number): { set: CandidateSet; asked: string[]; steps: number } {
+  const set = new CandidateSet(rules);
   const asked: string[] = [];
   let draws = 0;
   const late = (): number => Math.floor(uniform(delaySeed, draws++) * 9);
-  const scores: { of: keyof UnscoredTexts; text: string; due: number }[] = [];
+  const scores: { of: TextKind; text: string; due: number }[] = [];
   const drops: { index: number; due: number }[] = [];
   const rows = new Set(script.lengths.keys());
   let step = 0;
-  while (!contest.isSettled || rows.size > 0) {
+  while (!set.isSettled || rows.size > 0) {
     assert.ok(++step < 500, "never settled");
     for (const index of drops.filter(({ due }) => due <= step).map((drop) => drop.index)) {
-      if (rows.delete(index)) contest.ended(index, "dropped");
+      if (rows.delete(index)) set.finish(index, "dropped");
     }
     for (const index of rows) {
-      const candidate = contest.candidates[index]!;
-      contest.grew(index, piece(textOf(script.kinds[index]!, 1)), undefined);
+      const candidate = set.candidates[index]!;
+      set.append(delta(index, textOf(script.kinds[index]!, 1)));
       if (candidate.generatedTokens === script.lengths[index]) {
-        contest.ended(index, "stop");
+        set.finish(index, "stop");
         rows.delete(index);
       }
       // Decisions may be taken in the middle of a step.
-      contest.decide();
+      set.decide();
     }
     for (const { of, text } of scores.filter(({ due }) => due <= step))
-      contest.scored(of, text, of === "wholes" ? rewardOf(script, text) : beginningReward(script, text, rules));
-    contest.decide();
-    drops.push(...contest.takeDropped().map((index) => ({ index, due: step + late() })));
-    const unscored = contest.takeUnscored();
-    for (const of of ["wholes", "beginnings"] as const) {
+      set.setReward(of, text, of === "answers" ? rewardOf(script, text) : prefixReward(script, text, rules));
+    set.decide();
+    drops.push(...set.takeDropped().map((index) => ({ index, due: step + late() })));
+    const unscored = set.takeUnscored();
+    for (const of of ["answers", "prefixes"] as const) {
       for (const text of unscored[of]) {
-        asked.push(rules.judgesBeginningsApart ? `${of} ${text}` : text);
+        asked.push(rules.hasPrefixModel ? `${of} ${text}` : text);
         scores.push({ of, text, due: step + late() });
       }
     }
   }
-  return { contest, asked, steps: step };
+  return { set, asked, steps: step };
 }
 
 const scripts = fc.integer({ min: 1, max: 8 }).chain((count) =>
@@ -128,125 +128,116 @@ const rulesets = fc.record({
     .map((lengths) => lengths.toSorted((one, other) => one - other).map((tokens, at) => ({ tokens, keep: [0.5, 0.3, 0.7][at]! }))),
   targetReward: fc.option(fc.integer({ min: -1, max: 3 }), { nil: undefined }),
   sampleCost: fc.option(fc.double({ min: 0.01, max: 1, noNaN: true }), { nil: undefined }),
-  judgesBeginningsApart: fc.boolean(),
+  hasPrefixModel: fc.boolean(),
 });
 
-describe("a contest", () => {
+describe("a set of candidates", () => {
   test("ends each candidate as one who knew all from the start would, however late scores and drops come", () => {
     fc.assert(
       fc.property(scripts, rulesets, fc.integer({ min: 0, max: 1e6 }), (script, rules, delaySeed) => {
-        const all: ContestRules = { ...plain, ...rules, candidates: script.lengths.length };
-        const { contest, asked } = play(script, all, delaySeed);
+        const all: CandidateSetRules = { ...plain, ...rules, candidates: script.lengths.length };
+        const { set, asked } = play(script, all, delaySeed);
         assert.deepEqual(
-          contest.candidates.map(({ end }) => end),
+          set.candidates.map(({ end }) => end),
           endsAtOnce(script, all),
         );
         assert.equal(new Set(asked).size, asked.length, "a text was scored twice");
-        for (const candidate of contest.candidates.filter(({ isEligible }) => isEligible))
-          assert.equal(contest.scoreOf(candidate), rewardOf(script, candidate.text));
+        for (const candidate of set.candidates.filter(({ isEligible }) => isEligible))
+          assert.equal(set.scoreOf(candidate), rewardOf(script, candidate.text));
       }),
       { numRuns: 400 },
     );
   });
 
   test("scores equal texts once and gives all of them the score", () => {
-    const { contest, asked } = play({ lengths: [3, 3, 5], kinds: [1, 1, 1], rewardSeed: 3 }, { ...plain, candidates: 3 }, 1);
+    const { set, asked } = play({ lengths: [3, 3, 5], kinds: [1, 1, 1], rewardSeed: 3 }, { ...plain, candidates: 3 }, 1);
     assert.deepEqual(asked.toSorted(), ["bbb", "bbbbb"]);
-    assert.equal(contest.scoreOf(contest.candidates[0]!), contest.scoreOf(contest.candidates[1]!));
+    assert.equal(set.scoreOf(set.candidates[0]!), set.scoreOf(set.candidates[1]!));
   });
 
   test("scores no candidate as a whole that a stage may yet drop, and none that is blank", () => {
-    const contest = new Contest({ ...plain, candidates: 3, stages: [{ tokens: 2, keep: 0.5 }] });
-    contest.grew(0, piece(" "), undefined);
-    contest.ended(0, "stop");
-    for (const text of ["x", "y", "z"]) for (const index of [1, 2]) contest.grew(index, piece(text + index), undefined);
-    contest.ended(1, "stop");
-    contest.decide();
-    assert.deepEqual(contest.takeUnscored(), { wholes: [], beginnings: ["x1y1", "x2y2"] });
-    contest.scored("beginnings", "x1y1", 1);
-    contest.scored("beginnings", "x2y2", 2);
-    contest.decide();
+    const set = new CandidateSet({ ...plain, candidates: 3, stages: [{ tokens: 2, keep: 0.5 }] });
+    set.append(delta(0, " "));
+    set.finish(0, "stop");
+    for (const text of ["x", "y", "z"]) for (const index of [1, 2]) set.append(delta(index, text + index));
+    set.finish(1, "stop");
+    set.decide();
+    assert.deepEqual(set.takeUnscored(), { answers: [], prefixes: ["x1y1", "x2y2"] });
+    set.setReward("prefixes", "x1y1", 1);
+    set.setReward("prefixes", "x2y2", 2);
+    set.decide();
     // It ended before its beginning was judged, and is out all the same.
-    assert.deepEqual([contest.candidates[1]!.end, contest.candidates[2]!.end, contest.takeDropped()], ["pruned", undefined, []]);
-    contest.ended(2, "length");
-    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [{ wholes: ["x2y2z2"], beginnings: [] }, false]);
-    contest.scored("wholes", "x2y2z2", Number.NaN);
-    assert.deepEqual([contest.isSettled, contest.scoreOf(contest.candidates[2]!)], [true, undefined]);
+    assert.deepEqual([set.candidates[1]!.end, set.candidates[2]!.end, set.takeDropped()], ["pruned", undefined, []]);
+    set.finish(2, "length");
+    assert.deepEqual([set.takeUnscored(), set.isSettled], [{ answers: ["x2y2z2"], prefixes: [] }, false]);
+    set.setReward("answers", "x2y2z2", Number.NaN);
+    assert.deepEqual([set.isSettled, set.scoreOf(set.candidates[2]!)], [true, undefined]);
   });
 
   test("that is cut keeps what there is, as it is, and can go without the scores that are missing", () => {
-    const contest = new Contest({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }] });
-    for (const index of [0, 1]) contest.grew(index, piece(`a${index}`), undefined);
-    contest.cut();
-    assert.deepEqual(contest.takeDropped(), [0, 1]);
-    contest.grew(0, piece("late"), undefined);
-    contest.ended(0, "dropped");
-    contest.decide();
+    const set = new CandidateSet({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }] });
+    for (const index of [0, 1]) set.append(delta(index, `a${index}`));
+    set.cut();
+    assert.deepEqual(set.takeDropped(), [0, 1]);
+    set.append(delta(0, "late"));
+    set.finish(0, "dropped");
+    set.decide();
     assert.deepEqual(
-      contest.candidates.map(({ text, tokens, generatedTokens, end }) => [text, tokens, generatedTokens, end]),
+      set.candidates.map(({ text, tokens, generatedTokens, end }) => [text, tokens, generatedTokens, end]),
       [
         ["a0", 1, 2, "deadline"],
         ["a1", 1, 1, "deadline"],
       ],
     );
-    assert.deepEqual([contest.takeUnscored(), contest.isSettled], [{ wholes: ["a0", "a1"], beginnings: [] }, false]);
-    contest.scored("wholes", "a1", 3);
-    contest.closeScoring();
-    assert.deepEqual(
-      [contest.isSettled, contest.scoreOf(contest.candidates[0]!), contest.scoreOf(contest.candidates[1]!)],
-      [true, undefined, 3],
-    );
+    assert.deepEqual([set.takeUnscored(), set.isSettled], [{ answers: ["a0", "a1"], prefixes: [] }, false]);
+    set.setReward("answers", "a1", 3);
+    set.closeScoring();
+    assert.deepEqual([set.isSettled, set.scoreOf(set.candidates[0]!), set.scoreOf(set.candidates[1]!)], [true, undefined, 3]);
   });
 
   test("by log-probability needs no scores from outside, and divides by the tokens", () => {
-    const contest = new Contest({ ...plain, candidates: 2, scoredBy: "logprob", stages: [{ tokens: 1, keep: 0.5 }] });
-    contest.grew(0, piece("a"), -1);
-    contest.grew(1, piece("b"), -2);
-    contest.grew(0, piece("c"), -4);
-    contest.grew(1, piece("d"), -1);
-    contest.decide();
-    assert.deepEqual(contest.takeDropped(), [1]);
-    contest.ended(0, "stop");
-    assert.deepEqual(
-      [contest.takeUnscored(), contest.isSettled, contest.scoreOf(contest.candidates[0]!)],
-      [{ wholes: [], beginnings: [] }, true, -2.5],
-    );
+    const set = new CandidateSet({ ...plain, candidates: 2, scoredBy: "logprob", stages: [{ tokens: 1, keep: 0.5 }] });
+    set.append(delta(0, "a", -1));
+    set.append(delta(1, "b", -2));
+    set.append(delta(0, "c", -4));
+    set.append(delta(1, "d", -1));
+    set.decide();
+    assert.deepEqual(set.takeDropped(), [1]);
+    set.finish(0, "stop");
+    assert.deepEqual([set.takeUnscored(), set.isSettled, set.scoreOf(set.candidates[0]!)], [{ answers: [], prefixes: [] }, true, -2.5]);
   });
 
   test("goes on without rewards when there are none to be had, and drops nobody any more", () => {
-    const contest = new Contest({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }] });
-    for (const text of ["a", "b"]) for (const index of [0, 1]) contest.grew(index, piece(text), index - 1);
-    contest.decide();
-    contest.scoreWithoutRewards("logprob");
-    contest.decide();
-    for (const index of [0, 1]) contest.ended(index, "stop");
-    assert.deepEqual(
-      [contest.isSettled, contest.takeDropped(), contest.candidates.map((one) => contest.scoreOf(one))],
-      [true, [], [-1, 0]],
-    );
+    const set = new CandidateSet({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }] });
+    for (const text of ["a", "b"]) for (const index of [0, 1]) set.append(delta(index, text, index - 1));
+    set.decide();
+    set.scoreWithoutRewards("logprob");
+    set.decide();
+    for (const index of [0, 1]) set.finish(index, "stop");
+    assert.deepEqual([set.isSettled, set.takeDropped(), set.candidates.map((one) => set.scoreOf(one))], [true, [], [-1, 0]]);
   });
 
   test("keeps everyone from the stage on where beginnings can no longer be judged, and still scores whole answers", () => {
-    const contest = new Contest({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }], judgesBeginningsApart: true });
-    for (const text of ["a", "b"]) for (const index of [0, 1]) contest.grew(index, piece(text + index), undefined);
-    contest.decide();
-    assert.deepEqual(contest.takeUnscored(), { wholes: [], beginnings: ["a0", "a1"] });
-    contest.keepAll();
-    contest.decide();
-    for (const index of [0, 1]) contest.ended(index, "stop");
-    assert.deepEqual(contest.takeDropped(), []);
-    assert.deepEqual(contest.takeUnscored(), { wholes: ["a0b0", "a1b1"], beginnings: [] });
+    const set = new CandidateSet({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }], hasPrefixModel: true });
+    for (const text of ["a", "b"]) for (const index of [0, 1]) set.append(delta(index, text + index));
+    set.decide();
+    assert.deepEqual(set.takeUnscored(), { answers: [], prefixes: ["a0", "a1"] });
+    set.stopPruning();
+    set.decide();
+    for (const index of [0, 1]) set.finish(index, "stop");
+    assert.deepEqual(set.takeDropped(), []);
+    assert.deepEqual(set.takeUnscored(), { answers: ["a0b0", "a1b1"], prefixes: [] });
   });
 
   test("leaves out a candidate that failed, and names seeds that give each candidate alone", () => {
-    const contest = new Contest({ ...plain, candidates: 2 });
-    contest.ended(0, "failed");
-    contest.grew(1, piece("a"), undefined);
-    contest.ended(1, "stop");
-    assert.deepEqual(contest.takeUnscored(), { wholes: ["a"], beginnings: [] });
-    assert.equal(contest.candidates[0]!.isEligible, false);
+    const set = new CandidateSet({ ...plain, candidates: 2 });
+    set.finish(0, "failed");
+    set.append(delta(1, "a"));
+    set.finish(1, "stop");
+    assert.deepEqual(set.takeUnscored(), { answers: ["a"], prefixes: [] });
+    assert.equal(set.candidates[0]!.isEligible, false);
     assert.deepEqual(
-      contest.candidates.map(({ seed }) => seed),
+      set.candidates.map(({ seed }) => seed),
       [7, candidateSeed(7, 1)],
     );
   });

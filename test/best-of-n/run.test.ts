@@ -7,6 +7,7 @@ import type { RewardAnswers } from "../../src/best-of-n/reward-requests.ts";
 import type { Engine, GenerateRequest } from "../../src/engine/contract/request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { warningsDuring } from "../fixtures/warnings.ts";
 import { candidatesOf, endless, eventsOf, outcomeOf, rewardsBy, startSmallEngine, type Outcome } from "./serving.ts";
 
 const folder = temporaryFolder();
@@ -192,6 +193,26 @@ describe("the best of N", () => {
     const fallen = await outcomeOf(engine, request, { options: { strategy: "knockout", rewardFallback: "first" }, compare: broken });
     assert.deepEqual([fallen.report.fallback, fallen.report.candidates[0]!.index], ["first", 0]);
   });
+
+  test("by knockout of 32, whose comparisons all listen for the end, warns of nothing", async () => {
+    const first = async (_: string, __: string, signal: AbortSignal): Promise<1> => sleep(1, 1, { signal });
+    const warnings = await warningsDuring(async () => {
+      const { report } = await outcomeOf(engine, candidatesOf(32, { maxTokens: 4 }), { options: { strategy: "knockout" }, compare: first });
+      assert.equal(report.sampled, 32);
+    });
+    assert.deepEqual(warnings, []);
+  });
+
+  test("by knockout without a judge is the best by rewards, and a reward model that fails for every answer fails the request", async () => {
+    const request = candidatesOf(5);
+    const best = await outcomeOf(engine, request);
+    const { texts, report } = await outcomeOf(engine, request, { options: { strategy: "knockout" } });
+    assert.deepEqual([texts, report.candidates[0]!.score], [best.texts, 1]);
+    const none: RewardAnswers = async () => {
+      throw new BonsaiError("internal", "The model gave NaN.");
+    };
+    await assert.rejects(outcomeOf(engine, request, { options: { strategy: "knockout" }, answers: none }), /NaN/);
+  });
 });
 
 describe("a stream", () => {
@@ -210,7 +231,8 @@ describe("a stream", () => {
   });
 
   test("of candidates tells of each as it grows, and counts every token once", async () => {
-    const request = candidatesOf(4, { maxTokens: 30, ignoreEos: true });
+    // Long enough that no candidate comes to its end before it is dropped, however late the scores are.
+    const request = { ...endless(4), maxTokens: 600 };
     const { texts, order, report, reasons, completionTokens } = await outcomeOf(engine, request, {
       options: { stream: "candidates" },
       stages: [{ tokens: 5, keep: 0.5 }],
@@ -221,6 +243,17 @@ describe("a stream", () => {
       assert.equal(reasons[index], end === "pruned" ? "dropped" : end);
     }
     assert.equal(completionTokens, report.tokensGenerated);
+  });
+
+  test("takes no event from the engine before the client has read the one before", async () => {
+    let [observed, read] = [0, 0];
+    const run = { options: { stream: "candidates" as const }, observe: () => void observed++ };
+    for await (const _ of eventsOf(engine, endless(4), run)) {
+      assert.equal(observed, ++read);
+      if (read % 50 === 0) await sleep(10);
+      if (read === 200) break;
+    }
+    await everythingIsFree();
   });
 });
 
@@ -344,6 +377,17 @@ describe("a deadline", () => {
     assert.equal(report.candidates[0]!.score, -Math.min(...asked.map(({ length }) => length)));
     assert.equal(texts[0], report.candidates[0]!.text);
     assert.equal(completionTokens, report.tokensGenerated);
+    await everythingIsFree();
+  });
+
+  test("ends a judge's comparisons, and those that are left go to the lower index", async () => {
+    const hanging = async (_: string, __: string, signal: AbortSignal): Promise<1> => sleep(60_000, 1, { signal });
+    const { report } = await outcomeOf(engine, candidatesOf(4, { maxTokens: 4, ignoreEos: true }), {
+      options: { strategy: "knockout", deadlineMs: 1500 },
+      compare: hanging,
+    });
+    const competing = report.candidates.filter(({ score }) => score !== undefined).map(({ index }) => index);
+    assert.deepEqual([report.deadlineHit, competing[0]], [true, Math.min(...competing)]);
     await everythingIsFree();
   });
 

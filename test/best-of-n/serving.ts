@@ -2,14 +2,12 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RewardAnswers } from "../../src/best-of-n/reward-requests.ts";
-import { bestOfN } from "../../src/best-of-n/run.ts";
-import type { BestOfEvent, CandidateProgress } from "../../src/best-of-n/events.ts";
+import type { CandidateProgress } from "../../src/best-of-n/candidate-set.ts";
 import type { BestOfOptions } from "../../src/best-of-n/options.ts";
-import type { BestOfReport } from "../../src/best-of-n/report.ts";
-import type { BestOfResources } from "../../src/best-of-n/resources.ts";
 import type { TokenStage } from "../../src/best-of-n/pruning/schedule.ts";
-import { ScoringPace } from "../../src/best-of-n/scoring-pace.ts";
+import type { BestOfEvent, BestOfReport } from "../../src/best-of-n/result.ts";
+import { ScoringPace, type RewardAnswers } from "../../src/best-of-n/reward-requests.ts";
+import { bestOfN, type BestOfResources } from "../../src/best-of-n/run.ts";
 import type { Engine, GenerateRequest } from "../../src/engine/contract/request.ts";
 import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
@@ -95,6 +93,7 @@ export interface Run {
   answers?: RewardAnswers;
   stages?: readonly TokenStage[];
   compare?: BestOfResources["compare"];
+  observe?: BestOfResources["observe"];
   signal?: AbortSignal;
 }
 
@@ -103,6 +102,7 @@ export function eventsOf(engine: Engine, request: GenerateRequest, run: Run = {}
     generate: (candidates, signal) => engine.generate(candidates, signal),
     reward: { answers: run.answers ?? rewardsBy(engine), pace: new ScoringPace() },
     compare: run.compare,
+    observe: run.observe,
     stagesOf: () => run.stages ?? [],
   };
   return bestOfN(request, { ...plainOptions, ...run.options }, resources, run.signal ?? new AbortController().signal);

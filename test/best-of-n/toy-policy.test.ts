@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { klBoundNats } from "../../src/best-of-n/kl-bound.ts";
+import { klBoundNats } from "../../src/best-of-n/result.ts";
 import { rankByScore } from "../../src/best-of-n/strategies/ranking.ts";
 import { rankSoftly } from "../../src/best-of-n/strategies/soft.ts";
 import { candidateSeed, selectionDraw, uniform } from "../../src/random/philox.ts";

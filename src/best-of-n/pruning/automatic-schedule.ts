@@ -5,9 +5,10 @@ import type { PrefixMeasurement } from "../../engine/contract/reward-description
 import { keptOfRunning, type TokenStage } from "./schedule.ts";
 
 /**
- * Part of the unpruned gain in reward that a schedule must keep by the model below, where 0.97 is wanted of the true gain. A reward model's word on beginnings
- * has the noise of its word on the whole, so that what is lost by one is lost by the other. A value model expects: what it drops is as often overrated as
- * good, and by gold more is left than by the reward, the more so of many candidates (teddy-rm's card has both).
+ * The part of the unpruned gain in reward that a schedule must keep in the simulation below, so that 0.97 of the true gain is kept. A reward model's
+ * score of a prefix shares the noise of its score of the whole answer: what pruning loses by one, it loses by the other. A value model predicts a mean:
+ * what it drops was overrated as often as it was good. So by the true score more is kept than by the reward, the more so with many candidates
+ * (the card of teddy-rm has both).
  */
 function leastKept({ valueModel }: PrefixMeasurement, candidates: number): number {
   if (valueModel === undefined) return 0.98;
@@ -17,44 +18,43 @@ function leastKept({ valueModel }: PrefixMeasurement, candidates: number): numbe
 /** Parts of the running candidates that a stage may let through. */
 const keepChoices = [1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4] as const;
 
-/** What scoring a token costs, in units of sampling one: prompts are computed many tokens at a time, answers one by one. */
+/** Cost of scoring a token, in units of sampling one: a reward model reads many tokens at a time, sampling gives one. */
 const scoringCost = 0.2;
 
-/** Groups that are drawn: fewer where each is larger, since its best varies less. */
+/** Groups that are simulated: fewer where each is larger, because the best of a larger group varies less. */
 const trialCandidates = 8192;
 const fewestTrials = 128;
 const mostTrials = 512;
 const trialSeed = 1;
 
-/** A schedule that loses this much more than it may in the first trials is not tried in all. */
+/** A schedule that loses this much more than allowed in the first trials is not simulated in all of them. */
 const firstTrials = 64;
 const firstSlack = 0.03;
 
-/** Groups of N candidates: final rewards, and for each measured length the candidates by the reward of their beginnings, best first. */
+/** Simulated groups of N candidates. */
 interface Trials {
+  /** Final rewards [trial][candidate]. */
   finals: readonly Float64Array[];
-  /** [length][trial] */
+  /** [length][trial]: the candidates by the reward of their prefix of that length, best first. */
   orders: readonly (readonly number[])[][];
 }
 
-/** At a measured length, by its place, so many candidates go on. */
+/** How many candidates go on after a measured length. */
 interface Cut {
+  /** Index of the length. */
   place: number;
   count: number;
 }
 
 /**
  * Searches schedules of up to two stages at the measured lengths for the one that samples and scores the fewest tokens among those that keep the gain.
+ * The search takes tens of milliseconds, and yields after each piece of about a millisecond, so that a server can do other work in between.
  *
- * The model: final rewards of the candidates to one prompt are normal, the reward of a beginning has the measured correlation with the final one, and
- * what a shorter beginning tells, a longer one tells as well, so that rewards by length are a Gaussian Markov chain. The gain of a schedule is
- * simulated with draws that are always the same: equal arguments give equal schedules. Answers are taken to be of the mean length.
- *
- * @param candidates N
- * @param returned answers that come back
- * @returns no stages where none is worth it
+ * The model: final rewards of the candidates to one prompt are normal, the reward of a prefix has the measured correlation with the final one, and
+ * a longer prefix tells all that a shorter one tells, so that rewards by length are a Gaussian Markov chain. The gain of a schedule is
+ * simulated with draws that are always the same: equal arguments give equal schedules. All answers are taken to have the mean length.
  */
-export function automaticSchedule(measured: PrefixMeasurement, candidates: number, returned: number): TokenStage[] {
+function* search(measured: PrefixMeasurement, candidates: number, returned: number): Generator<void, TokenStage[], undefined> {
   const lengths = measured.correlations.filter(({ tokens, correlation }) => tokens < measured.meanTokens && correlation > 0);
   if (candidates <= returned || lengths.length === 0) return [];
   const correlations = lengths.map(({ correlation }) => correlation);
@@ -68,18 +68,65 @@ export function automaticSchedule(measured: PrefixMeasurement, candidates: numbe
         schedules.push({ stages, cost, cuts: places.map((place, at) => ({ place, count: counts[at]! })) });
     }
   }
+  schedules.sort((one, other) => one.cost - other.cost);
   const trials = Math.max(fewestTrials, Math.min(mostTrials, Math.floor(trialCandidates / candidates)));
-  const drawn = drawTrials(correlations, candidates, trials);
+  const drawn = yield* drawTrials(correlations, candidates, trials);
   const [firstGain, gain] = [meanBest(drawn, firstTrials, returned, []), meanBest(drawn, trials, returned, [])];
   const least = leastKept(measured, candidates);
-  // Some trials tell most schedules apart; all decide.
-  const keepsGain = ({ cuts }: { cuts: readonly Cut[] }): boolean =>
-    meanBest(drawn, firstTrials, returned, cuts) >= (least - firstSlack) * firstGain &&
-    meanBest(drawn, trials, returned, cuts) >= least * gain;
-  return schedules.toSorted((one, other) => one.cost - other.cost).find(keepsGain)?.stages ?? [];
+  for (const { stages, cuts } of schedules) {
+    yield;
+    // The first trials reject most schedules; all trials decide.
+    if (meanBest(drawn, firstTrials, returned, cuts) < (least - firstSlack) * firstGain) continue;
+    if (meanBest(drawn, trials, returned, cuts) >= least * gain) return stages;
+  }
+  return [];
 }
 
-/** Places of one stage, and of two. */
+/**
+ * The schedule that a measurement allows. Holds the thread until it is found: a server takes `AutomaticSchedules`.
+ * @param candidates N; N and `returned` are taken as the next powers of two
+ * @param returned answers that come back
+ * @returns no stages where pruning is not worth it
+ */
+export function automaticSchedule(measured: PrefixMeasurement, candidates: number, returned: number): TokenStage[] {
+  const steps = search(measured, nextPowerOfTwo(candidates), nextPowerOfTwo(returned));
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * The automatic schedules of one server. Each is searched once, between other work of the thread. There are few of them, because N and the number
+ * of returned answers are taken as the next powers of two: a client cannot make a server search for hundreds.
+ */
+export class AutomaticSchedules {
+  readonly #found = new WeakMap<PrefixMeasurement, Map<string, Promise<readonly TokenStage[]>>>();
+
+  /** As `automaticSchedule`. */
+  of(measured: PrefixMeasurement, candidates: number, returned: number): Promise<readonly TokenStage[]> {
+    let schedules = this.#found.get(measured);
+    if (schedules === undefined) this.#found.set(measured, (schedules = new Map()));
+    const [rows, best] = [nextPowerOfTwo(candidates), nextPowerOfTwo(returned)];
+    const key = `${rows} ${best}`;
+    let stages = schedules.get(key);
+    if (stages === undefined) schedules.set(key, (stages = inPieces(search(measured, rows, best))));
+    return stages;
+  }
+}
+
+/** The generator's result; whatever else waits for the thread runs between its steps. */
+async function inPieces<T>(steps: Iterator<void, T>): Promise<T> {
+  for (;;) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+const nextPowerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count));
+
+/** The lengths of one stage, and of two, by their indexes. */
 function* placesOf(lengths: number): Generator<number[], void, undefined> {
   for (let first = 0; first < lengths; first++) {
     yield [first];
@@ -101,22 +148,22 @@ function countsOf(stages: readonly TokenStage[], candidates: number, returned: n
   return counts;
 }
 
-/** Tokens that a schedule samples of answers of the mean length, as a part of those without it, where one answer comes back. */
+/** The part of the tokens that a schedule samples, of answers of the mean length, where one answer comes back. */
 export function sampledShare(stages: readonly TokenStage[], candidates: number, meanTokens: number): number {
   return costOf(stages, countsOf(stages, candidates, 1), candidates, meanTokens, 0) / (candidates * meanTokens);
 }
 
-/** Tokens that are sampled, and those that are scored at their price. */
+/** Tokens that are sampled, plus those that are scored times their cost. */
 function costOf(
   stages: readonly TokenStage[],
   counts: readonly number[],
   candidates: number,
   meanTokens: number,
-  priceOfScoring = scoringCost,
+  tokenScoringCost = scoringCost,
 ): number {
   let [cost, running, tokens] = [0, candidates, 0];
   stages.forEach((stage, at) => {
-    cost += running * (stage.tokens - tokens) + priceOfScoring * running * stage.tokens;
+    cost += running * (stage.tokens - tokens) + tokenScoringCost * running * stage.tokens;
     [running, tokens] = [counts[at]!, stage.tokens];
   });
   return cost + running * (meanTokens - tokens);
@@ -145,18 +192,19 @@ function meanBest({ finals, orders }: Trials, count: number, returned: number, c
   return sum / count;
 }
 
-/** From the end to the beginning: each length's reward is that of the next longer one, and noise. */
-function drawTrials(correlations: readonly number[], candidates: number, trials: number): Trials {
+/** From the longest length to the shortest: each length's reward is that of the next longer one, and noise. */
+function* drawTrials(correlations: readonly number[], candidates: number, trials: number): Generator<void, Trials, undefined> {
   const finals: Float64Array[] = [];
   const orders: number[][][] = correlations.map(() => []);
   for (let trial = 0; trial < trials; trial++) {
+    yield;
     const draws = normals(candidateSeed(trialSeed, trial + 1), candidates * (correlations.length + 1));
     const final = draws.subarray(0, candidates);
     finals.push(final);
     let longer = final;
     let correlation = 1;
     for (let place = correlations.length - 1; place >= 0; place--) {
-      // A longer beginning tells at least as much: where the measurement says otherwise, that is its noise.
+      // A longer prefix tells at least as much: where the measurement says otherwise, that is its noise.
       const own = Math.min(correlations[place]!, correlation);
       const ratio = own / correlation;
       const noise = draws.subarray(candidates * (place + 1), candidates * (place + 2));

@@ -1,22 +1,21 @@
 /** @file A knockout tournament: pairs are judged against each other, and the better of each goes on. */
 
-import type { Standing } from "./ranking.ts";
+import type { RankedCandidate } from "./ranking.ts";
 
 /**
- * Which of two candidates is better: 1 the first, -1 the second, 0 neither, undefined where the judge has no opinion.
- * @param first index of a candidate
+ * Which of two candidates is better, by their indexes: 1 the first, -1 the second, 0 neither, undefined where the judge has no opinion.
  */
 export type Comparison = (first: number, second: number) => Promise<1 | 0 | -1 | undefined>;
 
 /**
  * A tournament of single elimination (Liu et al. 2025, "PairJudge RM: perform Best-of-N sampling with knockout tournament", arXiv 2501.13007),
- * with N - 1 comparisons; those of one round are asked for together. Neighbours in the order that is left meet, and the last of an odd
- * number goes on without one. A draw, and a pair without a verdict, goes to the lower index.
+ * with N - 1 comparisons; those of one round run together. Neighbours among the remaining candidates are compared, and the last of an odd
+ * number goes on without a comparison. After a draw, and where the judge has no opinion, the lower index goes on.
  *
  * @param indexes of the candidates, ascending
  * @returns the winner first, then by rounds survived, then by index; the score is the share of the rounds that were survived, 1 for the winner
  */
-export async function rankByKnockout(indexes: readonly number[], compare: Comparison): Promise<Standing[]> {
+export async function rankByKnockout(indexes: readonly number[], compare: Comparison): Promise<RankedCandidate[]> {
   const survived = new Map(indexes.map((index) => [index, 0]));
   let left = [...indexes];
   let rounds = 0;

@@ -1,8 +1,8 @@
 /** @file Majority vote (self-consistency): the answer that most candidates agree on. */
 
-import { rankByScore, type Standing } from "./ranking.ts";
+import { rankByScore, type RankedCandidate } from "./ranking.ts";
 
-/** What of a text is voted on. */
+/** The part of a text that is voted on. */
 export const votedParts = ["text", "last_line", "last_number"] as const;
 export type VotedPart = (typeof votedParts)[number];
 
@@ -11,9 +11,9 @@ export type VotedPart = (typeof votedParts)[number];
  * 2203.11171, section 2, unweighted). Of several candidates with one answer, and of answers with equal shares, the lowest index is first: so the whole
  * group that won precedes the next one only where its share is larger.
  *
- * @returns standings with the shares as scores; a candidate without an answer has no vote, and no score
+ * @returns the ranking, with the shares as scores; a candidate without an answer has no vote and no score
  */
-export function rankByMajority(candidates: readonly { index: number; text: string }[], part: VotedPart): Standing[] {
+export function rankByMajority(candidates: readonly { index: number; text: string }[], part: VotedPart): RankedCandidate[] {
   const answers = candidates.map(({ index, text }) => ({ index, answer: answerOf(text, part) }));
   const votes = new Map<string, number>();
   let all = 0;

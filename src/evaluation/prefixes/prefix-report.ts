@@ -1,8 +1,7 @@
 /** @file What a reward model's judgement of beginnings is worth, and what pruning by it saves and costs: measured by replaying recorded candidates. */
 
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
-import { sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
-import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedules.ts";
+import { automaticSchedule, sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
 import { replay, type RecordedAnswer, type RecordedRewards } from "../../best-of-n/pruning/replay.ts";
 import type { TokenStage } from "../../best-of-n/pruning/schedule.ts";
 
@@ -25,8 +24,7 @@ export interface PrunedRow {
 
 /** What the automatic schedule does to the first N candidates of each prompt. */
 export function prunedRows(groups: readonly RecordedGroup[], measured: PrefixMeasurement, sizes: readonly number[]): PrunedRow[] {
-  const schedules = new AutomaticSchedules();
-  return sizes.map((candidates) => prunedRow(groups, candidates, schedules.of(measured, candidates, 1)));
+  return sizes.map((candidates) => prunedRow(groups, candidates, automaticSchedule(measured, candidates, 1)));
 }
 
 /** The same for a given schedule. */
@@ -84,7 +82,6 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
  * @param continuations other answers of each beginning from which it was estimated
  */
 export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number[], continuations: number): string[] {
-  const schedules = new AutomaticSchedules();
   return [
     `The most that any judgement of beginnings could tell: the correlation of the mean reward of all answers that the policy makes of a beginning with that of the one it made, estimated by letting it go on ${continuations} more times from each.`,
     "",
@@ -95,7 +92,7 @@ export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number
     "| N | stages | tokens sampled |",
     "| ---: | --- | ---: |",
     ...sizes.map((candidates) => {
-      const stages = schedules.of(perfect, candidates, 1);
+      const stages = automaticSchedule(perfect, candidates, 1);
       return `| ${candidates} | ${stagesText(stages)} | ${percent(sampledShare(stages, candidates, perfect.meanTokens))} |`;
     }),
   ];

@@ -1,8 +1,8 @@
 /** @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfReport } from "../../best-of-n/report.ts";
-import { finishReasonOf, type AnswerHead, type PromptEvent } from "../answer.ts";
+import type { BestOfEvent, BestOfReport } from "../../best-of-n/result.ts";
+import { finishReasonOf, type AnswerHead } from "../answer.ts";
 import { BestOf, BestOfDone, BestOfProgress, ChoiceReward, toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { Usage, UsageCounter } from "../usage.ts";
 import { appendLogprobs, CompletionLogprobs, CompletionLogprobsWriter } from "./logprobs.ts";
@@ -45,6 +45,13 @@ export const Completion = Type.Object(
   { title: "Completion" },
 );
 export type Completion = Static<typeof Completion>;
+
+/** An event of one of the prompts of a request. */
+export interface PromptEvent {
+  /** Index of the prompt in the request. */
+  prompt: number;
+  event: BestOfEvent;
+}
 
 /** The pieces of choices that follow from events, whether they travel as chunks or are put together. */
 class ChoiceWriter {

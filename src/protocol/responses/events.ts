@@ -1,7 +1,7 @@
 /** @file The events of a response, in OpenAI's order with sequence numbers, and the whole response that they come to. */
 
 import { Type, type Static, type TSchema } from "typebox";
-import type { BestOfEvent } from "../../best-of-n/events.ts";
+import type { BestOfEvent } from "../../best-of-n/result.ts";
 import type { TokenLogprob } from "../../engine/contract/request.ts";
 import type { BonsaiError } from "../../errors/bonsai-error.ts";
 import { finishReasonOf } from "../answer.ts";

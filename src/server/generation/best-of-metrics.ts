@@ -1,7 +1,7 @@
-/** @file What Best-of-N adds to the metrics: candidates by their ends, tokens by their use, the winners' rewards. */
+/** @file The metrics of Best-of-N: candidates by their ends, tokens by their use, rewards of the winners. */
 
 import { Counter, Histogram, type Registry } from "prom-client";
-import type { BestOfReport } from "../../best-of-n/report.ts";
+import type { BestOfReport } from "../../best-of-n/result.ts";
 
 /** On the scale of a reward model's reference set. */
 const rewardBuckets = [-3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3, 4];

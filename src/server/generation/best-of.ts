@@ -1,15 +1,12 @@
 /** @file Best-of-N for the routes: which reward model and strategy a request gets, and what its candidates are sampled, scored and compared with. */
 
-import type { RewardAnswers } from "../../best-of-n/reward-requests.ts";
-import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedules.ts";
-import { bestOfN } from "../../best-of-n/run.ts";
-import type { BestOfEvent } from "../../best-of-n/events.ts";
 import type { BestOfOptions } from "../../best-of-n/options.ts";
-import type { BestOfResources } from "../../best-of-n/resources.ts";
+import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedule.ts";
 import { tokenStages, type TokenStage } from "../../best-of-n/pruning/schedule.ts";
-import { ScoringPace } from "../../best-of-n/scoring-pace.ts";
+import { ScoringPace, type RewardAnswers, type RewardSource } from "../../best-of-n/reward-requests.ts";
+import { bestOfN, type BestOfResources } from "../../best-of-n/run.ts";
 import type { Config } from "../../config/options.ts";
-import type { Engine, GenerateEvent, GenerateRequest, Generating, ModelInfo } from "../../engine/contract/request.ts";
+import type { Engine, GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../../protocol/best-of-request.ts";
 import { judgeByLanguageModel } from "../../judges/language-model.ts";
@@ -45,7 +42,7 @@ export function findRequestedPolicy(engine: Engine, name: string, { maxN }: Pick
   );
 }
 
-/** Of one server: what it has learnt of its reward models' pace, and where it counts. */
+/** Best-of-N in one server: keeps the measured pace of its reward models and its pruning schedules. */
 export class BestOfServing {
   readonly #config: Config;
   readonly #metrics: Metrics;
@@ -58,17 +55,16 @@ export class BestOfServing {
   }
 
   /**
-   * What runs the requests of a body.
-   * @param usual The strategy where neither the request nor a reward model decides: OpenAI's in /v1/completions, none in chat.
+   * What runs the prompts of a request.
+   * @param usual the strategy where neither the request nor a reward model decides: OpenAI's in /v1/completions, none in chat
    * @throws BonsaiError `invalid_request` or `model_not_found` naming an option
    */
   runner(engine: Engine, model: ModelInfo, bestOf: BestOfRequest, usual: "logprob" | undefined): RunRequest {
     const options = this.#resolve(engine, model, bestOf, usual);
-    return (request, signal) =>
-      this.#counted(bestOfN(request, options, this.#resources(engine, model, options, request), signal), model.id);
+    return (request, signal) => bestOfN(request, options, this.#resources(engine, model, options, request), signal);
   }
 
-  /** Fills in the reward model and the strategy, and holds them against each other. */
+  /** Fills in the reward model and the strategy, and checks that they fit together. */
   #resolve(engine: Engine, policy: ModelInfo, { options, given }: BestOfRequest, usual: "logprob" | undefined): BestOfOptions {
     const { judgeModel } = options;
     // Without any options, completions mean what OpenAI means.
@@ -100,105 +96,57 @@ export class BestOfServing {
     return own?.id ?? (rewardModel === "" ? (served.length === 1 ? served[0]!.id : undefined) : rewardModel);
   }
 
-  #resources(engine: Engine, model: ModelInfo, options: BestOfOptions, request: GenerateRequest): BestOfResources {
+  #resources(engine: Engine, policy: ModelInfo, options: BestOfOptions, request: GenerateRequest): BestOfResources {
     const conversation = conversationOf(request, options);
-    const read = readingAlong(engine, model, options, request);
-    const reward = options.rewardModel === undefined ? undefined : this.#reward(engine, options.rewardModel, conversation, read.rewards);
+    const head = policyHead(engine, policy, options, request);
+    const { rewardModel } = options;
+    const reward = rewardModel === undefined ? undefined : this.#rewardSource(engine, rewardModel, conversation, head);
     return {
-      generate: (candidates, signal) => this.#observed(read.generate(candidates, signal), model.id),
+      generate: (candidates, signal) => engine.generate({ ...candidates, head: head?.id }, signal),
       reward,
-      compare: this.#compare(engine, options, conversation, request.seed, reward),
+      compare: judgeOf(engine, options, conversation, request.seed),
       stagesOf: (promptTokens) => {
-        const maxTokens = Math.min(request.maxTokens ?? this.#config.defaultMaxTokens, model.contextLength - promptTokens);
+        const maxTokens = Math.min(request.maxTokens ?? this.#config.defaultMaxTokens, policy.contextLength - promptTokens);
         return this.#stages(engine, options, request.n, maxTokens);
       },
+      observe: this.#metrics.observer(policy.id),
     };
   }
 
-  /** @param known rewards of whole answers by their texts, which need no asking */
-  #reward(
-    engine: Engine,
-    id: string,
-    conversation: readonly Message[],
-    known: ReadonlyMap<string, number>,
-  ): NonNullable<BestOfResources["reward"]> {
-    const score = scoringOf(engine, id, conversation);
+  #rewardSource(engine: Engine, id: string, conversation: readonly Message[], head: ModelInfo | undefined): RewardSource {
     let pace = this.#paces.get(id);
     if (pace === undefined) this.#paces.set(id, (pace = new ScoringPace()));
     const valueModel = valueModelOf(engine, id);
     return {
       pace,
-      beginnings: valueModel === undefined ? undefined : scoringOf(engine, valueModel, conversation),
-      answers: async (answers, signal) => {
-        const unknown = answers.filter((answer) => !known.has(answer));
-        const asked = unknown.length === 0 ? [] : await score(unknown, signal);
-        const found = new Map(unknown.map((answer, at) => [answer, asked[at]]));
-        return answers.map((answer) => known.get(answer) ?? found.get(answer));
-      },
+      answers: rewardsBy(engine, id, conversation),
+      prefixes: valueModel === undefined ? undefined : rewardsBy(engine, valueModel, conversation),
+      ofOutputs: head?.reward && ((outputs, answer) => normalized(head.reward!, outputs, answer).reward),
     };
   }
 
-  #compare(
+  /** `auto` prunes nothing where it was not measured how well the reward of a prefix predicts that of the whole answer. */
+  #stages(
     engine: Engine,
-    { judgeModel }: BestOfOptions,
-    prompt: readonly Message[],
-    seed: number,
-    reward: BestOfResources["reward"],
-  ): BestOfResources["compare"] {
-    if (judgeModel !== undefined) {
-      const model = engineTextModel(engine, judgeModel);
-      return async (first, second, signal) => {
-        const judge = judgeByLanguageModel(judgeModel, { model, seed, signal });
-        const judged = { prompt, answers: [first, second], references: [], origins: [], index: 0 };
-        return (await judge.compare(judged, 0, 1)).preference;
-      };
-    }
-    if (reward === undefined) return undefined;
-    const known = new Map<string, Promise<number | undefined>>();
-    const rewardOf = (answer: string, signal: AbortSignal): Promise<number | undefined> => {
-      const found = known.get(answer) ?? reward.answers([answer], signal).then(([only]) => only);
-      known.set(answer, found);
-      return found;
-    };
-    return async (first, second, signal) => {
-      const [one, other] = await Promise.all([rewardOf(first, signal), rewardOf(second, signal)]);
-      return one === undefined || other === undefined ? undefined : (Math.sign(one - other) as 1 | 0 | -1);
-    };
-  }
-
-  /** Without measurements of a reward model, nothing says when its judgement of a beginning is worth anything: `auto` then prunes nothing. */
-  #stages(engine: Engine, { prune, rewardModel, returned }: BestOfOptions, candidates: number, maxTokens: number): readonly TokenStage[] {
+    { prune, rewardModel, returned }: BestOfOptions,
+    candidates: number,
+    maxTokens: number,
+  ): readonly TokenStage[] | Promise<readonly TokenStage[]> {
     if (typeof prune !== "string") return tokenStages(prune, maxTokens);
     const measured = prune === "auto" ? engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes : undefined;
     const isOfUse = measured !== undefined && (measured.valueModel === undefined || valueModelOf(engine, rewardModel) !== undefined);
     return isOfUse ? this.#automatic.of(measured, candidates, returned) : [];
   }
-
-  /** The engine's events, with the times between tokens measured. */
-  #observed(generating: Generating, model: string): Generating {
-    const metrics = this.#metrics;
-    async function* events(): AsyncGenerator<GenerateEvent, void, undefined> {
-      for await (const { event } of metrics.observe(tagged(generating), model)) yield event;
-    }
-    return { [Symbol.asyncIterator]: events, drop: (indexes) => generating.drop(indexes) };
-  }
-
-  async *#counted(events: AsyncIterable<BestOfEvent>, model: string): AsyncGenerator<BestOfEvent, void, undefined> {
-    for await (const event of events) {
-      if (event.type === "chosen") this.#metrics.bestOf.chosen(model, event.report);
-      yield event;
-    }
-  }
 }
 
-/** The value model that a reward model names for its beginnings, where it is served. */
+/** The value model that a reward model names for prefixes, where it is served. */
 function valueModelOf(engine: Engine, rewardModel: string | undefined): string | undefined {
   const named = engine.models.find(({ id }) => id === rewardModel)?.reward?.prefixes?.valueModel;
   return engine.models.find(({ id, reward }) => id === named && reward?.form === "value")?.id;
 }
 
-/** Rewards by one model of answers to one conversation. */
-function scoringOf(engine: Engine, id: string, conversation: readonly Message[]): RewardAnswers {
+/** The rewards that a model gives to answers in one conversation. */
+function rewardsBy(engine: Engine, id: string, conversation: readonly Message[]): RewardAnswers {
   const rewardModel = findRewardModel(engine, id);
   return async (answers, signal) => {
     const inputs = answers.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
@@ -208,46 +156,24 @@ function scoringOf(engine: Engine, id: string, conversation: readonly Message[])
   };
 }
 
-async function* tagged(events: AsyncIterable<GenerateEvent>): AsyncGenerator<{ prompt: number; event: GenerateEvent }, void, undefined> {
-  for await (const event of events) yield { prompt: 0, event };
+/** The comparison of two answers by the judge model of a request; undefined where it names none. */
+function judgeOf(engine: Engine, { judgeModel }: BestOfOptions, prompt: readonly Message[], seed: number): BestOfResources["compare"] {
+  if (judgeModel === undefined) return undefined;
+  const model = engineTextModel(engine, judgeModel);
+  return async (first, second, signal) => {
+    const judge = judgeByLanguageModel(judgeModel, { model, seed, signal });
+    const judged = { prompt, answers: [first, second], references: [], origins: [], index: 0 };
+    return (await judge.compare(judged, 0, 1)).preference;
+  };
 }
 
 const invalid = (option: string, message: string): BonsaiError =>
   new BonsaiError("invalid_request", message, { param: `best_of_options.${option}` });
 
-/** Candidates, and the rewards that came with them. */
-interface ReadCandidates {
-  generate: Engine["generate"];
-  /** Of answers that the policy ended itself, by their texts. */
-  rewards: ReadonlyMap<string, number>;
-}
-
-/** A reward model over the policy's own states reads along while it decodes, at no cost; any other is asked. */
-function readingAlong(engine: Engine, policy: ModelInfo, { rewardModel }: BestOfOptions, { prompt }: GenerateRequest): ReadCandidates {
-  const rewards = new Map<string, number>();
-  const head = engine.models.find(({ id, base, reward }) => id === rewardModel && base === policy.id && reward?.form === "policy-head");
-  const reward = head?.reward;
-  if (head === undefined || reward === undefined || prompt.kind !== "messages")
-    return { generate: (request, signal) => engine.generate(request, signal), rewards };
-  async function* reading(generating: Generating): AsyncGenerator<GenerateEvent, void, undefined> {
-    const texts = new Map<number, string>();
-    for await (const event of generating) {
-      if (event.type === "delta") texts.set(event.index, (texts.get(event.index) ?? "") + event.text);
-      else if (event.type === "finish" && event.outputs !== undefined) {
-        const text = texts.get(event.index) ?? "";
-        rewards.set(text, normalized(reward!, event.outputs, text).reward);
-      }
-      yield event;
-    }
-  }
-  return {
-    generate: (request, signal) => {
-      const generating = engine.generate({ ...request, head: head.id }, signal);
-      const events = reading(generating);
-      return { [Symbol.asyncIterator]: () => events, drop: (indexes) => generating.drop(indexes) };
-    },
-    rewards,
-  };
+/** The reward model of a request where it is a head over the hidden states of the policy: it scores while the policy decodes, at no cost. */
+function policyHead(engine: Engine, policy: ModelInfo, { rewardModel }: BestOfOptions, { prompt }: GenerateRequest): ModelInfo | undefined {
+  if (prompt.kind !== "messages") return undefined;
+  return engine.models.find(({ id, base, reward }) => id === rewardModel && base === policy.id && reward?.form === "policy-head");
 }
 
 /** Errors about a model that an option names are about the option. */

@@ -1,25 +1,25 @@
-/** @file One chat request from its validated body to its events: the same life for every way that chats travel. */
+/** @file One chat request from its validated body to its events, for every route that answers chats. */
 
 import { randomBytes, randomInt } from "node:crypto";
 import type { GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
-import type { AnswerHead, PromptEvent } from "../../protocol/answer.ts";
+import type { BestOfEvent } from "../../best-of-n/result.ts";
+import type { AnswerHead } from "../../protocol/answer.ts";
 import { toBestOfRequest, type BestOfRequest } from "../../protocol/best-of-request.ts";
 import { chatToGenerateRequest, type ChatCompletionRequest } from "../../protocol/chat/completions/request.ts";
 import { findRequestedPolicy } from "./best-of.ts";
 import type { ServerContext } from "../context.ts";
-import { generateAll } from "./generation.ts";
+import { samplingRunner } from "./generation.ts";
 
 /** Exclusive bound of seeds that the server draws itself: what `randomInt` can give, and still told apart by every client. */
 export const drawnSeedBound = 2 ** 48 - 1;
 
-/** A chat whose request holds, and whose candidates are sampled once its events are asked for. */
+/** A chat whose request is valid. Sampling begins when its events are read. */
 export interface Chat {
   model: ModelInfo;
   generation: GenerateRequest;
   /** What it asks of Best-of-N; undefined for plain sampling. */
   asked: BestOfRequest | undefined;
-  /** Of the one prompt. */
-  events: AsyncIterable<PromptEvent>;
+  events: AsyncIterable<BestOfEvent>;
 }
 
 /**
@@ -31,11 +31,8 @@ export function openChat({ config, lifecycle, metrics, bestOf }: ServerContext, 
   const { model, candidates } = findRequestedPolicy(engine, body.model, config);
   const asked = toBestOfRequest(body, candidates);
   const generation = chatToGenerateRequest(body, model, randomInt(drawnSeedBound), asked?.candidates);
-  const events =
-    asked === undefined
-      ? metrics.observe(generateAll(engine.generate.bind(engine), [generation], signal), model.id)
-      : generateAll(bestOf.runner(engine, model, asked, undefined), [generation], signal);
-  return { model, generation, asked, events };
+  const run = asked === undefined ? samplingRunner(engine, metrics) : bestOf.runner(engine, model, asked, undefined);
+  return { model, generation, asked, events: run(generation, signal) };
 }
 
 /** The head of an answer that begins now. @param kind The beginning of its id. */

@@ -1,9 +1,11 @@
-/** @file Runs the engine for the prompts of one HTTP request as a single stream of events. */
+/** @file Runs the prompts of one HTTP request: the models by name, plain sampling, and several prompts as one stream of events. */
 
-import type { BestOfEvent } from "../../best-of-n/events.ts";
+import type { BestOfEvent } from "../../best-of-n/result.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
+import { EventQueue } from "../../engine/worker/event-queue.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { PromptEvent } from "../../protocol/answer.ts";
+import type { PromptEvent } from "../../protocol/completions/response.ts";
+import type { Metrics } from "../metrics.ts";
 
 /** The model of that name, of either kind. Throws `model_not_found`. */
 export function findModel(engine: Engine, id: string): ModelInfo {
@@ -28,55 +30,54 @@ export function findPolicy(engine: Engine, id: string): ModelInfo {
   });
 }
 
-/** Throws the signal's reason when an engine ended its events because of it. */
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw signal.reason;
+/** Runs one prompt: plain sampling, or Best-of-N. Its events reject when the signal aborts. */
+export type RunRequest = (request: GenerateRequest, signal: AbortSignal) => AsyncGenerator<BestOfEvent, void, undefined>;
+
+/** Runs plain sampling and measures its times. */
+export function samplingRunner(engine: Engine, metrics: Metrics): RunRequest {
+  return async function* sample(request, signal) {
+    const observe = metrics.observer(request.model);
+    for await (const event of engine.generate(request, signal)) {
+      observe(event);
+      yield event;
+    }
+    signal.throwIfAborted();
+  };
 }
 
-/** What runs a request: the engine as it is, or Best-of-N over it. */
-export type RunRequest = (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<BestOfEvent>;
-
 /**
- * The events of all requests as they come. When one fails, or the loop is left, all are cancelled.
- * @throws BonsaiError what a request rejects with, or the reason of the signal.
+ * The events of all prompts of a request as they come. Each prompt has at most one event in the queue, so a client that reads slowly pauses them all.
+ * When one prompt fails, or the loop is left, all are cancelled.
+ * @throws BonsaiError what a prompt rejects with, or the reason of the signal
  */
 export async function* generateAll(
   run: RunRequest,
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
 ): AsyncGenerator<PromptEvent, void, undefined> {
-  if (requests.length === 1) {
-    for await (const event of run(requests[0]!, signal)) yield { prompt: 0, event };
-    throwIfAborted(signal);
-    return;
-  }
   const cancellation = new AbortController();
-  const cancel = (): void => cancellation.abort(signal.reason);
-  signal.addEventListener("abort", cancel, { once: true });
-  const iterators = requests.map((request) => run(request, cancellation.signal)[Symbol.asyncIterator]());
-  const advance = async (prompt: number): Promise<{ prompt: number; result: IteratorResult<BestOfEvent> }> => ({
-    prompt,
-    result: await iterators[prompt]!.next(),
-  });
-  const pending = new Map(iterators.map((_, prompt) => [prompt, advance(prompt)]));
+  // A signal for each prompt, because Node warns of more than ten listeners of one signal.
+  const prompts = requests.map((request) => run(request, AbortSignal.any([signal, cancellation.signal])));
+  const queue = new EventQueue<{ prompt: number; result: IteratorResult<BestOfEvent, void> }>();
+  const advance = (prompt: number): void => {
+    prompts[prompt]!.next().then(
+      (result) => queue.push({ prompt, result }),
+      (error: Error) => queue.fail(error),
+    );
+  };
+  prompts.forEach((_, prompt) => advance(prompt));
+  let running = prompts.length;
   try {
-    while (pending.size > 0) {
-      const { prompt, result } = await Promise.race(pending.values());
+    for await (const { prompt, result } of queue) {
       if (result.done === true) {
-        pending.delete(prompt);
+        if (--running === 0) return;
       } else {
-        pending.set(prompt, advance(prompt));
         yield { prompt, event: result.value };
+        advance(prompt);
       }
     }
-    throwIfAborted(signal);
   } finally {
-    signal.removeEventListener("abort", cancel);
     cancellation.abort();
-    // The others end; what they reject with is no news.
-    for (const [prompt, rest] of pending) {
-      rest.catch(() => undefined);
-      iterators[prompt]!.return?.().catch(() => undefined);
-    }
+    for (const events of prompts) events.return().catch(() => undefined);
   }
 }

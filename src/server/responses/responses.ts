@@ -47,7 +47,7 @@ export function openResponse(
   };
   async function* told(): AsyncGenerator<ResponseEvent[], void, undefined> {
     try {
-      for await (const { event } of events) {
+      for await (const event of events) {
         // Who hears that it is complete may continue it at once.
         if (event.type === "end") keep();
         yield encoder.encode(event);

@@ -46,7 +46,7 @@ export function chatCompletionsRoute(server: FastifyInstance, context: ServerCon
           body.stream_options?.include_usage ?? false,
           asked?.returnCandidates,
         );
-        return sendEventStream(reply, events, ({ event }) => encoder.encode(event), {
+        return sendEventStream(reply, events, (event) => encoder.encode(event), {
           controller,
           keepAliveMs: keepAliveIntervalMs,
           stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
@@ -54,7 +54,7 @@ export function chatCompletionsRoute(server: FastifyInstance, context: ServerCon
         });
       }
       const collector = new ChatCompletionCollector(body.n ?? 1);
-      for await (const { event } of events) collector.add(event);
+      for await (const event of events) collector.add(event);
       return reply.send(collector.answer(head, generation.logprobs !== undefined, asked?.returnCandidates));
     },
   );

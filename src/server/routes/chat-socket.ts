@@ -34,7 +34,7 @@ export function chatSocketRoute(server: FastifyInstance, context: ServerContext)
     const chat = { ...body, stream: true };
     const { model, asked, events } = openChat(context, chat, signal);
     const encoder = new ChatFrameEncoder(streamId, answerHead("chatcmpl", model), toldAnswers(chat, asked), asked?.returnCandidates);
-    for await (const { event } of events) yield* encoder.encode(event);
+    for await (const event of events) yield* encoder.encode(event);
   }
 
   server.route({

@@ -9,7 +9,7 @@ import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../p
 import { findRequestedPolicy } from "../generation/best-of.ts";
 import { answerHead, drawnSeedBound } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
-import { generateAll } from "../generation/generation.ts";
+import { generateAll, samplingRunner } from "../generation/generation.ts";
 import { toClientError } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
@@ -39,13 +39,10 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
       const { model, candidates } = findRequestedPolicy(engine, body.model, config);
       const asked = toBestOfRequest(body, candidates);
       const generations = completionToGenerateRequests(body, model, config, randomInt(drawnSeedBound), asked?.candidates);
-      const run = asked === undefined ? undefined : bestOf.runner(engine, model, asked, "logprob");
+      const run = asked === undefined ? samplingRunner(engine, metrics) : bestOf.runner(engine, model, asked, "logprob");
       const head = answerHead("cmpl", model);
       const controller = lifecycle.signalFor(reply);
-      const events =
-        run === undefined
-          ? metrics.observe(generateAll(engine.generate.bind(engine), generations, controller.signal), model.id)
-          : generateAll(run, generations, controller.signal);
+      const events = generateAll(run, generations, controller.signal);
       if (body.stream === true) {
         const encoder = new CompletionChunkEncoder(
           head,

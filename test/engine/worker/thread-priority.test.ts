@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { getPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { defaultConfig } from "../../../src/config/options.ts";
@@ -12,10 +12,13 @@ import { writeTinyModel } from "../../fixtures/tiny-model.ts";
 
 const folder = temporaryFolder();
 
-test("threads that compute are behind the one that answers", { skip: process.platform !== "linux" && "Linux alone has it" }, async () => {
-  const path = join(folder, "model");
+const skip = process.platform !== "linux" && "Linux alone has it";
+
+/** How many threads of this process have a higher niceness than the one that answers, while an engine runs, and how many a lower one. */
+async function threadsAround(name: string): Promise<{ behind: number; before: number }> {
+  const path = join(folder, name);
   writeTinyModel(path, {});
-  const before = getPriority(process.pid);
+  const own = getPriority(process.pid);
   const engine = await startEngine({
     ...defaultConfig(),
     models: [{ id: "tiny", path }],
@@ -25,10 +28,21 @@ test("threads that compute are behind the one that answers", { skip: process.pla
   });
   try {
     const priorities = readdirSync(`/proc/${process.pid}/task`).map((id) => getPriority(Number(id)));
-    assert.equal(getPriority(process.pid), before);
-    // The worker and at least one thread of ONNX Runtime's.
-    assert.ok(priorities.filter((priority) => priority > before).length >= 2, priorities.join());
+    assert.equal(getPriority(process.pid), own);
+    return { behind: priorities.filter((one) => one > own).length, before: priorities.filter((one) => one < own).length };
   } finally {
     await engine.close();
   }
+}
+
+test("threads that compute are behind the one that answers", { skip }, async () => {
+  // The worker and at least one thread of ONNX Runtime's.
+  const { behind } = await threadsAround("usual");
+  assert.ok(behind >= 2, `${behind} threads`);
+});
+
+test("they are behind it as well where the program was started under nice", { skip }, async () => {
+  for (const id of readdirSync(`/proc/${process.pid}/task`)) setPriority(Number(id), Math.max(12, getPriority(process.pid)));
+  const { behind, before } = await threadsAround("nice");
+  assert.ok(behind >= 2 && before === 0, `${behind} behind, ${before} before`);
 });

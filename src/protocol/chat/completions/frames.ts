@@ -1,8 +1,7 @@
 /** @file The frames of WebSocket chat on GET /v1/chat/completions. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfEvent } from "../../../best-of-n/events.ts";
-import type { BestOfReport } from "../../../best-of-n/report.ts";
+import type { BestOfEvent, BestOfReport } from "../../../best-of-n/result.ts";
 import type { AnswerHead } from "../../answer.ts";
 import { BestOf, BestOfProgress, toBestOf, toBestOfProgress } from "../../best-of-response.ts";
 import { StreamId } from "../../wire/frames.ts";

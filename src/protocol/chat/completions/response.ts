@@ -1,8 +1,7 @@
 /** @file The answer of POST /v1/chat/completions, whole or in chunks, from the engine's events. */
 
 import { Type, type Static } from "typebox";
-import type { BestOfEvent } from "../../../best-of-n/events.ts";
-import type { BestOfReport } from "../../../best-of-n/report.ts";
+import type { BestOfEvent, BestOfReport } from "../../../best-of-n/result.ts";
 import type { TokenLogprob } from "../../../engine/contract/request.ts";
 import { finishReasonOf, type AnswerHead } from "../../answer.ts";
 import { BestOf, BestOfDone, BestOfProgress, ChoiceReward, toBestOf, toBestOfProgress } from "../../best-of-response.ts";

@@ -3,17 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Candidate, type CandidateEnd } from "../../src/best-of-n/candidate.ts";
-import { choose } from "../../src/best-of-n/strategies/choose.ts";
-import { reportOf, savedTokens } from "../../src/best-of-n/report.ts";
+import { rankCandidates } from "../../src/best-of-n/strategies/rank-candidates.ts";
+import { reportOf, savedTokens } from "../../src/best-of-n/result.ts";
 
 const timings = { queueMs: 1, prefillMs: 2, decodeMs: 3, rewardMs: 4 };
 
 function candidates(...described: [end: CandidateEnd, tokens: number, late?: number, text?: string][]): Candidate[] {
   return described.map(([end, tokens, late = 0, text = "x"], index) => {
     const candidate = new Candidate(index, 100 + index);
-    for (let token = 0; token < tokens; token++) candidate.push({ text, tokenIds: [token], logprobs: undefined }, undefined);
+    for (let token = 0; token < tokens; token++) candidate.append({ type: "delta", index, text, tokenIds: [token] });
     candidate.end = end;
-    for (let token = 0; token < late; token++) candidate.push({ text, tokenIds: [token], logprobs: undefined }, undefined);
+    for (let token = 0; token < late; token++) candidate.append({ type: "delta", index, text, tokenIds: [token] });
     return candidate;
   });
 }
@@ -26,8 +26,8 @@ test("what dropped candidates would have come to is claimed only where longer on
 
 test("a report counts every token once, and puts the winner first", () => {
   const all = candidates(["stop", 30], ["pruned", 10, 2], ["length", 40], ["failed", 3], ["deadline", 5]);
-  const standings = [2, 0, 4, 1, 3].map((index) => ({ index, score: index === 2 ? 1.5 : undefined }));
-  const report = reportOf(all, standings, 1, { strategy: "max", rewardModel: "rm", fallback: undefined, deadlineHit: true, timings });
+  const ranking = [2, 0, 4, 1, 3].map((index) => ({ index, score: index === 2 ? 1.5 : undefined }));
+  const report = reportOf(all, ranking, 1, { strategy: "max", rewardModel: "rm", fallback: undefined, deadlineHit: true, timings });
   assert.deepEqual(
     [report.sampled, report.finished, report.pruned, report.failed, report.tokensGenerated, report.tokensReturned],
     [5, 2, 1, 1, 90, 40],
@@ -40,7 +40,7 @@ test("a report counts every token once, and puts the winner first", () => {
 
 test("whoever is blank, dropped or failed comes last and never wins, whatever its score", async () => {
   const all = candidates(["failed", 2], ["pruned", 2], ["stop", 2, 0, " "], ["stop", 2], ["deadline", 2, 0, "y"]);
-  const choice = {
+  const rules = {
     softTemperature: 1,
     voteOn: "text",
     seed: 1,
@@ -48,7 +48,7 @@ test("whoever is blank, dropped or failed comes last and never wins, whatever it
     scoreOf: ({ index }: Candidate) => 10 - index,
   } as const;
   for (const strategy of ["max", "logprob", "mbr", "majority", "knockout"] as const) {
-    const order = await choose(all, { ...choice, strategy });
+    const order = await rankCandidates(all, { ...rules, strategy });
     assert.deepEqual(
       order.map(({ index }) => index),
       [3, 4, 2, 1, 0],

@@ -1,4 +1,4 @@
-/** @file The order of a request's candidates by its strategy, when they have ended. */
+/** @file Ranks the candidates of a request by its strategy, when they have ended. */
 
 import { selectionDraw } from "../../random/philox.ts";
 import type { Candidate } from "../candidate.ts";
@@ -6,54 +6,54 @@ import { rankByKnockout, type Comparison } from "./knockout.ts";
 import { rankByMajority } from "./majority.ts";
 import { scoreByConsensus } from "./minimum-bayes-risk.ts";
 import type { BestOfOptions } from "../options.ts";
-import { rankByScore, type Scored, type Standing } from "./ranking.ts";
+import { rankByScore, type RankedCandidate, type Scored } from "./ranking.ts";
 import { rankSoftly } from "./soft.ts";
 
-export interface Choice extends Pick<BestOfOptions, "strategy" | "softTemperature" | "voteOn"> {
+export interface RankingRules extends Pick<BestOfOptions, "strategy" | "softTemperature" | "voteOn"> {
   seed: number;
-  /** Reward or mean log-probability of a candidate, as the strategy has it. */
+  /** Reward or mean log-probability of a candidate, as the strategy needs it. */
   scoreOf: (candidate: Candidate) => number | undefined;
-  /** Of knockout. */
+  /** For knockout. */
   compare: Comparison;
 }
 
 /**
- * All candidates, best first. Only those that may be chosen and are not blank compete; then come blank ones, those that were dropped, and those that
- * failed, each by index.
+ * All candidates, best first. Only eligible candidates whose text is not blank compete. After them come the blank ones, those that were dropped, and
+ * those that failed, each by index.
  */
-export async function choose(candidates: readonly Candidate[], choice: Choice): Promise<Standing[]> {
+export async function rankCandidates(candidates: readonly Candidate[], rules: RankingRules): Promise<RankedCandidate[]> {
   const competing = candidates.filter(({ isEligible, text }) => isEligible && text.trim() !== "");
-  const order = await orderOf(competing, choice);
-  const placed = new Set(order.map(({ index }) => index));
+  const ranking = await rankCompeting(competing, rules);
+  const placed = new Set(ranking.map(({ index }) => index));
   const rest = candidates
     .filter(({ index }) => !placed.has(index))
     .toSorted((one, other) => restGroup(one) - restGroup(other) || one.index - other.index);
-  return [...order, ...rest.map(({ index }) => ({ index, score: undefined }))];
+  return [...ranking, ...rest.map(({ index }) => ({ index, score: undefined }))];
 }
 
-async function orderOf(competing: readonly Candidate[], choice: Choice): Promise<Standing[]> {
-  const scored = (): Scored[] => competing.map((candidate) => ({ index: candidate.index, score: choice.scoreOf(candidate) }));
-  switch (choice.strategy) {
+async function rankCompeting(competing: readonly Candidate[], rules: RankingRules): Promise<RankedCandidate[]> {
+  const scored = (): Scored[] => competing.map((candidate) => ({ index: candidate.index, score: rules.scoreOf(candidate) }));
+  switch (rules.strategy) {
     case "max":
     case "logprob":
       return rankByScore(scored());
     case "soft":
-      return rankSoftly(scored(), choice.softTemperature, (index) => selectionDraw(choice.seed, index));
+      return rankSoftly(scored(), rules.softTemperature, (index) => selectionDraw(rules.seed, index));
     case "majority":
-      return rankByMajority(competing, choice.voteOn);
+      return rankByMajority(competing, rules.voteOn);
     case "mbr":
       return rankByScore(await consensusScores(competing));
     case "knockout":
       return rankByKnockout(
         competing.map(({ index }) => index),
-        choice.compare,
+        rules.compare,
       );
     default:
-      return choice.strategy satisfies never;
+      return rules.strategy satisfies never;
   }
 }
 
-/** Comparing all pairs takes time that others on this thread get their share of. */
+/** To compare all pairs takes time: other work of this thread runs in between. */
 async function consensusScores(competing: readonly Candidate[]): Promise<Scored[]> {
   const scores: Scored[] = [];
   for (const score of scoreByConsensus(competing)) {
