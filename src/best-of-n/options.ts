@@ -1,4 +1,4 @@
-/** @file What a request asks of Best-of-N, with every default filled in. Plain data. */
+/** @file The options of a Best-of-N request, with every default filled in. Plain data. */
 
 import type { VotedPart } from "./strategies/majority.ts";
 import type { PruneStage } from "./pruning/schedule.ts";
@@ -10,25 +10,25 @@ import type { PruneStage } from "./pruning/schedule.ts";
 export const strategies = ["max", "soft", "majority", "mbr", "knockout", "logprob"] as const;
 export type Strategy = (typeof strategies)[number];
 
-/** What takes the place of a reward model that fails: nothing, the mean log-probability, or the order of the candidates. */
+/** What replaces a reward model that fails: nothing (the request fails), the mean log-probability, or the order of the candidates. */
 export const rewardFallbacks = ["error", "logprob", "first"] as const;
 export type RewardFallback = (typeof rewardFallbacks)[number];
 
-/** progress: how far the candidates are, then the winner. candidates: all of them as they grow. winner: nothing else. */
+/** progress: how far the candidates are, then the winner. candidates: all of them as they are sampled. winner: the winner alone. */
 export const streamModes = ["progress", "candidates", "winner"] as const;
 export type StreamMode = (typeof streamModes)[number];
 
 export interface BestOfOptions {
   strategy: Strategy;
-  /** Of strategies that need one. */
+  /** Undefined for strategies that need none. */
   rewardModel: string | undefined;
   /** A policy that compares pairs, for knockout. */
   judgeModel: string | undefined;
   /** Answers that come back, best first; no more than are sampled. */
   returned: number;
-  /** Of soft, in units of the reward. */
+  /** For soft, in units of the reward. */
   softTemperature: number;
-  /** Of majority. */
+  /** For majority. */
   voteOn: VotedPart;
   prune: "off" | "auto" | readonly PruneStage[];
   deadlineMs: number | undefined;

@@ -1,8 +1,8 @@
-/** @file When enough has been seen: a reward that was aimed at, or a gain that is not worth another sample (Pandora's rule). */
+/** @file When to stop sampling: at a target reward, or when the expected gain of another sample is below its cost (Pandora's rule). */
 
 import { normalDensity, normalTail } from "../statistics/normal-distribution.ts";
 
-/** Rules under which the rest of the candidates is not waited for. */
+/** Rules by which a request does not wait for the rest of its candidates. */
 export interface StoppingRules {
   /** Answers that are wanted. */
   returned: number;
@@ -14,14 +14,14 @@ export interface StoppingRules {
 
 /** @param rewards of the candidates that have ended so far, finite, in any order */
 export function isEnough(rewards: readonly number[], { returned, targetReward, sampleCost }: StoppingRules): boolean {
-  // The one that another candidate would have to beat is the worst of those that come back.
+  // Another candidate would have to beat the worst of those that come back.
   const worstReturned = rewards.toSorted((one, other) => other - one)[returned - 1];
   if (worstReturned === undefined) return false;
   if (targetReward !== undefined && worstReturned >= targetReward) return true;
   return sampleCost !== undefined && expectedGain(rewards, worstReturned) <= sampleCost;
 }
 
-/** The reference set of a reward model, on which rewards have mean 0 and deviation 1, counts as this many rewards seen. */
+/** How many observed rewards the reference set of a reward model counts for: on that set, rewards have mean 0 and deviation 1. */
 const referenceWeight = 1;
 
 /**

@@ -1,4 +1,4 @@
-/** @file Which way to answer an operator should choose: measured points of quality, latency and tokens, those that no other beats, and the best within a budget. */
+/** @file Operating points: measured quality, latency and tokens of ways to answer, the Pareto frontier, and the best point within a latency budget. */
 
 import type { PruneStage } from "../best-of-n/pruning/schedule.ts";
 
@@ -29,9 +29,9 @@ export interface OperatingPoint {
   /** As `best_of_options.prune` takes it; null for none. */
   prune: "auto" | readonly PruneStage[] | null;
   latencyMs: MeasuredLatency;
-  /** Of an answer, candidates included. */
+  /** Mean tokens for one answer, with those of all candidates. */
   tokensGenerated: number;
-  /** The true score. */
+  /** The true (gold) score. */
   gold: MeasuredMean;
   /** Over one answer of the baseline; a tie counts a half. */
   winRate: MeasuredMean;
@@ -40,9 +40,9 @@ export interface OperatingPoint {
 export const percentiles = ["p50", "p90", "p99"] as const;
 export type Percentile = (typeof percentiles)[number];
 
-/** What to choose, and what speaks for something else. */
+/** The point to choose, and alternatives worth knowing. */
 export interface Advice {
-  /** Of those within the budget, the one whose gold score's interval begins highest: the surest, not the luckiest. */
+  /** The point within the budget whose gold interval has the highest lower end: the surest, not the luckiest. */
   chosen: OperatingPoint;
   /** The fastest point whose mean gold score the interval of the chosen one holds: it may be as good. */
   fasterWithinNoise: OperatingPoint | undefined;

@@ -1,4 +1,4 @@
-/** @file The pruning schedule that a reward model's own measurements allow: as few tokens as keep nearly all of the gain. */
+/** @file Finds the pruning schedule for a reward model from measurements of it: the fewest tokens that keep nearly all of the gain. */
 
 import { candidateSeed, uniform } from "../../random/philox.ts";
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";

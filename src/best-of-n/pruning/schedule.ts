@@ -1,8 +1,8 @@
-/** @file Staged pruning of partial answers: at some lengths the candidates whose beginnings have the lowest rewards are dropped. */
+/** @file Staged pruning of partial answers: at some lengths the candidates whose prefixes have the lowest rewards are dropped. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
-/** As requests name it: when the answers are this part of `max_tokens` long, this part of those that still run goes on. */
+/** A stage as requests give it: when the answers have the part `at` of `max_tokens`, the part `keep` of the running candidates goes on. */
 export interface PruneStage {
   /** In (0, 1), ascending from stage to stage. */
   at: number;
@@ -10,14 +10,14 @@ export interface PruneStage {
   keep: number;
 }
 
-/** The same in tokens. */
+/** A stage in tokens. */
 export interface TokenStage {
   /** Tokens of an answer when it is judged, at least 1, ascending from stage to stage. */
   tokens: number;
   keep: number;
 }
 
-/** Most stages of one request: each costs a run of the reward model over all candidates that are left. */
+/** Most stages of one request: each costs a run of the reward model over all remaining candidates. */
 export const mostStages = 8;
 
 /** @throws BonsaiError `invalid_request` naming the stage that does not come after the one before it */

@@ -1,4 +1,4 @@
-/** @file How alike two texts are: the words and pairs of words that they share. */
+/** @file The similarity of two texts: the words and pairs of words that they share. */
 
 /** A text's words and pairs of neighbouring words, counted. */
 export interface TextProfile {

@@ -1,4 +1,4 @@
-/** @file What a reward model's judgement of beginnings is worth, and what pruning by it saves and costs: measured by replaying recorded candidates. */
+/** @file The report on prefixes: how well their rewards predict those of whole answers, and what pruning by them saves and costs in a replay. */
 
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
 import { automaticSchedule, sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
@@ -17,7 +17,7 @@ export interface PrunedRow {
   stages: readonly TokenStage[];
   /** Tokens sampled, as a part of those without pruning. */
   tokens: number;
-  /** Of the gain of the best over the mean candidate, the part that is kept. */
+  /** The part that is kept of the gain of the best candidate over the mean one. */
   reward: number;
   truth: number | undefined;
 }
@@ -77,9 +77,9 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
 }
 
 /**
- * What a perfect judge of the same beginnings would know, and the schedules that it would allow: what no reward model can do better.
+ * The correlations of a perfect model of prefixes and the schedules that they would allow: a bound for every reward model.
  *
- * @param continuations other answers of each beginning from which it was estimated
+ * @param continuations how many other answers of each prefix the estimate used
  */
 export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number[], continuations: number): string[] {
   return [

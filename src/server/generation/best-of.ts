@@ -1,4 +1,4 @@
-/** @file Best-of-N for the routes: which reward model and strategy a request gets, and what its candidates are sampled, scored and compared with. */
+/** @file Best-of-N for the routes: the reward model and the strategy of a request, and the models that sample, score and compare its candidates. */
 
 import type { BestOfOptions } from "../../best-of-n/options.ts";
 import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedule.ts";
@@ -186,7 +186,10 @@ function naming(option: string, find: () => unknown): void {
   }
 }
 
-/** What reward models and judges read before an answer. Throws `invalid_request` for a prompt of token ids where one of them is needed. */
+/**
+ * The conversation that reward models and judges read before an answer.
+ * @throws BonsaiError `invalid_request` for a prompt of token ids where one of them is needed
+ */
 function conversationOf({ prompt }: GenerateRequest, { rewardModel, judgeModel }: BestOfOptions): readonly Message[] {
   if (prompt.kind === "messages") return prompt.messages;
   if (prompt.kind === "text") return [{ role: "user", content: prompt.text }];

@@ -10,14 +10,14 @@ import { findRequestedPolicy } from "./best-of.ts";
 import type { ServerContext } from "../context.ts";
 import { samplingRunner } from "./generation.ts";
 
-/** Exclusive bound of seeds that the server draws itself: what `randomInt` can give, and still told apart by every client. */
+/** Exclusive bound of the seeds that the server draws: the largest that `randomInt` takes, and exact in every client's JSON. */
 export const drawnSeedBound = 2 ** 48 - 1;
 
 /** A chat whose request is valid. Sampling begins when its events are read. */
 export interface Chat {
   model: ModelInfo;
   generation: GenerateRequest;
-  /** What it asks of Best-of-N; undefined for plain sampling. */
+  /** The request for Best-of-N; undefined for plain sampling. */
   asked: BestOfRequest | undefined;
   events: AsyncIterable<BestOfEvent>;
 }
@@ -35,7 +35,7 @@ export function openChat({ config, lifecycle, metrics, bestOf }: ServerContext, 
   return { model, generation, asked, events: run(generation, signal) };
 }
 
-/** The head of an answer that begins now. @param kind The beginning of its id. */
+/** The head of an answer that begins now. @param kind the prefix of its id */
 export function answerHead(kind: "chatcmpl" | "cmpl", model: ModelInfo): AnswerHead {
   return {
     id: `${kind}-${randomBytes(12).toString("hex")}`,

@@ -5,7 +5,7 @@ import type { FastifyReply } from "fastify";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { chunkEvents, keepAliveComment, type EventFormat } from "../../protocol/wire/sse.ts";
 
-/** Silence after which a comment shows that the connection lives. */
+/** Time without an event after which a comment keeps the connection alive. */
 export const keepAliveIntervalMs = 15_000;
 
 /** Bytes that wait for the client before production pauses (besides the kernel's own buffers). */
@@ -19,7 +19,7 @@ export interface EventStreamOptions {
   stallTimeoutMs: number;
   /** Any failure as an error that the client may read. */
   toClientError: (error: unknown) => BonsaiError;
-  /** That of chats and completions when absent. */
+  /** The format of chats and completions when absent. */
   format?: EventFormat;
 }
 
@@ -39,8 +39,8 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | ty
 }
 
 /**
- * The text of the event stream. It asks for the next event only when the last text was taken, so a client that reads slowly slows production.
- * A failure is told in place of the end.
+ * The text of the event stream. It reads the next event only when the last text was taken, so a client that reads slowly slows production.
+ * After a failure the last event is the error.
  */
 export async function* eventStreamText<E>(
   events: AsyncIterator<E, void>,
