@@ -1,4 +1,7 @@
-/** @file Cross-entropy of a large vocabulary's logits, in chunks of rows: no more than one chunk of logits exists at a time. */
+/**
+ * @file Cross-entropy of a large vocabulary's logits, in chunks of rows: no more than one chunk of logits exists at a
+ * time.
+ */
 
 import {
   add,
@@ -51,13 +54,16 @@ export interface CrossEntropy {
   loss: Node;
   /** Rows whose target is (one of) the likeliest. */
   correct: Node;
-  /** Sum of the entropies of the predictions, nats: next to nothing beside the derivative, and without it a product as large as the logits'. */
+  /**
+   * Sum of the entropies of the predictions, nats: next to nothing beside the derivative, and without it a product as
+   * large as the logits'.
+   */
   entropy: Node;
 }
 
 /**
- * The derivatives by hidden states and weight are computed chunk by chunk along with the loss, whose derivative by the logits is
- * scale (softmax - one-hot): keeping softmax for a later backward pass would keep [N, V].
+ * The derivatives by hidden states and weight are computed chunk by chunk along with the loss, whose derivative by the
+ * logits is scale (softmax - one-hot): keeping softmax for a later backward pass would keep [N, V].
  */
 export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   const { hidden, weight, targets, scale, differentiated, chunkElements = defaultChunkElements } = inputs;
@@ -68,7 +74,8 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
   for (let start = 0; start < rows; start += chunkRows) {
     const end = Math.min(start + chunkRows, rows);
     const scaleOfRows = scale.shape.length === 0 ? scale : slice(scale, 0, start, end);
-    // All that reads a chunk's logits comes before the next chunk's: else a sum of all chunks would be followed through all of them first.
+    // All that reads a chunk's logits comes before the next chunk's: else a sum of all chunks would be followed through
+    // all of them first.
     const hiddenOfRows = afterAll(
       slice(hidden, 0, start, end),
       parts.slice(-1).map(({ loss }) => loss),
@@ -95,8 +102,8 @@ export function crossEntropy(inputs: CrossEntropyInputs): CrossEntropy {
 }
 
 /**
- * log p(target) of each row, [N, 1], nats; 0 where the target is -1. No derivative flows through it: what a loss of these asks of a row goes into
- * `crossEntropy` as that row's scale.
+ * log p(target) of each row, [N, 1], nats; 0 where the target is -1. No derivative flows through it: what a loss of
+ * these asks of a row goes into `crossEntropy` as that row's scale.
  */
 export function targetLogProbabilities(inputs: Pick<CrossEntropyInputs, "hidden" | "weight" | "targets" | "chunkElements">): Node {
   const { hidden, weight, targets, chunkElements = defaultChunkElements } = inputs;

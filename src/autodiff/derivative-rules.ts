@@ -1,6 +1,7 @@
 /**
- * @file The derivative of each primitive, as vector-Jacobian products: from g, the derivative of the loss by the output, to that by each input.
- * The table is exhaustive, so a primitive without its derivative does not compile. A product is a function, called only where it is wanted.
+ * @file The derivative of each primitive, as vector-Jacobian products: from g, the derivative of the loss by the
+ * output, to that by each input. The table is exhaustive, so a primitive without its derivative does not compile. A
+ * product is a function, called only where it is wanted.
  */
 
 import * as o from "./operations.ts";
@@ -151,7 +152,10 @@ function softmaxProduct(g: Node, y: Node): Node {
   return o.mul(y, o.sub(g, o.sumLast(o.mul(g, y))));
 }
 
-/** r g w - x r^3 mean(g w x) with r = 1 / rms(x). The mean is a product of g x, which the derivative by w needs too, and w. */
+/**
+ * r g w - x r^3 mean(g w x) with r = 1 / rms(x). The mean is a product of g x, which the derivative by w needs too, and
+ * w.
+ */
 function rmsProduct(g: Node, weighed: Node, x: Node, w: Node, epsilon: number): Node {
   const r = o.inverseRms(x, epsilon);
   const size = lastSize(x);
@@ -179,8 +183,9 @@ function scoreProducts(scores: () => Node, q: Node, k: Node, scale: number): (()
 }
 
 /**
- * p (g vᵀ - sum(g y)): the row sums of g vᵀ p are those of g y, which is smaller (Dao et al. 2022, FlashAttention, appendix B.2). The product
- * subtracts them itself, as one more column of g beside a column of ones: a pass less over [T, T].
+ * p (g vᵀ - sum(g y)): the row sums of g vᵀ p are those of g y, which is smaller (Dao et al. 2022, FlashAttention,
+ * appendix B.2). The product subtracts them itself, as one more column of g beside a column of ones: a pass less over
+ * [T, T].
  */
 function attentionScores(g: Node, y: Node, v: Node, p: Node): Node {
   const last = g.shape.length - 1;

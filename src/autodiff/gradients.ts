@@ -1,4 +1,7 @@
-/** @file Reverse mode: adds to a program the derivative of a scalar by chosen nodes, along the paths that lead there and no others. */
+/**
+ * @file Reverse mode: adds to a program the derivative of a scalar by chosen nodes, along the paths that lead there and
+ * no others.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { derivativeRules } from "./derivative-rules.ts";

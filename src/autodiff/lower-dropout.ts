@@ -1,16 +1,23 @@
-/** @file A dropout mask in integer arithmetic of the graph: a hash of seed, stream and place, so that it is the same wherever and whenever it is made. */
+/**
+ * @file A dropout mask in integer arithmetic of the graph: a hash of seed, stream and place, so that it is the same
+ * wherever and whenever it is made.
+ */
 
 import type { Graph, Value } from "../onnx/graph.ts";
 import type { PrimitiveParams } from "./primitive.ts";
 
-/** Odd, with bits that look random: Weyl steps of rows and columns (Steele et al. 2014 and Knuth), and what tells streams apart. */
+/**
+ * Odd, with bits that look random: Weyl steps of rows and columns (Steele et al. 2014 and Knuth), and what tells
+ * streams apart.
+ */
 const rowStep = 0x9e3779b1 | 0;
 const columnStep = 0x85ebca6b | 0;
 const streamStep = 0xc2b2ae35 | 0;
 
 /**
- * Each place starts as a point of a Weyl sequence and goes through x (2 x + 1) mod 2^32 three times: the permutation that mixes RC6 (Rivest et
- * al. 1998), whose upper bits depend on all lower ones. The seed's second word enters between. A comparison looks at the upper bits first.
+ * Each place starts as a point of a Weyl sequence and goes through x (2 x + 1) mod 2^32 three times: the permutation
+ * that mixes RC6 (Rivest et al. 1998), whose upper bits depend on all lower ones. The seed's second word enters
+ * between. A comparison looks at the upper bits first.
  */
 export function lowerDropoutMask(graph: Graph, seed: Value, { rate, stream, shape }: PrimitiveParams["dropoutMask"]): Value {
   const [rows, columns] = shape as [number, number];

@@ -1,4 +1,7 @@
-/** @file A program as an ONNX graph: verified, without what its outputs do not need, products and the sums they go into as one operator. */
+/**
+ * @file A program as an ONNX graph: verified, without what its outputs do not need, products and the sums they go into
+ * as one operator.
+ */
 
 import { Graph, type InitializerData, type Value } from "../onnx/graph.ts";
 import { liveNodes } from "./live-nodes.ts";
@@ -38,7 +41,10 @@ interface ProductInSum {
   added: Node;
 }
 
-/** Sums of a matrix product, read by nothing else, and something of its shape or a row for all of its rows: `Gemm` adds while it multiplies. */
+/**
+ * Sums of a matrix product, read by nothing else, and something of its shape or a row for all of its rows: `Gemm` adds
+ * while it multiplies.
+ */
 function productsInSums(program: Program, live: readonly Node[]): Map<Node, ProductInSum> {
   const uses = new Map<Node, number>();
   const use = (node: Node): void => void uses.set(node, (uses.get(node) ?? 0) + 1);

@@ -61,7 +61,8 @@ export const loweringRules: { [P in Primitive]: LoweringRule<P> } = {
   concat: ({ graph }, x, { params }) => graph.op("Concat", x, { axis: { int: params.axis } }),
 
   gatherRows: ({ graph }, x) => graph.op("Gather", x, { axis: { int: 0 } }),
-  // ScatterElements adds one update after the other; ScatterND shares them out to threads, which race for rows that occur twice.
+  // ScatterElements adds one update after the other; ScatterND shares them out to threads, which race for rows that
+  // occur twice.
   scatterAddRows: ({ graph }, [base, indices, updates], { inputs }) => {
     const column = graph.op("Unsqueeze", [indices, graph.int64s(1)]);
     const everywhere = graph.op("Expand", [column, graph.int64s(...inputs[2]!.shape)]);

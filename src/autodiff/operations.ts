@@ -1,4 +1,7 @@
-/** @file The primitives as functions of nodes, and small compositions of them, so that derivatives read as they are written on paper. */
+/**
+ * @file The primitives as functions of nodes, and small compositions of them, so that derivatives read as they are
+ * written on paper.
+ */
 
 import type { Primitive, PrimitiveParams, Shape } from "./primitive.ts";
 import { isPrimitive, type Node } from "./program.ts";

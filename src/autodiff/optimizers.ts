@@ -1,4 +1,7 @@
-/** @file Optimisers as transformations of programs: from a weight, its gradient and moments to what they become. All formulas are PyTorch's. */
+/**
+ * @file Optimisers as transformations of programs: from a weight, its gradient and moments to what they become. All
+ * formulas are PyTorch's.
+ */
 
 import { add, div, mul, sqrt, sub } from "./operations.ts";
 import type { Node } from "./program.ts";
@@ -45,12 +48,14 @@ export interface OptimizerStep {
 export function stepScalars(options: OptimizerOptions, { learningRate, step, clip, decays }: OptimizerStep): StepScalars {
   const weightDecay = decays ? options.weightDecay : 0;
   if (options.kind === "sgd") return { clip, decay: weightDecay, rate: learningRate };
-  // With s = root of the second bias correction, rate mean / (root(square) / s + epsilon) is rate s mean / (root(square) + s epsilon).
+  // With s = root of the second bias correction, rate mean / (root(square) / s + epsilon) is rate s mean /
+  // (root(square) + s epsilon).
   const root = Math.sqrt(1 - options.beta2 ** step);
   return {
     keep: 1 - learningRate * weightDecay,
     share: (1 - options.beta1) * clip,
-    // Of the gradient, not of its square: a large gradient's square and the square of its small factor may leave float32 apart, not together.
+    // The factor multiplies the gradient, not its square: the squares of a large gradient and of a small factor may
+    // each leave the range of float32, their product does not.
     rootShare: Math.sqrt(1 - options.beta2) * clip,
     rate: (learningRate * root) / (1 - options.beta1 ** step),
     margin: root * options.epsilon,
@@ -64,7 +69,8 @@ export interface Updated {
 }
 
 /**
- * All of one shape but the scalars. What can be computed of scalars is, since each operation here is a pass over all weights.
+ * All of one shape but the scalars. What can be computed of scalars is, since each operation here is a pass over all
+ * weights.
  * @param gradient before clipping
  * @param decays as in the scalars
  * @param scalars nodes of `stepScalars`, by name
@@ -93,7 +99,10 @@ export function updateWeight(
   return { weight: sub(isDecayed ? mul(weight, scalars("keep")) : weight, change), moments: [mean, square] };
 }
 
-/** The factor that brings gradients of this global norm to `maxNorm` at most, as torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013). */
+/**
+ * The factor that brings gradients of this global norm to `maxNorm` at most, as torch.nn.utils.clip_grad_norm_ (Pascanu
+ * et al. 2013).
+ */
 export function clipFactor(norm: number, maxNorm: number | undefined): number {
   return maxNorm === undefined ? 1 : Math.min(1, maxNorm / (norm + 1e-6));
 }

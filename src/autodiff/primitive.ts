@@ -1,4 +1,7 @@
-/** @file The primitives of programs under differentiation and the typed parameters of each; rule tables over them are exhaustive. */
+/**
+ * @file The primitives of programs under differentiation and the typed parameters of each; rule tables over them are
+ * exhaustive.
+ */
 
 /** Sizes of all dimensions: a program is written for one shape of everything. */
 export type Shape = readonly number[];
@@ -9,8 +12,8 @@ export type ElementType = "float32" | "int32" | "int64" | "bool" | "uint8";
 type None = Readonly<Record<string, never>>;
 
 /**
- * Parameters by primitive. Binary primitives broadcast as ONNX and NumPy do: shapes are aligned at their ends, and a size of 1 stretches.
- * "Rows" are the first axis of a matrix; "last" is the last axis.
+ * Parameters by primitive. Binary primitives broadcast as ONNX and NumPy do: shapes are aligned at their ends, and a
+ * size of 1 stretches. "Rows" are the first axis of a matrix; "last" is the last axis.
  */
 export interface PrimitiveParams {
   /** What each run is fed with. */
@@ -34,8 +37,8 @@ export interface PrimitiveParams {
   /** x sigmoid(x), Elfwing et al. 2018. */
   silu: None;
   /**
-   * x P(X <= x) of a normal X, Hendrycks and Gimpel 2016: none is 0.5 x (1 + erf(x / sqrt(2))), tanh their approximation
-   * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+   * x P(X <= x) of a normal X, Hendrycks and Gimpel 2016: none is 0.5 x (1 + erf(x / sqrt(2))), tanh their
+   * approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
    */
   gelu: { approximate: "none" | "tanh" };
   cast: { to: ElementType };
@@ -87,30 +90,49 @@ export interface PrimitiveParams {
   /** x [..., H] -> 1 / sqrt(variance + epsilon), [..., 1]. */
   inverseDeviation: { epsilon: number };
 
-  /** x [B, T, heads * D], positions [B, T] int64, cosines and sines [P, D / 2]: pairs (i, i + D / 2) of each head turned by their position. */
+  /**
+   * x [B, T, heads * D], positions [B, T] int64, cosines and sines [P, D / 2]: pairs (i, i + D / 2) of each head turned
+   * by their position.
+   */
   rotary: { inverse: boolean };
-  /** segments [B, T] int32 -> [B, 1, T, T]: 0 where a place may look (itself and earlier places of its segment), hugely negative elsewhere. */
+  /**
+   * segments [B, T] int32 -> [B, 1, T, T]: 0 where a place may look (itself and earlier places of its segment), hugely
+   * negative elsewhere.
+   */
   attentionMask: None;
   /**
-   * query [B, K, G * T, D] (the G query heads of each key head one after the other), key [B, K, T, D], mask [B, 1, T, T]
-   * -> softmax(scale query keyᵀ + mask), [B, K, G * T, T].
+   * query [B, K, G * T, D] (the G query heads of each key head one after the other), key [B, K, T, D], mask
+   * [B, 1, T, T] -> softmax(scale query keyᵀ + mask), [B, K, G * T, T].
    */
   attentionWeights: { scale: number };
   /**
-   * query, key, value, mask, and weights = attentionWeights(query, key, mask) -> weights value, [B, K, G * T, D].
-   * The weights are given so that forward and backward share them; the derivative by query and key flows through this primitive, none through them.
+   * query, key, value, mask, and weights = attentionWeights(query, key, mask) -> weights value, [B, K, G * T, D]. The
+   * weights are given so that forward and backward share them; the derivative by query and key flows through this
+   * primitive, none through them.
    */
   attention: { scale: number };
 
-  /** blocks [outputs, inputs] uint8, scales [outputs, inputs / blockSize] -> scale (block - 128), float32 [outputs, inputs]. */
+  /**
+   * blocks [outputs, inputs] uint8, scales [outputs, inputs / blockSize] -> scale (block - 128), float32
+   * [outputs, inputs].
+   */
   dequantize: { blockSize: number };
-  /** x [N, inputs], blocks, scales -> x dequantize(blocks, scales)ᵀ: the weights are dequantised anew where they are needed and never kept. */
+  /**
+   * x [N, inputs], blocks, scales -> x dequantize(blocks, scales)ᵀ: the weights are dequantised anew where they are
+   * needed and never kept.
+   */
   quantizedLinear: { blockSize: number };
 
-  /** seed [2] int32, a hash of which and of `stream` and place decides: 0 with probability `rate`, else 1 / (1 - rate). [rows, columns]. */
+  /**
+   * seed [2] int32, a hash of which and of `stream` and place decides: 0 with probability `rate`, else 1 / (1 - rate).
+   * [rows, columns].
+   */
   dropoutMask: { rate: number; stream: number; shape: Shape };
 
-  /** The first input, but not before the others are computed: an order of execution for values that would otherwise wait in memory. */
+  /**
+   * The first input, but not before the others are computed: an order of execution for values that would otherwise wait
+   * in memory.
+   */
   after: None;
   /** value (a scalar), then n float32 tensors, then the derivative of value by each, computed with it: value. */
   withGradients: None;

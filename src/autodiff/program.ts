@@ -1,4 +1,6 @@
-/** @file A program under differentiation: a tape of nodes in the order of their making, each with its shape and type. */
+/**
+ * @file A program under differentiation: a tape of nodes in the order of their making, each with its shape and type.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementType, Primitive, PrimitiveParams, Shape } from "./primitive.ts";
@@ -61,7 +63,9 @@ export class Program {
     this.outputs.push({ name, node });
   }
 
-  /** Marks what `build` adds as one part, whose inner values the backward pass may compute anew instead of keeping them. */
+  /**
+   * Marks what `build` adds as one part, whose inner values the backward pass may compute anew instead of keeping them.
+   */
   segment<T>(build: () => T): T {
     this.#segment = this.#segments++;
     try {

@@ -1,11 +1,14 @@
-/** @file Recomputation of activations (Chen et al. 2016, "Training deep nets with sublinear memory cost"): a segment's inner values, made anew. */
+/**
+ * @file Recomputation of activations (Chen et al. 2016, "Training deep nets with sublinear memory cost"): a segment's
+ * inner values, made anew.
+ */
 
 import type { Primitive } from "./primitive.ts";
 import type { Node, Program } from "./program.ts";
 
 /**
- * cheap: values that one pass over inputs that are kept anyway gives back, and attention's weights, which are as many as queries times keys and a hundredth of
- * a step to make; all: every value, which is the whole forward pass again.
+ * cheap: values that one pass over inputs that are kept anyway gives back, and attention's weights, which are as many
+ * as queries times keys and a hundredth of a step to make; all: every value, which is the whole forward pass again.
  */
 export type RecomputationKind = "cheap" | "all";
 

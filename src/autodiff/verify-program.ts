@@ -1,4 +1,7 @@
-/** @file Checks that a program is well formed before it is lowered: every value made before its use, every shape and type what its rule says. */
+/**
+ * @file Checks that a program is well formed before it is lowered: every value made before its use, every shape and
+ * type what its rule says.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { Primitive } from "./primitive.ts";

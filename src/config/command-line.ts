@@ -8,14 +8,14 @@ import { didYouMean } from "./suggestion.ts";
 
 export const usage = (param: string, message: string, cause?: unknown): BonsaiError => new BonsaiError("usage", message, { param, cause });
 
-/** What the words of a command line say. */
+/** The values that a command line gives. */
 export type FlagValues =
   | { kind: "help" }
   | { kind: "version" }
   | {
       kind: "values";
       values: Record<string, unknown>;
-      /** Of further flags, by name. */
+      /** Values of flags that are no options, by name. */
       others: ReadonlyMap<string, string>;
       /** What stands between the flags. */
       words: readonly string[];

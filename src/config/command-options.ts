@@ -18,7 +18,7 @@ export interface WordList {
 }
 
 export interface CommandDescription<Schema extends TObject> {
-  /** As a person types it after `npm run`, such as "evaluate -- policy". */
+  /** The command's name, as it is typed after `npm run`, such as "evaluate -- policy". */
   name: string;
   about: string;
   /** What follows the name in the usage line; several lines for several ways. */

@@ -1,4 +1,4 @@
-/** @file The options in words: --help, docs/CONFIG.md, and the line that a log may carry. */
+/** @file The options as text: --help, docs/CONFIG.md, and the configuration that the log may show. */
 
 import { describeValues } from "./command-line.ts";
 import type { Option } from "./option.ts";

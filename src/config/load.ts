@@ -1,4 +1,7 @@
-/** @file From flags, environment and config file to one checked configuration; flags win over the environment, the environment over the file. */
+/**
+ * @file From flags, environment and config file to one checked configuration; flags win over the environment, the
+ * environment over the file.
+ */
 
 import { readFileSync, statSync } from "node:fs";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -19,7 +22,8 @@ export type Invocation =
  * Reads the options of `bonsai serve`.
  * @param args Words after the command.
  * @param environment Usually `process.env`.
- * @throws BonsaiError `usage` with the flag, variable or key at fault; values of secret options are never in the message.
+ * @throws BonsaiError `usage` with the flag, variable or key at fault; values of secret options are never in the
+ * message.
  */
 export function loadConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Invocation {
   const commandLine = readFlags(args, options, ["config"]);

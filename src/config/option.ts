@@ -46,7 +46,7 @@ export interface Option<Name extends string = string> extends OptionAnnotations 
   /** It has no default, and its schema is not `Type.Optional`. */
   isRequired: boolean;
   kind: "string" | "integer" | "number" | "boolean" | "list";
-  /** Of an option that takes one of some words. */
+  /** The words that an option may take, where it takes one of a list. */
   words: readonly string[] | undefined;
   minimum: number | undefined;
   exclusiveMinimum: number | undefined;

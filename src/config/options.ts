@@ -1,13 +1,16 @@
-/** @file Every option of the server as one TypeBox schema: types, validation, --help, environment, config file and docs/CONFIG.md come from it. */
+/**
+ * @file Every option of the server as one TypeBox schema: types, validation, --help, environment, config file and
+ * docs/CONFIG.md come from it.
+ */
 
 import { Type, type Static } from "typebox";
 import { annotations, defaultsOf, oneOf, optionsOf, type Option } from "./option.ts";
 
-/** Ways to hold the weights; see docs/BENCHMARKS.md for the quality and speed of each. */
+/** Ways to store weights and multiply by them; docs/BENCHMARKS.md has the quality and speed of each. */
 export const quantizations = ["fp32", "q8", "q4", "w8a8"] as const;
 export type Quantization = (typeof quantizations)[number];
 
-/** Devices that the program has a seam for. */
+/** Devices that `--device` knows. */
 export const devices = ["cpu", "webgpu", "cuda"] as const;
 export type Device = (typeof devices)[number];
 

@@ -1,6 +1,9 @@
-/** @file The near miss that an error about an unknown word offers. */
+/** @file The known word nearest to an unknown one, which an error suggests. */
 
-/** Edit distance with insertions, deletions, substitutions and swaps of neighbours (optimal string alignment; Damerau 1964). */
+/**
+ * Edit distance with insertions, deletions, substitutions and swaps of neighbours (optimal string alignment; Damerau
+ * 1964).
+ */
 export function editDistance(left: string, right: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
@@ -20,7 +23,10 @@ export function editDistance(left: string, right: string): number {
   return previous[right.length]!;
 }
 
-/** The candidate that the word most likely meant, or undefined when none is close (a third of its length, and 40 characters, at most). */
+/**
+ * The candidate that the word most likely meant, or undefined when none is close (a third of its length, and 40
+ * characters, at most).
+ */
 export function nearMiss(word: string, candidates: readonly string[]): string | undefined {
   if (word.length === 0 || word.length > 40) return undefined;
   let best: string | undefined;

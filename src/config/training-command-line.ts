@@ -28,7 +28,7 @@ export function readTrainingOptions<Schema extends TObject>(schema: Schema, args
     throw new BonsaiError("usage", message, { param: flag });
   };
   if (options.model === "") refuse("--model", "Name the model to train: --model DIR.");
-  // Rounds make their own.
+  // Rounds make their own data.
   const hasRounds = ((read as { rounds?: number }).rounds ?? 0) > 0;
   if (options.dataset.length === 0 && !hasRounds) refuse("--dataset", "Name the data to train on: --dataset FILE.");
   if (options.outputDir === "") refuse("--output-dir", "Name the folder of what is trained: --output-dir DIR.");

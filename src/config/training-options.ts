@@ -1,4 +1,6 @@
-/** @file Every option of the trainers as TypeBox schemas: names and defaults are TRL's and transformers', in kebab case. */
+/**
+ * @file Every option of the trainers as TypeBox schemas: names and defaults are TRL's and transformers', in kebab case.
+ */
 
 import { Type, type Static } from "typebox";
 import { annotations, oneOf } from "./option.ts";
@@ -7,7 +9,7 @@ import { supportedDevices } from "./options.ts";
 /** The headings under which --help lists the options. */
 const annotate = annotations<"Model and data" | "Length of the run" | "Optimiser" | "LoRA" | "Output" | "Operation">();
 
-/** Where commands differ. */
+/** What differs between the commands. */
 interface Defaults {
   modelDescription: string;
   datasetDescription: string;

@@ -1,4 +1,4 @@
-/** @file What the operating system says when it refuses to write, as a sentence for the person at the disk. */
+/** @file A refusal of the operating system to write, as an error with a sentence for the person who can make room. */
 
 import { BonsaiError } from "./bonsai-error.ts";
 

@@ -1,4 +1,7 @@
-/** @file Every error code of the program: HTTP status, OpenAI `type`, what happened and what to do. docs/ERRORS.md is generated from it. */
+/**
+ * @file Every error code of the program: HTTP status, OpenAI `type`, what happened and what to do. docs/ERRORS.md is
+ * generated from it.
+ */
 
 export interface ErrorDefinition {
   /** HTTP status; for errors that never reach HTTP, the status a route would answer with. */

@@ -1,4 +1,7 @@
-/** @file A file that is read by position and never beyond its size: no length from the file is believed before it is checked here. */
+/**
+ * @file A file that is read by position and never beyond its size: no length from the file is believed before it is
+ * checked here.
+ */
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { Hash } from "node:crypto";
@@ -83,7 +86,10 @@ export class BoundedFile {
   }
 }
 
-/** A zeroed buffer. @throws BonsaiError `unsupported_model` when it is larger than this machine's JavaScript engine gives. */
+/**
+ * A zeroed buffer. @throws BonsaiError `unsupported_model` when it is larger than this machine's JavaScript engine
+ * gives.
+ */
 function allocateBytes(length: number, what: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(length);

@@ -1,4 +1,7 @@
-/** @file The parts of tokenizer.json (the serialisation of Hugging Face's tokenizers) that are alike in every BPE that is read or trained here. */
+/**
+ * @file The parts of tokenizer.json (the serialisation of Hugging Face's tokenizers) that are alike in every BPE that
+ * is read or trained here.
+ */
 
 import type { JsonObject } from "./json-file.ts";
 

@@ -26,7 +26,8 @@ export type OpenWeights = (folder: string, modelType: string, config: JsonObject
 /**
  * Opens a folder as transformers' `save_pretrained` writes it. Weights are read when asked for.
  * @param openWeights gives the weights; default those of the folder's safetensors. A model from nothing has none.
- * @throws BonsaiError `file_not_found`, `invalid_model_file`, `unsupported_model` or `invalid_tokenizer`, naming file and part.
+ * @throws BonsaiError `file_not_found`, `invalid_model_file`, `unsupported_model` or `invalid_tokenizer`, naming file
+ * and part.
  */
 export function openHuggingFaceFolder(folder: string, openWeights: OpenWeights = openFolderWeights): ModelFile {
   const config = withRopeKeys(readJsonObject(pathInFolder(folder, CONFIG), LARGEST_CONFIG_BYTES));
@@ -56,7 +57,10 @@ function optionalObject(folder: string, name: string, largestBytes: number): Jso
   return existsSync(path) ? readJsonObject(path, largestBytes) : undefined;
 }
 
-/** Since transformers 5 `rope_theta` and `rope_scaling` are written as one `rope_parameters`: the older keys are filled from it. */
+/**
+ * Since transformers 5 `rope_theta` and `rope_scaling` are written as one `rope_parameters`: the older keys are filled
+ * from it.
+ */
 function withRopeKeys(config: JsonObject): JsonObject {
   const parameters = config["rope_parameters"];
   if (!isJsonObject(parameters)) return config;
@@ -70,9 +74,11 @@ function withRopeKeys(config: JsonObject): JsonObject {
 }
 
 /**
- * Reads tokenizer.json, tokenizer_config.json and the chat template of a folder. As in transformers, chat_template.jinja counts
- * before the one inside tokenizer_config.json, and among several named ones the one named "default" is taken.
- * @throws BonsaiError `invalid_tokenizer` when tokenizer.json is absent; `invalid_model_file` when a file is not what it should be.
+ * Reads tokenizer.json, tokenizer_config.json and the chat template of a folder. As in transformers,
+ * chat_template.jinja counts before the one inside tokenizer_config.json, and among several named ones the one named
+ * "default" is taken.
+ * @throws BonsaiError `invalid_tokenizer` when tokenizer.json is absent; `invalid_model_file` when a file is not what
+ * it should be.
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const tokenizerJson = optionalObject(folder, TOKENIZER, LARGEST_TOKENIZER_BYTES);
@@ -113,7 +119,10 @@ function tokenIds(value: unknown, path: string): number[] | undefined {
   return [...new Set(ids as number[])];
 }
 
-/** tokenizer_config.json gives a special token as text or as `{content}`; its id is among tokenizer.json's added tokens or vocabulary. */
+/**
+ * tokenizer_config.json gives a special token as text or as `{content}`; its id is among tokenizer.json's added tokens
+ * or vocabulary.
+ */
 function idOfToken(token: unknown, tokenizerJson: JsonObject): number[] | undefined {
   const content = isJsonObject(token) ? token["content"] : token;
   if (typeof content !== "string") return undefined;
@@ -125,7 +134,10 @@ function idOfToken(token: unknown, tokenizerJson: JsonObject): number[] | undefi
   return Number.isSafeInteger(id) ? [id as number] : undefined;
 }
 
-/** SHA-256 over the files that decide the answers; each is preceded by its name and size, so that no two folders can read the same. */
+/**
+ * SHA-256 over the files that decide the answers; each is preceded by its name and size, so that no two folders can
+ * read the same.
+ */
 function hashOfFiles(folder: string, weightFiles: readonly BoundedFile[]): string {
   const hash = createHash("sha256");
   const add = (name: string, file: BoundedFile): void => {

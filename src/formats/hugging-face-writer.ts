@@ -1,4 +1,7 @@
-/** @file Writes a model as a Hugging Face folder that transformers loads: config, weights, tokenizer and generation settings. */
+/**
+ * @file Writes a model as a Hugging Face folder that transformers loads: config, weights, tokenizer and generation
+ * settings.
+ */
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -40,9 +43,10 @@ const tokenizerFiles = [
 const LARGEST_CONFIG_BYTES = 16 * 2 ** 20;
 
 /**
- * Writes `weights` with the config and tokenizer of `base` to `folder`, which is made if absent. The tokenizer's files are
- * copied byte for byte where the base is a folder, and written from the metadata where it is a GGUF file. Each file is
- * written whole or not at all, weights first and config.json last: without it the folder is no model. One that is there is removed first.
+ * Writes `weights` with the config and tokenizer of `base` to `folder`, which is made if absent. The tokenizer's files
+ * are copied byte for byte where the base is a folder, and written from the metadata where it is a GGUF file. Each file
+ * is written whole or not at all, weights first and config.json last: without it the folder is no model. One that is
+ * there is removed first.
  * @param changes keys of config.json that are not the base's: of a model with another head.
  * @throws BonsaiError `write_failed`, naming the file.
  */

@@ -46,8 +46,8 @@ export function readJsonObject(path: string, largestBytes: number): JsonObject {
 }
 
 /**
- * What JSON.parse does not tell about an object's text: its deepest nesting and the first key that occurs twice at the top
- * level (of which JSON.parse silently keeps the last). Malformed text gives some answer and no error.
+ * What JSON.parse does not report about an object's text: its deepest nesting and the first key that occurs twice at
+ * the top level (of which JSON.parse silently keeps the last). Malformed text gives some answer and no error.
  */
 export function inspectJson(text: string): { depth: number; duplicateKey: string | undefined } {
   const keys = new Set<string>();

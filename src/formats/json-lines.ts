@@ -7,7 +7,9 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "./bounded-file.ts";
 import { isJsonObject, type JsonObject } from "./json-file.ts";
 
-/** Far more than a conversation: a line that is longer is no row, and a file without line ends is not read into memory. */
+/**
+ * Far more than a conversation: a line that is longer is no row, and a file without line ends is not read into memory.
+ */
 export const longestLineBytes = 16 * 2 ** 20;
 const pieceBytes = 2 ** 20;
 const lineFeed = 0x0a;
@@ -24,13 +26,14 @@ export interface ReadFile {
   path: string;
   rows: number;
   bytes: number;
-  /** Of the whole file, hex. */
+  /** SHA-256 of the whole file, hex. */
   sha256: string;
 }
 
 /**
  * Every row of a file, in order; blank lines are passed over. The generator returns what the file was.
- * @throws BonsaiError `file_not_found`; `invalid_dataset` naming file and line, where a line is too long or no JSON object.
+ * @throws BonsaiError `file_not_found`; `invalid_dataset` naming file and line, where a line is too long or no JSON
+ * object.
  */
 export function* readJsonLines(path: string): Generator<JsonLine, ReadFile> {
   const file = new BoundedFile(path);

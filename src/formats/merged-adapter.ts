@@ -1,4 +1,6 @@
-/** @file A base model's weights with an adapter added to them: W + scale B A where the adapter has a pair, W elsewhere. */
+/**
+ * @file A base model's weights with an adapter added to them: W + scale B A where the adapter has a pair, W elsewhere.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { WeightInfo, WeightSource } from "./model-file.ts";
@@ -6,8 +8,8 @@ import { loraScale, type LoraAdapter, type LoraPair } from "./peft-adapter.ts";
 
 /**
  * The merged weights, computed when asked for; merged ones are F32. Closing closes `base`.
- * @throws BonsaiError `invalid_model_file` naming the layer that the base does not have, or has in another shape; `unsupported_model` for the
- * adapter of a reward model.
+ * @throws BonsaiError `invalid_model_file` naming the layer that the base does not have, or has in another shape;
+ * `unsupported_model` for the adapter of a reward model.
  */
 export function mergeAdapter(base: WeightSource, adapter: LoraAdapter): WeightSource {
   if (adapter.score !== undefined)
@@ -21,7 +23,8 @@ export function mergeAdapter(base: WeightSource, adapter: LoraAdapter): WeightSo
 /**
  * A BERT's weights with an adapter's pairs added and its classifier in place, as `mergeAdapter` does it.
  * @param path of the adapter, for errors
- * @throws BonsaiError `invalid_model_file` where it has no classifier, or one that the encoder's hidden states do not fit.
+ * @throws BonsaiError `invalid_model_file` where it has no classifier, or one that the encoder's hidden states do not
+ * fit.
  */
 export function mergeEncoderAdapter(base: WeightSource, adapter: LoraAdapter, path: string): WeightSource {
   const { score } = adapter;

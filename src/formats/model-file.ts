@@ -1,4 +1,7 @@
-/** @file What every model on disk looks like to the rest of the program, whether it came as GGUF or as a Hugging Face folder. */
+/**
+ * @file What every model on disk looks like to the rest of the program, whether it came as GGUF or as a Hugging Face
+ * folder.
+ */
 
 import type { DType } from "../tensor/dtype.ts";
 
@@ -13,7 +16,10 @@ export interface WeightInfo {
 /** The weights of one model. All sizes were checked against the files when it was opened. */
 export interface WeightSource {
   readonly infos: ReadonlyMap<string, WeightInfo>;
-  /** The tensor's bytes as they are stored, in PyTorch's row order (rows that a converter permuted are put back). A fresh buffer. */
+  /**
+   * The tensor's bytes as they are stored, in PyTorch's row order (rows that a converter permuted are put back). A
+   * fresh buffer.
+   */
   readRaw(name: string): Uint8Array<ArrayBuffer>;
   /** The tensor dequantised to fp32: a fresh array of product(shape) values. */
   readFloat32(name: string): Float32Array<ArrayBuffer>;

@@ -11,8 +11,8 @@ import type { ModelFile } from "./model-file.ts";
 /**
  * Opens a GGUF file, a Hugging Face folder (it holds config.json), or a folder that holds exactly one .gguf file.
  * Only headers and tokenizer are read; weights are read when asked for, until `weights.close()`.
- * @throws BonsaiError `file_not_found` when nothing of the kind is at the path; `invalid_model_file`, `unsupported_model` or
- * `invalid_tokenizer`, naming file and offset, tensor or key, when it cannot be used.
+ * @throws BonsaiError `file_not_found` when nothing of the kind is at the path; `invalid_model_file`,
+ * `unsupported_model` or `invalid_tokenizer`, naming file and offset, tensor or key, when it cannot be used.
  */
 export function openModel(path: string): ModelFile {
   let isFolder: boolean;

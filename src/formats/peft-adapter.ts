@@ -1,4 +1,7 @@
-/** @file LoRA adapters in PEFT's layout (adapter_config.json, adapter_model.safetensors): a bounded reader, and a writer. */
+/**
+ * @file LoRA adapters in PEFT's layout (adapter_config.json, adapter_model.safetensors): a bounded reader, and a
+ * writer.
+ */
 
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -19,7 +22,7 @@ import { onDisk, writeJsonFile } from "./written-file.ts";
 export const adapterConfigFile = "adapter_config.json";
 export const adapterWeightsFile = "adapter_model.safetensors";
 const LARGEST_CONFIG_BYTES = 2 ** 20;
-/** No adapter in use comes near; it bounds a product of sizes. */
+/** Far above any adapter in use; it bounds a product of sizes. */
 const LARGEST_RANK = 4096;
 const LARGEST_ALPHA = 1e6;
 
@@ -38,13 +41,16 @@ export interface LoraAdapter {
   alpha: number;
   /** Rank-stabilised scale, alpha / sqrt(rank) (Kalajdzievski 2023), in place of alpha / rank. */
   useRslora: boolean;
-  /** As trained; serving has none. */
+  /** Dropout of the adapter's inputs in training; serving uses none. */
   dropout: number;
   /** Path or name of the model that it was trained on, as PEFT keeps it. */
   baseModel: string | undefined;
   /** By the full name of the linear layer without `.weight`, such as `model.layers.0.self_attn.q_proj`; sorted. */
   pairs: ReadonlyMap<string, LoraPair>;
-  /** Of a reward model (task SEQ_CLS), which PEFT keeps whole as one of `modules_to_save`. Absent otherwise. */
+  /**
+   * The head of a reward model (task SEQ_CLS), which PEFT stores complete as one of `modules_to_save`. Absent
+   * otherwise.
+   */
   score?: ScoreWeight | undefined;
 }
 
@@ -73,8 +79,8 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /**
- * Ways of drawing the first factors that leave the base as it is. Others (PiSSA, OLoRA, LoftQ …) take part of the base's weights away, which the
- * factors alone do not tell.
+ * Ways of drawing the first factors that leave the base as it is. Others (PiSSA, OLoRA, LoftQ …) take part of the
+ * base's weights away, which the factors alone do not tell.
  */
 const plainInitializations: ReadonlySet<unknown> = new Set([true, false, null, "gaussian", "orthogonal", "eva"]);
 
@@ -88,11 +94,11 @@ const savedHeads: ReadonlySet<unknown> = new Set(["score", "classifier"]);
 const emptyPatterns = ["rank_pattern", "alpha_pattern"];
 
 /**
- * Reads a folder that PEFT's `save_pretrained` wrote. Which layers it changes is taken from the tensors themselves, which name
- * each one; `target_modules` may be names, a pattern or "all-linear".
+ * Reads a folder that PEFT's `save_pretrained` wrote. Which layers it changes is taken from the tensors themselves,
+ * which name each one; `target_modules` may be names, a pattern or "all-linear".
  * @param modelType config.json's `model_type` of the base, which decides the full names of layers.
- * @throws BonsaiError `file_not_found`; `unsupported_model` for an option that changes more than W + scale B A, such as DoRA,
- * naming it; `invalid_model_file`, naming tensor or key, when a file is damaged.
+ * @throws BonsaiError `file_not_found`; `unsupported_model` for an option that changes more than W + scale B A, such as
+ * DoRA, naming it; `invalid_model_file`, naming tensor or key, when a file is damaged.
  */
 export function readPeftAdapter(folder: string, modelType: string): LoraAdapter {
   const path = pathInFolder(folder, adapterConfigFile);

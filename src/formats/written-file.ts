@@ -1,4 +1,6 @@
-/** @file Files that are written whole or not at all: they grow under another name, reach the disk, and are then renamed. */
+/**
+ * @file Files that are written whole or not at all: they grow under another name, reach the disk, and are then renamed.
+ */
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,8 +11,9 @@ import { refusedWrite } from "../errors/refused-write.ts";
 const LARGEST_WRITE_BYTES = 2 ** 30;
 
 /**
- * Writes the pieces, in order, as the file at `path`, replacing one that is there. A piece is asked for when the ones before it
- * are written, so that only one need be in memory. On a failure the old file, if any, is still there and nothing else is.
+ * Writes the pieces, in order, as the file at `path`, replacing one that is there. A piece is asked for when the ones
+ * before it are written, so that only one need be in memory. On a failure the old file, if any, is still there and
+ * nothing else is.
  * @throws BonsaiError `write_failed` naming the file, where the system refuses (no space, no permission).
  */
 export function writeWholeFile(path: string, pieces: Iterable<Uint8Array | string>): void {

@@ -1,4 +1,7 @@
-/** @file The one data file that the graphs of a model point into: weights are appended once, by key, and mapped by every session. */
+/**
+ * @file The one data file that the graphs of a model point into: weights are appended once, by key, and mapped by every
+ * session.
+ */
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { basename } from "node:path";

@@ -1,4 +1,7 @@
-/** @file A builder of ONNX graphs: named values, nodes in topological order, initializers in memory or in an external file. */
+/**
+ * @file A builder of ONNX graphs: named values, nodes in topological order, initializers in memory or in an external
+ * file.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { Dimension, ElementArray, ElementType } from "./data-type.ts";

@@ -1,10 +1,16 @@
-/** @file Checks that a graph is well formed before it is written: every value defined once and before its use, every output made. */
+/**
+ * @file Checks that a graph is well formed before it is written: every value defined once and before its use, every
+ * output made.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { elementBytes, type ElementType } from "./data-type.ts";
 import type { Graph } from "./graph.ts";
 
-/** Throws `internal` naming the first value that breaks static single assignment, topological order or its declared size. */
+/**
+ * Throws `internal` naming the first value that breaks static single assignment, topological order or its declared
+ * size.
+ */
 export function verify(graph: Graph): void {
   const defined = new Set<string>();
   const define = (name: string, by: string): void => {

@@ -1,4 +1,6 @@
-/** @file Writes a graph as an ONNX ModelProto (onnx.proto, IR version 10), weights inline or in an external data file. */
+/**
+ * @file Writes a graph as an ONNX ModelProto (onnx.proto, IR version 10), weights inline or in an external data file.
+ */
 
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataLocation } from "onnx-buf";
@@ -12,9 +14,9 @@ const opset = 21n;
 /**
  * The bytes of a verified model.
  * @param externalFile name of the file, beside the model, that external initializers point into
- * @param order of the nodes in the file. ONNX Runtime walks from the last node of the file that nothing reads to what it needs, of several
- * inputs the last in the file first, then goes on with the node before: `reversed`, it computes each output with no more than it needs, in the
- * order of the graph's making, and each value as late as that allows.
+ * @param order of the nodes in the file. ONNX Runtime walks from the last node of the file that nothing reads to what
+ * it needs, of several inputs the last in the file first, then goes on with the node before: `reversed`, it computes
+ * each output with no more than it needs, in the order of the graph's making, and each value as late as that allows.
  */
 export function writeModel(graph: Graph, externalFile?: string, order: "forward" | "reversed" = "forward"): Uint8Array<ArrayBuffer> {
   verify(graph);

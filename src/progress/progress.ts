@@ -1,4 +1,6 @@
-/** @file How far a long task is: one line that is redrawn on a terminal, a plain line every tenth part elsewhere. */
+/**
+ * @file The progress of a long task: one line that is redrawn on a terminal, a plain line every tenth part elsewhere.
+ */
 
 export interface Progress {
   /** `done` of `total` of what `label` names. */

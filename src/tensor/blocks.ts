@@ -182,7 +182,10 @@ function readInt8(source: Uint8Array, at: number): number {
   return (source[at]! << 24) >> 24;
 }
 
-/** The 6-bit scale of run `index` (0 to 7) in a K block's 12 bytes: runs 4 to 7 keep their two high bits in those of 0 to 3. */
+/**
+ * The 6-bit scale of run `index` (0 to 7) in a K block's 12 bytes: runs 4 to 7 keep their two high bits in those of 0
+ * to 3.
+ */
 function sixBitScale(source: Uint8Array, at: number, index: number): number {
   if (index < 4) return source[at + index]! & 63;
   return (source[at + index + 4]! & 15) | ((source[at + index - 4]! >> 6) << 4);
@@ -215,7 +218,8 @@ export function dequantize(dtype: DType, source: Uint8Array, valueCount: number)
 }
 
 /**
- * The rows `firstRow` (inclusive) to `endRow` (exclusive) of a matrix [rows, rowLength] as fp32, without touching the rest.
+ * The rows `firstRow` (inclusive) to `endRow` (exclusive) of a matrix [rows, rowLength] as fp32, without touching the
+ * rest.
  * @param target Where they go, (endRow - firstRow) * rowLength values; a fresh array by default.
  * @throws RangeError when a row is not a whole number of blocks or the range is not inside the matrix.
  */

@@ -1,4 +1,7 @@
-/** @file The storage types of weights in model files: names as in GGUF and safetensors, and how many bytes a run of values takes. */
+/**
+ * @file The storage types of weights in model files: names as in GGUF and safetensors, and how many bytes a run of
+ * values takes.
+ */
 
 export interface DTypeInfo {
   /** Values in one block; 1 for plain types. */

@@ -1,4 +1,7 @@
-/** @file Conversion between fp32 and the two 16-bit floats, IEEE 754 binary16 and bfloat16, one value or a whole array at a time. */
+/**
+ * @file Conversion between fp32 and the two 16-bit floats, IEEE 754 binary16 and bfloat16, one value or a whole array
+ * at a time.
+ */
 
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);
@@ -33,8 +36,8 @@ export function float16ToFloat32(bits: number): number {
 }
 
 /**
- * The binary16 bits nearest to a value, ties to even, as IEEE 754-2019 section 4.3.1 asks; too large a value becomes infinity
- * and a NaN stays a (quiet) NaN. The value is first rounded to fp32, which all our numbers already are.
+ * The binary16 bits nearest to a value, ties to even, as IEEE 754-2019 section 4.3.1 asks; too large a value becomes
+ * infinity and a NaN stays a (quiet) NaN. The value is first rounded to fp32, which all our numbers already are.
  */
 export function float32ToFloat16(value: number): number {
   scratchFloat[0] = value;

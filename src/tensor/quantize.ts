@@ -12,7 +12,10 @@ export interface BlockQuantized {
 /** Values of a block in GGML's files. */
 export const fileBlockSize = 32;
 
-/** Larger blocks are computed faster (a fifth from 32 to 64) and follow the weights less closely; they must divide the inputs to waste nothing. */
+/**
+ * Larger blocks are computed faster (a fifth from 32 to 64) and follow the weights less closely; they must divide the
+ * inputs to waste nothing.
+ */
 export function blockSizeFor(inputs: number): 32 | 64 {
   return inputs % 64 === 0 ? 64 : 32;
 }
@@ -48,15 +51,19 @@ export interface ChannelQuantized {
   scales: Float32Array<ArrayBuffer>;
 }
 
-/** Neighbours in a sum that have one sign are no more than this together: 255 times it is the largest multiple that 16 bits hold. */
+/**
+ * Neighbours in a sum that have one sign are no more than this together: 255 times it is the largest multiple that 16
+ * bits hold.
+ */
 export const largestPair = 128;
 
 /**
  * 8-bit symmetric, one scale an output: w = scale * q, |q| <= 127.
  *
- * x86 processors without VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, and cut what passes them (Intel, PMADDUBSW). So
- * the integers of inputs 2i and 2i + 1, where they have one sign, are at most `largestPair` together: no row of bytes can make their sum pass. It takes
- * a scale a fifth larger on average than the largest weight alone would.
+ * x86 processors without VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, and cut what
+ * passes them (Intel, PMADDUBSW). So the integers of inputs 2i and 2i + 1, where they have one sign, are at most
+ * `largestPair` together: no row of bytes can make their sum pass. It takes a scale a fifth larger on average than the
+ * largest weight alone would.
  * @param weights [outputs, inputs]
  */
 export function quantizeChannels8(weights: Float32Array, outputs: number, inputs: number): ChannelQuantized {
@@ -97,7 +104,9 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
   return largest;
 }
 
-/** Of single values, and of sums of the first and second, third and fourth and so on, which are larger where both have one sign. */
+/**
+ * The largest absolute value, of single values and of the sums of neighbours 2i and 2i + 1 that have the same sign.
+ */
 function largestPairMagnitude(values: Float32Array, start: number, end: number): number {
   let largest = 0;
   for (let at = start; at < end; at += 2) {

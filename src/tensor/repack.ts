@@ -30,7 +30,10 @@ export function repackQ4_0(raw: Uint8Array, outputs: number, inputs: number): Of
   return repackNibbles(raw, outputs, inputs, 18);
 }
 
-/** Q4_1: w = d * q + m = d * (q - 8) + (m + 8 d). Exact up to fp32 rounding of the offset. @param raw blocks of 20 bytes: fp16 d, fp16 m, nibbles */
+/**
+ * Q4_1: w = d * q + m = d * (q - 8) + (m + 8 d). Exact up to fp32 rounding of the offset. @param raw blocks of 20
+ * bytes: fp16 d, fp16 m, nibbles
+ */
 export function repackQ4_1(raw: Uint8Array, outputs: number, inputs: number): OffsetBlocks {
   return repackNibbles(raw, outputs, inputs, 20);
 }

@@ -6,7 +6,10 @@ import type { GgufMetadata } from "./gguf-metadata.ts";
 import type { JsonObject } from "../json-file.ts";
 import { ropeScalingOfFactors } from "./gguf-rope-factors.ts";
 
-/** `general.architecture` values that are supported, with transformers' class names. The names are also transformers' `model_type`. */
+/**
+ * `general.architecture` values that are supported, with transformers' class names. The names are also transformers'
+ * `model_type`.
+ */
 const classNames = {
   llama: "LlamaForCausalLM",
   qwen2: "Qwen2ForCausalLM",
@@ -29,8 +32,8 @@ export function ggufArchitecture(path: string, metadata: GgufMetadata): GgufArch
 /**
  * The config.json of the model.
  * @param ropeFactors The values of `rope_freqs.weight` where the file has it.
- * @throws BonsaiError `invalid_model_file` when a key is absent or makes no sense; `unsupported_model` for mixtures of experts, partial
- * rotary embeddings and the like.
+ * @throws BonsaiError `invalid_model_file` when a key is absent or makes no sense; `unsupported_model` for mixtures of
+ * experts, partial rotary embeddings and the like.
  */
 export function ggufConfig(path: string, file: GgufFile, ropeFactors: Float32Array | undefined): JsonObject {
   const { metadata, tensors } = file;
@@ -170,7 +173,9 @@ function required(metadata: GgufMetadata, key: string): number {
   return value <= 2 ** 31 ? value : metadata.fail(key, `is ${value}, more than any model has.`);
 }
 
-/** A number stored as fp32 in the shortest decimal form that is the same fp32: 1e-5 rather than 9.999999747378752e-6. */
+/**
+ * A number stored as fp32 in the shortest decimal form that is the same fp32: 1e-5 rather than 9.999999747378752e-6.
+ */
 function shortest(value: number): number {
   const short = Number(value.toPrecision(7));
   return Math.fround(short) === Math.fround(value) ? short : value;

@@ -49,7 +49,10 @@ const WINDOW_BYTES = 2 ** 18;
 /** The longest strings in use are chat templates of some 10 KB. */
 const LARGEST_STRING_BYTES = 2 ** 24;
 
-/** Reads a GGUF file from front to back through a small window. Every length is checked against the bytes that remain before it is used. */
+/**
+ * Reads a GGUF file from front to back through a small window. Every length is checked against the bytes that remain
+ * before it is used.
+ */
 export class GgufCursor {
   readonly #file: BoundedFile;
   readonly #window: Uint8Array<ArrayBuffer>;

@@ -1,4 +1,7 @@
-/** @file A model as one GGUF file, seen as a Hugging Face folder would be: config, weights and tokenizer under the same names. */
+/**
+ * @file A model as one GGUF file, seen as a Hugging Face folder would be: config, weights and tokenizer under the same
+ * names.
+ */
 
 import { createHash } from "node:crypto";
 
@@ -13,7 +16,8 @@ import type { ModelFile } from "../model-file.ts";
 /**
  * Opens a GGUF file of the architectures llama, qwen2, qwen3 or gpt2. Weights are read when asked for.
  * `contentHash` is the SHA-256 of the file itself.
- * @throws BonsaiError `file_not_found`, `invalid_model_file`, `unsupported_model` or `invalid_tokenizer`, naming offset, tensor or key.
+ * @throws BonsaiError `file_not_found`, `invalid_model_file`, `unsupported_model` or `invalid_tokenizer`, naming
+ * offset, tensor or key.
  */
 export function openGgufModel(path: string): ModelFile {
   const file = new BoundedFile(path);

@@ -1,8 +1,8 @@
 /**
  * @file How a byte-level BPE tokenizer cuts text into words before merging, by GGUF's `tokenizer.ggml.pre`.
  *
- * Sources: the tokenizer.json of the models (the expressions in their original spelling) and `llm_tokenizer_bpe` of llama.cpp's
- * llama-vocab.cpp, which says what names go together.
+ * Sources: the tokenizer.json of the models (the expressions in their original spelling) and `llm_tokenizer_bpe` of
+ * llama.cpp's llama-vocab.cpp, which says what names go together.
  */
 
 import type { JsonObject } from "../json-file.ts";

@@ -1,4 +1,7 @@
-/** @file Llama 3's rope scaling, which a GGUF keeps as one factor for each frequency, back to the parameters it came from. */
+/**
+ * @file Llama 3's rope scaling, which a GGUF keeps as one factor for each frequency, back to the parameters it came
+ * from.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../json-file.ts";
@@ -9,8 +12,9 @@ const HIGH_FREQUENCY_FACTOR = 4;
 const ORIGINAL_CONTEXT = 8192;
 
 /**
- * Factors by which Llama 3 divides the rotary frequencies: 1 for wavelengths much shorter than the original context, `factor` for
- * longer ones, and in between (transformers' `_compute_llama3_parameters`) the interpolation of the reciprocals.
+ * Factors by which Llama 3 divides the rotary frequencies: 1 for wavelengths much shorter than the original context,
+ * `factor` for longer ones, and in between (transformers' `_compute_llama3_parameters`) the interpolation of the
+ * reciprocals.
  * @returns headDim / 2 values.
  */
 export function llama3RopeFactors(headDim: number, ropeTheta: number, factor: number): Float64Array {

@@ -1,5 +1,6 @@
 /**
- * @file From a GGUF's `tokenizer.ggml.*` metadata to the tokenizer.json and tokenizer_config.json of a Hugging Face folder.
+ * @file From a GGUF's `tokenizer.ggml.*` metadata to the tokenizer.json and tokenizer_config.json of a Hugging Face
+ * folder.
  *
  * Two kinds exist: `gpt2` is byte-level BPE with merges, `llama` is SentencePiece's BPE with scores and byte fallback.
  * Source: ggml/docs/gguf.md ("Tokenizer") and gguf-py's constants.py (`TokenType`) of llama.cpp.
@@ -40,8 +41,8 @@ interface SpecialTokens {
 
 /**
  * The tokenizer of a GGUF file in Hugging Face's form, which @huggingface/tokenizers and the Rust library load.
- * @throws BonsaiError `invalid_tokenizer` or `invalid_model_file` when the metadata contradict themselves; `unsupported_model` for
- * another kind of tokenizer, with those that are supported.
+ * @throws BonsaiError `invalid_tokenizer` or `invalid_model_file` when the metadata contradict themselves;
+ * `unsupported_model` for another kind of tokenizer, with those that are supported.
  */
 export function ggufTokenizer(path: string, architecture: GgufArchitecture, metadata: GgufMetadata): TokenizerFiles {
   const vocabulary = readVocabulary(metadata);

@@ -7,7 +7,9 @@ import type { GgufArchitecture } from "./gguf-config.ts";
 import type { GgufTensor } from "./gguf.ts";
 import type { WeightInfo, WeightSource } from "../model-file.ts";
 
-/** GGUF's name of a module (gguf-py's tensor_mapping.py of llama.cpp), outside and inside of layers, to Hugging Face's. */
+/**
+ * GGUF's name of a module (gguf-py's tensor_mapping.py of llama.cpp), outside and inside of layers, to Hugging Face's.
+ */
 interface ModuleNames {
   roots: Readonly<Record<string, string>>;
   layerPrefix: string;
@@ -73,10 +75,10 @@ function huggingFaceName(architecture: GgufArchitecture, name: string): string |
 /**
  * The weights of a file that was opened and checked by `readGguf`.
  *
- * For the architecture `llama` the converter of llama.cpp interleaves the rows of q_proj and k_proj inside each head, so that
- * its rotary embedding finds the two halves of a pair side by side; they are put back here.
- * @throws BonsaiError `unsupported_model` that names a tensor which the architecture does not know; `invalid_model_file` when
- * rows do not divide into heads.
+ * For the architecture `llama` the converter of llama.cpp interleaves the rows of q_proj and k_proj inside each head,
+ * so that its rotary embedding finds the two halves of a pair side by side; they are put back here.
+ * @throws BonsaiError `unsupported_model` that names a tensor which the architecture does not know;
+ * `invalid_model_file` when rows do not divide into heads.
  */
 export class GgufWeights implements WeightSource {
   readonly infos: ReadonlyMap<string, WeightInfo>;

@@ -1,5 +1,6 @@
 /**
- * @file The container of a GGUF file, versions 2 and 3: header, metadata and table of tensors, all bounded by the file's size.
+ * @file The container of a GGUF file, versions 2 and 3: header, metadata and table of tensors, all bounded by the
+ * file's size.
  *
  * Source: ggml/docs/gguf.md of llama.cpp ("File Structure"). All numbers are little-endian.
  */
@@ -79,8 +80,8 @@ export interface GgufFile {
 
 /**
  * Reads and checks everything before the tensors' data; the data is not touched.
- * @throws BonsaiError `invalid_model_file` that names the byte offset or tensor when the file is truncated, damaged or hostile;
- * `unsupported_model` for another version, byte order or tensor type.
+ * @throws BonsaiError `invalid_model_file` that names the byte offset or tensor when the file is truncated, damaged or
+ * hostile; `unsupported_model` for another version, byte order or tensor type.
  */
 export function readGguf(file: BoundedFile): GgufFile {
   const cursor = new GgufCursor(file);

@@ -1,4 +1,6 @@
-/** @file BPE merges from a SentencePiece vocabulary and its scores, which is all that a GGUF keeps of such a tokenizer. */
+/**
+ * @file BPE merges from a SentencePiece vocabulary and its scores, which is all that a GGUF keeps of such a tokenizer.
+ */
 
 interface Merge {
   left: string;
@@ -9,9 +11,9 @@ interface Merge {
 }
 
 /**
- * Every way to put a piece together from two others, best score first. SentencePiece's BPE joins the neighbours whose joint piece
- * scores highest, which is BPE with merges in that order; equal scores go longer parts first, as transformers' converter
- * (`generate_merges` of tokenization_utils_sentencepiece) has them.
+ * Every way to put a piece together from two others, best score first. SentencePiece's BPE joins the neighbours whose
+ * joint piece scores highest, which is BPE with merges in that order; equal scores go longer parts first, as
+ * transformers' converter (`generate_merges` of tokenization_utils_sentencepiece) has them.
  * @param scores By piece. Pieces that are never built (control, unknown and byte tokens) must not be in it.
  */
 export function mergesOfScores(scores: ReadonlyMap<string, number>): [left: string, right: string][] {

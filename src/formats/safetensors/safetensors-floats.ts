@@ -1,4 +1,6 @@
-/** @file Small tensors of a safetensors file whose every value is checked: adapters' factors and reward models' heads. */
+/**
+ * @file Small tensors of a safetensors file whose every value is checked: adapters' factors and reward models' heads.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { dequantize } from "../../tensor/blocks.ts";
@@ -11,7 +13,8 @@ const largestFactor = 1e18;
 
 /**
  * The values of a tensor of floats.
- * @throws BonsaiError `unsupported_model` for another type; `invalid_model_file`, naming the tensor, where a value is not finite
+ * @throws BonsaiError `unsupported_model` for another type; `invalid_model_file`, naming the tensor, where a value is
+ * not finite
  */
 export function readFiniteFloats(file: BoundedFile, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
   if (!isWeightType(entry.dtype))

@@ -1,4 +1,6 @@
-/** @file The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names. */
+/**
+ * @file The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names.
+ */
 
 import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
@@ -27,8 +29,9 @@ interface LocatedTensor {
 
 /**
  * The path of a folder's file by its plain name.
- * @throws BonsaiError `invalid_model_file` when the name is a path, or a symlink leads out of the folder. A link into the
- * `blobs` of a Hugging Face hub cache, next to the `snapshots` that holds the folder, is how that cache keeps files.
+ * @throws BonsaiError `invalid_model_file` when the name is a path, or a symlink leads out of the folder. A link into
+ * the `blobs` of a Hugging Face hub cache, next to the `snapshots` that holds the folder, is how that cache keeps
+ * files.
  */
 export function pathInFolder(folder: string, name: string): string {
   const path = join(folder, name);

@@ -13,9 +13,9 @@ export interface TensorToWrite {
 }
 
 /**
- * Writes a .safetensors file, whole or not at all, with at most one lazily given tensor in memory. The tensors follow each
- * other as in the reference writer, wider types first and then by name, so that each lies on a multiple of its values' size
- * and equal tensors give equal files.
+ * Writes a .safetensors file, whole or not at all, with at most one lazily given tensor in memory. The tensors follow
+ * each other as in the reference writer, wider types first and then by name, so that each lies on a multiple of its
+ * values' size and equal tensors give equal files.
  * @throws RangeError when a tensor's bytes do not fit its shape or a name occurs twice; BonsaiError `write_failed`.
  */
 export function writeSafetensors(

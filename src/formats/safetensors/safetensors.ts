@@ -1,9 +1,9 @@
 /**
  * @file One .safetensors file: a bounded reader of its header.
  *
- * The format (huggingface/safetensors, "Format" of its README): a little-endian u64 header length, that many bytes of JSON
- * `{name: {dtype, shape, data_offsets: [begin, end]}}` with an optional `__metadata__` of strings, then the data, which the
- * tensors cover without gaps or overlaps.
+ * The format (huggingface/safetensors, "Format" of its README): a little-endian u64 header length, that many bytes of
+ * JSON `{name: {dtype, shape, data_offsets: [begin, end]}}` with an optional `__metadata__` of strings, then the data,
+ * which the tensors cover without gaps or overlaps.
  */
 
 import { isUtf8 } from "node:buffer";
@@ -32,7 +32,7 @@ const weightTypes: ReadonlySet<string> = new Set<DType>(["F64", "F32", "F16", "B
 
 export interface SafetensorsEntry {
   name: string;
-  /** As the file says; a `DType` when `isWeightType(dtype)`. */
+  /** The type's name in the file; a `DType` when `isWeightType(dtype)`. */
   dtype: string;
   shape: readonly number[];
   /** Byte position in the file. */
@@ -52,8 +52,8 @@ export function isWeightType(dtype: string): dtype is DType {
 
 /**
  * Reads and checks the header of a file; the data is not touched.
- * @throws BonsaiError `invalid_model_file` that names the tensor or offset when the file is truncated, damaged or hostile;
- * `unsupported_model` for a type that the specification does not know.
+ * @throws BonsaiError `invalid_model_file` that names the tensor or offset when the file is truncated, damaged or
+ * hostile; `unsupported_model` for a type that the specification does not know.
  */
 export function readSafetensorsHeader(file: BoundedFile): SafetensorsHeader {
   const fail = (message: string, cause?: unknown): never => {
