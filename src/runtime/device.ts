@@ -205,6 +205,7 @@ export interface DecoderDevice {
   closeRow(row: DecodeRow): void;
   /** Frees a prompt that no rows were opened for. */
   closePrompt(prompt: PromptCache): void;
+  /** Steps rows: all that are open, since a device may compute any of them together. */
   decode(steps: readonly DecodeStep[]): Promise<StepResult>;
   dispose(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** @file The engine's loop: admits requests, plans each turn, carries it out, and frees what has ended. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { DecoderDevice, PromptCache } from "../../runtime/device.ts";
+import type { DecoderDevice } from "../../runtime/device.ts";
 import { ChoiceGrammar } from "../constraints/choice-grammar.ts";
 import type { Grammar } from "../constraints/token-constraint.ts";
 import type { AdmissionLimits } from "./admission.ts";
@@ -152,6 +152,7 @@ export class EngineLoop {
       this.#requests.endDropped();
       this.#requests.admit();
       this.#reserve();
+      this.#openReady();
       const plan = this.#plan();
       this.#last = plan.turn;
       this.#turns++;
@@ -171,10 +172,10 @@ export class EngineLoop {
     }));
     const rows = [...this.#requests.decoding].flatMap((generation) =>
       generation.sequenceStates
-        .filter(({ row }) => row !== undefined)
+        .filter(({ finished }) => finished === undefined)
         .map((sequence) => ({
           row: { generation, sequence },
-          isReady: generation.grammar?.isReady !== false,
+          isReady: sequence.row !== undefined,
           lastTurn: sequence.lastTurn,
         })),
     );
@@ -221,11 +222,11 @@ export class EngineLoop {
   async #prefillChunk(generation: Generation, tokens: number): Promise<void> {
     if (!(await this.#filling.advance(generation, tokens))) return;
     this.#requests.prefilling.splice(this.#requests.prefilling.indexOf(generation), 1);
-    this.#fork(generation, generation.prompt as PromptCache);
+    this.#startDecoding(generation);
   }
 
-  /** Opens a row for each sequence, all over the one prompt. */
-  #fork(generation: Generation, prompt: PromptCache): void {
+  /** Announces a request whose prompt is filled, and lets it decode. */
+  #startDecoding(generation: Generation): void {
     const { request, model, sequenceStates, promptIds } = generation;
     generation.decoding();
     const echo = request.echo
@@ -237,11 +238,29 @@ export class EngineLoop {
       if (sequence.finished !== undefined) this.#requests.finishSequence(generation, sequence);
     }
     if (this.#requests.finishIfEnded(generation)) return;
+    this.#requests.decoding.add(generation);
+    this.#openRows(generation);
+  }
+
+  /** Nothing is awaited between this and the plan, so that no grammar becomes ready unseen. */
+  #openReady(): void {
+    for (const generation of this.#requests.decoding) {
+      try {
+        this.#openRows(generation);
+      } catch (error) {
+        this.#requests.fail([generation], error);
+      }
+    }
+  }
+
+  /** Opens a row for each sequence, all over the one prompt, as soon as the grammar is ready: open rows step together. */
+  #openRows(generation: Generation): void {
+    const { request, model, sequenceStates, prompt, grammar } = generation;
+    if (prompt === undefined || grammar?.isReady === false) return;
     const live = sequenceStates.filter((sequence) => sequence.finished === undefined);
     const rows = model.device.openRows(prompt, live.length, generation.maxTokens, request.n);
     generation.prompt = undefined;
     live.forEach((sequence, index) => (sequence.row = rows[index]));
-    this.#requests.decoding.add(generation);
   }
 
   async #decodeStep(device: DecoderDevice, rows: readonly RunningRow[], generations: Iterable<Generation>): Promise<void> {
