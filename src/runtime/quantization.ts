@@ -20,8 +20,8 @@ export const quantizationPlans = {
 } as const satisfies Record<Quantization, QuantizationPlan>;
 
 /**
- * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches of floats; where no product of
- * bytes is exact, nothing is multiplied that way.
+ * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches of floats; where no
+ * product of bytes is exact, nothing is multiplied that way.
  */
 export function quantizationPlan(
   mode: Quantization,

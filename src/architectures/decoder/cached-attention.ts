@@ -12,8 +12,8 @@ import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } 
 import { emitQuantizedRows } from "../quantization/quantized-rows.ts";
 
 /**
- * How keys and values are stored between runs. float16 is widened in the graph, which is exact. Bytes are whole numbers of a scale that each
- * channel of each key/value head of each layer has (kv-scales.ts).
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. A byte times the scale of its channel is the
+ * value; each channel of each key/value head of each layer has a scale (kv-scales.ts).
  */
 export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
 
@@ -33,7 +33,7 @@ export const longestByteCache = 131_072;
 interface AttentionInputs {
   /** [N, kvHeads, R, headDim], R = S * heads / kvHeads. */
   query: Value;
-  /** Of the new tokens, [N, kvHeads, S, headDim]. */
+  /** Keys of the new tokens, [N, kvHeads, S, headDim]. */
   key: Value;
   value: Value;
   /** [N, 1, Q, T1 + T2 + S]. */
@@ -104,7 +104,8 @@ const lowDigits = 254;
 const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;
 
 /**
- * Queries have 8 bits a number with a scale a row; attention weights, which lie between 0 and 1 and of which small ones count, have two digits of 8 bits. The digits are rows of one product, so the values are read once for both.
+ * Queries have 8 bits a number and a scale a row. Attention weights lie between 0 and 1, and small ones count: they have two digits of 8 bits.
+ * Both digits are rows of one product, so that the values are read once.
  */
 function integerProducts(
   context: DecoderContext,

@@ -13,7 +13,7 @@ import { emitEmbedding, emitMlp, emitNorm, type DecoderContext, type Normed } fr
 
 export interface DecoderGraphOptions {
   cacheType: CacheType;
-  /** Of caches of bytes. */
+  /** Present for a cache of bytes. */
   kvScales?: MeasuredScales | undefined;
   /** Adapters of the base that rows may have. */
   adapters?: readonly LoraAdapter[] | undefined;

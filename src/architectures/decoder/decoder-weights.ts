@@ -10,7 +10,7 @@ export interface LinearWeight {
   outputs: number;
   inputs: number;
   weights: readonly string[];
-  /** Of each of `weights`. */
+  /** One for each of `weights`. */
   partOutputs: readonly number[];
   biases: readonly string[];
 }

@@ -6,7 +6,7 @@ import type { BertConfig } from "./bert-config.ts";
 /** One text, or a pair of them, with the special tokens around (src/text/tokenizer/encode-pair.ts makes them). */
 export interface EncoderRow {
   ids: readonly number[];
-  /** Of each id: 0 in the first text and around it, 1 in the second. */
+  /** One for each id: 0 in the first text and around it, 1 in the second. */
   types: readonly number[];
 }
 

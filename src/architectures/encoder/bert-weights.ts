@@ -8,11 +8,11 @@ export interface BertLayerWeights {
   /** Query, key and value in one product: outputs 3 hiddenSize. */
   queryKeyValue: LinearWeight;
   output: LinearWeight;
-  /** Of the sum of a layer's input and what attention adds. */
+  /** The norm of the sum of a layer's input and what attention adds. */
   attentionNorm: NormWeight;
   up: LinearWeight;
   down: LinearWeight;
-  /** Of the sum of that and what the MLP adds. */
+  /** The norm of the sum of that and what the MLP adds. */
   outputNorm: NormWeight;
 }
 

@@ -30,7 +30,7 @@ export interface LinearContext {
   source: WeightSource;
   data: ExternalDataWriter;
   scheme: LinearScheme;
-  /** Of blocks4: see `emitBlockProduct`. */
+  /** Used by blocks4 only: see `emitBlockProduct`. */
   neverAlone?: boolean | undefined;
   /** What is added for rows that have an adapter. */
   adapters?: Adapters | undefined;

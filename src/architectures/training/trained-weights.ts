@@ -56,7 +56,7 @@ export interface TrainedWeight {
 /** The linear layers of a model, whatever its architecture. */
 interface ModelLayers {
   layers: readonly Pick<LayerWeights, "queryKeyValue" | "output" | "up" | "down">[];
-  /** Of a BERT. */
+  /** Present in a BERT. */
   pooler?: LinearWeight;
 }
 

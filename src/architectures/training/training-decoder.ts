@@ -33,7 +33,7 @@ export interface TrainingDecoder {
 /** A decoder without a head. */
 export interface TrainingDecoderBody {
   context: TrainingContext;
-  /** Of every token, after the last layer and before the final norm, [B * T, H]. */
+  /** The state of every token after the last layer and before the final norm, [B * T, H]. */
   residual: Node;
 }
 

@@ -19,7 +19,7 @@ export interface LayerContext {
   made: Map<string, Node>;
 }
 
-/** Of a decoder. */
+/** What a decoder under training is made in. */
 export interface TrainingContext extends LayerContext {
   config: DecoderConfig;
   weights: DecoderWeights;

@@ -22,7 +22,7 @@ export class TokenRanking {
   /** V. */
   readonly count: number;
   readonly #logits: Float32Array;
-  /** By token id. */
+  /** The sort key of each token, [V]. */
   readonly #keys: Uint32Array;
   /** Tokens with each value of a key's leading bits. */
   readonly #bucketSizes = new Uint32Array(1 << coarseBits);

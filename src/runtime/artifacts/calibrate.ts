@@ -16,9 +16,9 @@ import { causalMask } from "../attention-mask.ts";
 import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, type Tensor } from "../session.ts";
 
 export interface Calibration {
-  /** Of the base: largest magnitude of each input channel of each linear layer, by the layer's name: [inputs]. */
+  /** The base's largest magnitude of each input channel of each linear layer, by the layer's name: [inputs]. */
   activations: ReadonlyMap<string, Float32Array>;
-  /** Of the base and then of each adapter. */
+  /** One entry for the base, then one for each adapter. */
   attention: AttentionPeaks[];
 }
 
