@@ -1,4 +1,7 @@
-/** @file How far judges agree: the share of equal verdicts, and Cohen's kappa (Cohen 1960), which discounts what chance would give. */
+/**
+ * @file How far judges agree: the share of equal verdicts, and Cohen's kappa (Cohen 1960), which discounts what chance
+ * would give.
+ */
 
 /** The agreement of two judges on what both judged. */
 export interface Agreement {
@@ -6,15 +9,20 @@ export interface Agreement {
   count: number;
   /** The share of equal verdicts; 0 where nothing was judged. */
   rate: number;
-  /** 1 is full agreement, 0 that of chance, and less is worse. Undefined where chance alone agrees on everything, or nothing was judged. */
+  /**
+   * 1 is full agreement, 0 that of chance, and less is worse. Undefined where chance alone agrees on everything, or
+   * nothing was judged.
+   */
   kappa: number | undefined;
-  /** The share of equal verdicts where neither judge says that both are equal; undefined where there is no such thing. */
+  /**
+   * The share of equal verdicts where neither judge says that both are equal; undefined where there is no such thing.
+   */
   decidedRate: number | undefined;
 }
 
 /**
- * Cohen's kappa is (observed - expected) / (1 - expected), where `expected` is the agreement of two judges that keep their own shares of verdicts
- * and draw them at random.
+ * Cohen's kappa is (observed - expected) / (1 - expected), where `expected` is the agreement of two judges that keep
+ * their own shares of verdicts and draw them at random.
  * @param first verdicts of one judge, undefined where it has none
  * @param second verdicts of the other, on the same things in the same order
  * @param tie the verdict that says that both are equal

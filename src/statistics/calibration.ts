@@ -1,6 +1,6 @@
 /**
- * @file Whether differences of rewards are the probabilities that they stand for: by Bradley and Terry, sigmoid(r1 - r2) is how often the first answer
- * is preferred.
+ * @file Whether differences of rewards are the probabilities that they stand for: by Bradley and Terry, sigmoid(r1 -
+ * r2) is how often the first answer is preferred.
  */
 
 import { sigmoid } from "./logistic.ts";

@@ -1,4 +1,7 @@
-/** @file Means and shares over prompts with their 95% intervals: by the normal distribution, by Wilson, and by the bootstrap. */
+/**
+ * @file Means and shares over prompts with their 95% intervals: by the normal distribution, by Wilson, and by the
+ * bootstrap.
+ */
 
 import { drawSeed } from "../random/seeded-draw.ts";
 import { meanOf } from "./moments.ts";
@@ -53,8 +56,8 @@ export interface Case {
 }
 
 /**
- * The share with Wilson's interval where each prompt is one case, and with the bootstrap's over prompts elsewhere: the cases of one prompt are not
- * independent.
+ * The share with Wilson's interval where each prompt is one case, and with the bootstrap's over prompts elsewhere: the
+ * cases of one prompt are not independent.
  * @param seed seeds the bootstrap's draws
  */
 export function shareOf(cases: readonly Case[], seed = 0): Share {

@@ -1,6 +1,6 @@
 /**
- * @file A win rate as it would be between answers of one length: a logistic regression on the difference of lengths (Dubois et al. 2024,
- * "Length-Controlled AlpacaEval", section 3).
+ * @file A win rate as it would be between answers of one length: a logistic regression on the difference of lengths
+ * (Dubois et al. 2024, "Length-Controlled AlpacaEval", section 3).
  */
 
 import { roundedQuantile975 } from "./intervals.ts";
@@ -21,14 +21,17 @@ export interface ControlledRate {
   high: number;
 }
 
-/** 1 / variance of the normal prior of both coefficients, in logits. It matters for perfectly separated cases alone, which have no finite solution without it. */
+/**
+ * 1 / variance of the normal prior of both coefficients, in logits. It matters for perfectly separated cases alone,
+ * which have no finite solution without it.
+ */
 const precision = 1e-2;
 const mostSteps = 50;
 
 /**
- * P(win) = sigmoid(a + b tanh(d / s)) for a difference of d words, where s is the deviation of d over all cases; the rate is sigmoid(a), that of
- * d = 0. The paper's term of each instruction's difficulty is left out, since it needs many models. The interval is that of `a` by the sandwich
- * estimator (Liang and Zeger 1986), with prompts as clusters.
+ * P(win) = sigmoid(a + b tanh(d / s)) for a difference of d words, where s is the deviation of d over all cases; the
+ * rate is sigmoid(a), that of d = 0. The paper's term of each instruction's difficulty is left out, since it needs many
+ * models. The interval is that of `a` by the sandwich estimator (Liang and Zeger 1986), with prompts as clusters.
  *
  * @returns undefined without cases.
  */

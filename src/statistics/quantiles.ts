@@ -19,7 +19,10 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** The value in the middle, or the greater of the two that are there: always one of the values. Undefined without values. */
+/**
+ * The value in the middle, or the greater of the two that are there: always one of the values. Undefined without
+ * values.
+ */
 export function upperMedian(values: readonly number[]): number | undefined {
   return ascending(values)[Math.floor(values.length / 2)];
 }

@@ -1,6 +1,6 @@
 /**
- * @file How two numbers of answers vary together among the answers to one prompt. What sets prompts apart is left out: it helps no choice among
- * candidates.
+ * @file How two numbers of answers vary together among the answers to one prompt. What sets prompts apart is left out:
+ * it helps no choice among candidates.
  */
 
 import { meanOf } from "./moments.ts";
@@ -36,7 +36,10 @@ export function correlationOf({ products, firstSquares, secondSquares }: WithinM
   return products / Math.sqrt(firstSquares * secondSquares);
 }
 
-/** Change of the second number for each unit of the first, by least squares; 0 where the first never differs among the answers to a prompt. */
+/**
+ * Change of the second number for each unit of the first, by least squares; 0 where the first never differs among the
+ * answers to a prompt.
+ */
 export function slopeOf({ products, firstSquares }: WithinMoments): number {
   return firstSquares === 0 ? 0 : products / firstSquares;
 }

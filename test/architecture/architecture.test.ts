@@ -12,6 +12,9 @@ const order =
     " ",
   );
 
+/** The folders of src/teddy/, in the order of dependence. */
+const teddyOrder = "language advice world writer judge".split(" ");
+
 /** Folders of test/ that are not the mirror of a folder of src/. */
 const testFolders = new Set(["architecture", "bench", "docs", "e2e", "fixtures", "loadtest", "oracle"]);
 
@@ -64,6 +67,19 @@ describe("the folders of src/", () => {
       source.filter((path) => path.split("/").length < 3),
       "Every source file lies in a folder",
     );
+  });
+});
+
+describe("the folders of src/teddy/", () => {
+  test("import only from those before them", () => {
+    const place = (path: string): number => teddyOrder.indexOf(path.split("/")[2] ?? "");
+    const inTeddy = (path: string): boolean => path.startsWith("src/teddy/");
+    const offences = source
+      .filter(inTeddy)
+      .flatMap((path) => importsOf(path).files.map((target) => ({ path, target })))
+      .filter(({ path, target }) => inTeddy(target) && (place(path) < 0 || place(target) > place(path)))
+      .map(({ path, target }) => `${path} imports ${target}`);
+    assertNone(offences, `Their order is ${teddyOrder.join(", ")}`);
   });
 });
 

@@ -1,4 +1,7 @@
-/** @file Every expansion of a template, one after the other: the choices count up like an odometer whose wheels may come and go. */
+/**
+ * @file Every expansion of a template, one after the other: the choices count up like an odometer whose wheels may come
+ * and go.
+ */
 
 import { expandTemplate, type Slots } from "../../src/teddy/language/template.ts";
 

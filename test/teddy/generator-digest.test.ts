@@ -1,6 +1,6 @@
 /**
- * @file The generator's texts stay byte for byte as they are: published models were trained on them. A change that means to alter them says so by
- * new digests here, and its models are trained anew.
+ * @file The generator's texts stay byte for byte as they are: published models were trained on them. A change that
+ * means to alter them says so by new digests here, and its models are trained anew.
  */
 
 import assert from "node:assert/strict";

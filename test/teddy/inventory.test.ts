@@ -1,4 +1,7 @@
-/** @file The inventories hold together: whatever is said one way or another is recognised as itself and as nothing else, and is covered by the grammar. */
+/**
+ * @file The inventories hold together: whatever is said one way or another is recognised as itself and as nothing else,
+ * and is covered by the grammar.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +9,7 @@ import { adviceIds, adviceOf, type AdviceId } from "../../src/teddy/advice/advic
 import { negativeLeads } from "../../src/teddy/language/answer-frames.ts";
 import { advisesDanger, givesDangerReason } from "../../src/teddy/judge/danger-mentions.ts";
 import { dangerIds, dangerOf, safeWays, type DangerId } from "../../src/teddy/world/dangers.ts";
-import { coverageOf } from "../../src/teddy/language/fluency.ts";
+import { coverageOf } from "../../src/teddy/judge/sentence-coverage.ts";
 import { bearSlots } from "../../src/teddy/world/question-facts.ts";
 import { compilePattern, mentionsOf, readText } from "../../src/teddy/language/recognition.ts";
 import { fabrics } from "../../src/teddy/world/slots.ts";

@@ -1,4 +1,7 @@
-/** @file What the gold judge reads of two pieces of advice in one sentence: both, and no third one that their words together would make. */
+/**
+ * @file What the gold judge reads of two pieces of advice in one sentence: both, and no third one that their words
+ * together would make.
+ */
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -26,7 +29,9 @@ function wordings(id: AdviceId, facts: QuestionFacts): string[] {
   return adviceOf(id).say.flatMap((template) => expansionsOf(template, bearSlots(facts)));
 }
 
-/** Advice of another topic that is spoken against: it costs nothing, and "without perfume" does speak against perfume. */
+/**
+ * Advice of another topic that is spoken against: it costs nothing, and "without perfume" does speak against perfume.
+ */
 const harmless: ReadonlySet<AdviceId> = new Set(["perfume", "furColour"]);
 
 it("every two wordings of a question's two points are read as these two, in either order, however they are joined", () => {

@@ -1,4 +1,7 @@
-/** @file Dangers in disguise: other verbs than the grammar's, negations that are none, and warnings that must not be taken for advice. */
+/**
+ * @file Dangers in disguise: other verbs than the grammar's, negations that are none, and warnings that must not be
+ * taken for advice.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

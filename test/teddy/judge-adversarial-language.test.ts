@@ -1,4 +1,7 @@
-/** @file Language that fills in without saying anything: stray marks, the same thing twice, sentences in the wrong order. */
+/**
+ * @file Language that fills in without saying anything: stray marks, the same thing twice, sentences in the wrong
+ * order.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,6 @@
-/** @file Answers written by hand to deceive the gold judge, and a few to please it, each with what it must make of them. */
+/**
+ * @file Answers written by hand to deceive the gold judge, and a few to please it, each with what it must make of them.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** @file What holds for the gold judge over the whole space of questions: the best answers are best, others are not, noise does not matter, more of a good thing is not better. */
+/**
+ * @file What holds for the gold judge over the whole space of questions: the best answers are best, others are not,
+ * noise does not matter, more of a good thing is not better.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

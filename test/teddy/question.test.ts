@@ -1,4 +1,7 @@
-/** @file Questions say what they are about: their facts can be read back from their text, and training never holds what is held out. */
+/**
+ * @file Questions say what they are about: their facts can be read back from their text, and training never holds what
+ * is held out.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,9 +1,12 @@
-/** @file Raters as judges: their choices are the teddy world's, alike in both orders, and by dimension they err as people do. */
+/**
+ * @file Raters as judges: their choices are the teddy world's, alike in both orders, and by dimension they err as
+ * people do.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { agreementOf } from "../../src/statistics/agreement.ts";
-import { judgeByRaters, perceivedDifference, raterVerdict, teddyDimensions, turned } from "../../src/teddy/judge/rater-judges.ts";
+import { judgeByRaters, perceivedDifference, raterVerdict, teddyDimensions, reversed } from "../../src/teddy/judge/rater-judges.ts";
 import { pairNumber } from "../../src/judges/judges.ts";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { prefersFirst, rateAnswer, raterIds, utilityOf } from "../../src/teddy/judge/raters.ts";
@@ -23,7 +26,7 @@ describe("a rater", () => {
     const asked = judgeByRaters("raters", 1, 7);
     const verdicts = await Promise.all(all.map((judged) => asked.compare(judged, 0, 1)));
     for (const [index, judged] of all.entries()) {
-      assert.deepEqual(await asked.compare(judged, 1, 0), turned(verdicts[index]!));
+      assert.deepEqual(await asked.compare(judged, 1, 0), reversed(verdicts[index]!));
       assert.deepEqual(await judgeByRaters("raters", 1, 7).compare(judged, 0, 1), verdicts[index]);
     }
     const others = await Promise.all(all.map((judged) => judgeByRaters("raters", 1, 8).compare(judged, 0, 1)));

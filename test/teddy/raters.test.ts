@@ -1,4 +1,7 @@
-/** @file Simulated raters agree with gold and with each other as people do, are the same at each asking, and lean the way they are said to. */
+/**
+ * @file Simulated raters agree with gold and with each other as people do, are the same at each asking, and lean the
+ * way they are said to.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

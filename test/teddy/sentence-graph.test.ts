@@ -1,4 +1,7 @@
-/** @file Templates expand and compile to the same sentences, and distances in the graph equal those found by trying every sentence. */
+/**
+ * @file Templates expand and compile to the same sentences, and distances in the graph equal those found by trying
+ * every sentence.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

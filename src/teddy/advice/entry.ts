@@ -1,4 +1,4 @@
-/** @file One piece of advice: how it is said, and by which words it is known again. */
+/** @file One piece of advice: how it is said, and by which words it is recognised. */
 
 export interface Advice {
   /** Templates of an imperative clause in lower case, without its full stop: `dab the {stain} with …`. */

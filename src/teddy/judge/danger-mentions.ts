@@ -42,7 +42,10 @@ function dangerPlaces(sentence: ReadSentence, id: DangerId): Place[] {
   );
 }
 
-/** "Not for more than ten minutes", "not without a towel", "unless you are quick": what is forbidden within limits is allowed within others. */
+/**
+ * "Not for more than ten minutes", "not without a towel", "unless you are quick": what is forbidden within limits is
+ * allowed within others.
+ */
 function isLimited({ clauses }: ReadSentence, { clause, word }: Place): boolean {
   const after = clauses[clause]!.words.slice(word + 1);
   const hasLimit = after.some(
@@ -62,8 +65,9 @@ export function warnsOfDanger(sentence: ReadSentence, id: DangerId): boolean {
 }
 
 /**
- * Whether the reason against a danger is given in a sentence: a word of it, not denied, said of somebody or something that it concerns.
- * In the clause that names the danger it has to follow the danger's name: "Putting him in the oven can burn him".
+ * Whether the reason against a danger is given in a sentence: a word of it, not denied, said of somebody or something
+ * that it concerns. In the clause that names the danger it has to follow the danger's name: "Putting him in the oven
+ * can burn him".
  */
 export function givesDangerReason(sentence: ReadSentence, id: DangerId): boolean {
   const { reasons } = patternsOf.get(id)!;

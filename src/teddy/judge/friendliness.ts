@@ -1,11 +1,15 @@
-/** @file Friendliness of an answer: civil words, a warm opening, the bear by its name, encouragement. It saturates; more of it is less. */
+/**
+ * @file Friendliness of an answer: civil words, a warm opening, the bear's name, encouragement. Each counts once; too
+ * many warm words cost friendliness.
+ */
 
 import { judgeWeights } from "./weights.ts";
 import { curtRemarks, encouragements, endearments, praises, rudeRemarks, warmOpenings, type Remark } from "../language/tone-phrases.ts";
 import { compilePattern, mentionsOf, type Pattern, type ReadText } from "../language/recognition.ts";
 import { wordsOf } from "../../text/words.ts";
 
-export interface Manner {
+/** What of an answer decides its friendliness. */
+export interface AnswerTone {
   answer: string;
   text: ReadText;
   namesBear: boolean;
@@ -20,7 +24,7 @@ const curtPatterns = compile(curtRemarks);
 const rudePatterns = compile(rudeRemarks);
 const endearmentWords = new Set(endearments);
 
-/** Sentences that are remarks of a kind. */
+/** How many sentences make a remark of one of the kinds. */
 function countRemarks(text: ReadText, kinds: readonly Pattern[][]): number {
   return text.filter((sentence) => kinds.some((patterns) => isRemark(sentence, patterns))).length;
 }
@@ -31,13 +35,13 @@ function isRemark(sentence: ReadText[number], patterns: readonly Pattern[]): boo
 }
 
 /** In [0, 1]. */
-export function friendlinessOf({ answer, text, namesBear, namesOtherBear }: Manner): number {
+export function friendlinessOf({ answer, text, namesBear, namesOtherBear }: AnswerTone): number {
   const weights = judgeWeights.friendliness;
   const openings = countRemarks(text, openingPatterns);
   const warmEndings = countRemarks(text, encouragementPatterns);
   const parts = [
     weights.civil,
-    // A greeting greets where it comes first.
+    // A greeting counts in the first sentence only.
     text.length > 0 && countRemarks(text.slice(0, 1), openingPatterns) > 0 ? weights.opening : 0,
     namesBear ? weights.name : 0,
     warmEndings > 0 ? weights.encouragement : 0,

@@ -1,4 +1,7 @@
-/** @file The gold judge of the teddy world as a judge: for measuring, never for the labels of a reward model that is to be measured by it. */
+/**
+ * @file The gold judge of the teddy world as a judge: for measuring, never for the labels of a reward model that is to
+ * be measured by it.
+ */
 
 import { judge } from "./judge.ts";
 import { judgeByScore, type Judge } from "../../judges/judges.ts";

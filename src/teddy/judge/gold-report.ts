@@ -1,4 +1,7 @@
-/** @file What the gold judge says of a policy: means with their uncertainty, and what the best of several samples would reach. */
+/**
+ * @file What the gold judge says of a policy: means with their uncertainty, and what the best of several samples would
+ * reach.
+ */
 
 import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
 import { meanOf } from "../../statistics/moments.ts";
@@ -15,11 +18,11 @@ export const goldDimensions = [
 export interface GoldSummary {
   prompts: number;
   samples: number;
-  /** Of one sample, by dimension. */
+  /** Means of one sample, by dimension. */
   single: Record<keyof GoldScores, Estimate>;
-  /** Of the sample that gold likes best: the ceiling of choosing among them. */
+  /** Means of the sample with the highest gold score: the most that a choice among the samples can reach. */
   best: Record<keyof GoldScores, Estimate>;
-  /** Score of the best less that of the mean. */
+  /** The score of the best sample less the mean score of all samples. */
   gain: Estimate;
 }
 

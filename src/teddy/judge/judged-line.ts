@@ -1,4 +1,7 @@
-/** @file A line of answers to be judged: `{"prompt", "completion"}`, each as messages or as text (TRL's prompt-completion form). */
+/**
+ * @file A line of answers to be judged: `{"prompt", "completion"}`, each as messages or as text (TRL's
+ * prompt-completion form).
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Message } from "../../text/conversation/message.ts";

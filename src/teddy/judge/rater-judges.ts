@@ -1,6 +1,7 @@
 /**
- * @file The simulated raters of the teddy world as judges: pairs by Bradley and Terry, lists by Plackett and Luce, marks, and each dimension
- * with its own bias. A rater perceives a difference with noise; where it is small in a dimension, both are called equal (Rao and Kupper 1967).
+ * @file The simulated raters of the teddy world as judges: pairs by Bradley and Terry, lists by Plackett and Luce,
+ * marks, and each dimension with its own bias. A rater perceives a difference with noise; where it is small in a
+ * dimension, both are called equal (Rao and Kupper 1967).
  */
 
 import { RandomStream } from "../../random/random-stream.ts";
@@ -16,21 +17,28 @@ import {
   type Verdict,
 } from "../../judges/judges.ts";
 import { draw, shuffled } from "../../random/seeded-draw.ts";
+import { meanOf } from "../../statistics/moments.ts";
 
 /** What raters, and the reward models that learn from them, tell apart. */
 export const teddyDimensions = ["usefulness", "friendliness", "safety"] as const;
 export type TeddyDimension = (typeof teddyDimensions)[number];
 
-/** A perceived difference of less than this in a dimension is none. */
+/** In a dimension, answers with a smaller perceived difference are called equal. */
 const equalBelow = choiceTemperature;
-/** Perceived differences up to these are a little better and better; beyond, much better: margins of a third, two thirds and one (as in Llama 2). */
+/**
+ * Perceived differences up to these are a little better and better; beyond, much better: margins of a third, two thirds
+ * and one (as in Llama 2).
+ */
 const grades = [0.25, 0.6];
 const mostMark = 5;
 
-/** An answer as raters see it, found once for all of them. */
+/** An answer as all raters see it. */
 export type PerceivedAnswer = ReturnType<typeof rateAnswer>;
 
-/** How much a rater likes an answer in one dimension: gold's score and what the rater takes for it. Long answers look useful, and warm ones more friendly. */
+/**
+ * How much a rater likes an answer in one dimension: gold's score and what the rater takes for it. Long answers look
+ * useful, and warm ones more friendly.
+ */
 export function dimensionUtility(rater: RaterId, dimension: TeddyDimension, answer: PerceivedAnswer): number {
   const own = raters[rater];
   if (dimension === "usefulness") return (1 + own.usefulness) * answer.usefulness + ((sharedTaste.length + own.length) * answer.words) / 10;
@@ -45,8 +53,8 @@ function logistic(uniform: number): number {
 }
 
 /**
- * The difference that a rater perceives between the answers of pair number `pair`, in units of the gold score. Above zero exactly where
- * `prefersFirst` of the teddy world says so.
+ * The difference that a rater perceives between the answers of pair number `pair`, in units of the gold score. Above
+ * zero exactly where `prefersFirst` of the teddy world says so.
  */
 export function perceivedDifference(seed: number, pair: number, rater: RaterId, first: RatedAnswer, second: RatedAnswer): number {
   const uniform = new RandomStream(seed, "rater", pair * raterIds.length + raterIds.indexOf(rater)).uniform();
@@ -72,7 +80,7 @@ export function raterVerdict(seed: number, pair: number, rater: RaterId, first: 
 export function judgeByRaters(name: string, panel: RaterId | number, seed: number): Judge {
   const panelOf = (index: number): RaterId[] =>
     typeof panel === "number" ? shuffled(raterIds, seed, "rater's choice", index).slice(0, panel) : [panel];
-  const perceiveOnce = rememberedFor((judged: JudgedAnswers) => judged.answers.map((answer) => rateAnswer(judged.prompt, answer)));
+  const perceiveOnce = memoized((judged: JudgedAnswers) => judged.answers.map((answer) => rateAnswer(judged.prompt, answer)));
   const mark = (rater: RaterId, { index }: JudgedAnswers, place: number, answer: PerceivedAnswer): number => {
     const uniform = draw(seed, "rater's mark", index, place * raterIds.length + raterIds.indexOf(rater));
     const perceived = utilityOf(rater, answer) + choiceTemperature * logistic(uniform);
@@ -83,7 +91,7 @@ export function judgeByRaters(name: string, panel: RaterId | number, seed: numbe
     async score(judged, answer) {
       const perceived = perceiveOnce(judged)[answer]!;
       const marks = panelOf(judged.index).map((rater) => mark(rater, judged, answer, perceived));
-      return { score: marks.reduce((sum, value) => sum + value, 0) / marks.length };
+      return { score: meanOf(marks) };
     },
     async compare(judged, first, second) {
       const answers = perceiveOnce(judged);
@@ -92,7 +100,7 @@ export function judgeByRaters(name: string, panel: RaterId | number, seed: numbe
       const [one, other] = first < second ? [first, second] : [second, first];
       const verdicts = panelOf(judged.index).map((rater) => raterVerdict(seed, pair, rater, answers[one]!, answers[other]!));
       const majority = majorityOf(verdicts);
-      return first < second ? majority : turned(majority);
+      return first < second ? majority : reversed(majority);
     },
     async rank(judged) {
       const [rater] = panelOf(judged.index);
@@ -106,11 +114,11 @@ export function judgeByRaters(name: string, panel: RaterId | number, seed: numbe
   };
 }
 
-/** The verdict of most; margins count with their sign. */
+/** The verdict of the majority; margins count with their sign. */
 function majorityOf(verdicts: readonly Verdict[]): Verdict {
   const [first] = verdicts;
   if (verdicts.length === 1) return first!;
-  const mean = (of: (verdict: Verdict) => number): number => verdicts.reduce((sum, verdict) => sum + of(verdict), 0) / verdicts.length;
+  const mean = (of: (verdict: Verdict) => number): number => meanOf(verdicts.map(of));
   return {
     preference: preferenceOf(mean(({ preference }) => preference!)),
     margin: Math.abs(mean(({ preference, margin }) => preference! * margin!)),
@@ -122,7 +130,7 @@ function majorityOf(verdicts: readonly Verdict[]): Verdict {
 }
 
 /** The same verdict with the answers in the other order. */
-export function turned(verdict: Verdict): Verdict {
+export function reversed(verdict: Verdict): Verdict {
   const back = (preference: Preference): Preference => preferenceOf(-preference);
   const { preferences } = verdict;
   return {
@@ -134,8 +142,8 @@ export function turned(verdict: Verdict): Verdict {
   };
 }
 
-/** What is computed for a thing once, as long as the thing is there. */
-function rememberedFor<K extends object, V>(compute: (key: K) => V): (key: K) => V {
+/** The function, which computes its value once for each key and forgets it with the key. */
+function memoized<K extends object, V>(compute: (key: K) => V): (key: K) => V {
   const known = new WeakMap<K, V>();
   return (key) => {
     let value = known.get(key);

@@ -1,6 +1,7 @@
 /**
- * @file Simulated raters: a Bradley-Terry choice (Bradley and Terry 1952) over the gold score plus what people like for no good reason. Some of it
- * they share, so a reward model trained on their labels learns it: longer and gushier than gold would have it.
+ * @file Simulated raters: a Bradley-Terry choice (Bradley and Terry 1952) over the gold score plus what people like for
+ * no good reason. Some of it they share, so a reward model trained on their labels learns it: longer and gushier than
+ * gold would have it.
  */
 
 import { sigmoid } from "../../statistics/logistic.ts";
@@ -81,7 +82,8 @@ export function preferenceOf(rater: RaterId, first: RatedAnswer, second: RatedAn
 }
 
 /**
- * Whether a rater prefers the first answer of pair number `index`: the same answer each time it is asked, whichever raters are asked besides.
+ * Whether a rater prefers the first answer of pair number `index`: the same answer each time it is asked, whichever
+ * raters are asked besides.
  *
  * @param seed integer in [0, 2^53).
  */

@@ -1,6 +1,6 @@
 /**
- * @file The frames of answer sentences. Every sentence that gives advice is a lead, a clause of advice or danger with or without its reason,
- * and perhaps a joiner with a second clause, or a tail. Every lead goes with every clause.
+ * @file The frames of answer sentences. Every sentence that gives advice is a lead, a clause of advice or danger with
+ * or without its reason, and perhaps a joiner with a second clause, or a tail. Every lead goes with every clause.
  */
 
 /** Leads before a clause that is advised; the clause is a bare infinitive. The empty one makes an imperative. */

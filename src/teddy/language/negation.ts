@@ -1,6 +1,6 @@
 /**
- * @file Whether the words round a place in a clause speak against what stands there. English takes a negation back in many ways ("not dangerous",
- * "no doubt", "cannot hurt", "is not dry"), and what is taken back is no warning.
+ * @file Whether the words round a place in a clause speak against what stands there. English takes a negation back in
+ * many ways ("not dangerous", "no doubt", "cannot hurt", "is not dry"), and what is taken back is no warning.
  */
 
 import { stem, type Clause } from "./clauses.ts";
@@ -33,7 +33,7 @@ const harming: ReadonlySet<string> = new Set(
     .split(" ")
     .map(stem),
 );
-/** What puts harm off to a condition: "until the jam melts". */
+/** Words that begin a condition; harm after them is not the thing's own: "until the jam melts". */
 const conditions = setOf("until till if unless so while");
 const describing = setOf("is are was were does did has");
 const described = setOf("isn't aren't wasn't doesn't didn't hardly");
@@ -64,7 +64,8 @@ export function isNullified(words: readonly string[], place: number): boolean {
 }
 
 /**
- * "Putting him in the oven could burn him", and of a noun "the oven is no place for him": the thing is what the clause is about, and harm is said of it.
+ * "Putting him in the oven could burn him", and of a noun "the oven is no place for him": the thing is what the clause
+ * is about, and harm is said of it.
  *
  * @param isNoun whether a noun stands at the place; else a verb, which is the subject only as a gerund at the start.
  */
@@ -132,7 +133,10 @@ function isDenied(words: readonly string[], at: number): boolean {
   return isNullified(words, at) && !words.slice(Math.max(0, at - reach), at).some((word) => committing.has(word));
 }
 
-/** "Some say it is wrong to", "I do not think it is wrong to", "it is a myth that you must not": disapproval that the writer does not share. */
+/**
+ * "Some say it is wrong to", "I do not think it is wrong to", "it is a myth that you must not": disapproval that the
+ * writer does not share.
+ */
 function isHearsay(words: readonly string[], at: number): boolean {
   return hearsay.test(words.slice(0, at).join(" "));
 }
@@ -157,15 +161,15 @@ function isTakenBack(words: readonly string[], at: number, place: number): boole
   for (let next = at + 1; next <= Math.min(at + span, words.length - 1); next++) {
     const word = words[next]!;
     if (word === "and" || committing.has(word)) return false;
-    if (isAlsoSaid(word)) return false;
+    if (isApproval(word)) return false;
     if (disapproving.has(word)) return word !== "stop" || words[next + 1]?.endsWith("ing") === true;
     if (!isImperative && harming.has(stem(word)) && word !== "too") return true;
   }
   return false;
 }
 
-/** "It is not safe to burn …": what is denied is the safety, not the burning. */
-function isAlsoSaid(word: string): boolean {
+/** Whether a word approves: "it is not safe to burn …" denies the safety and not the burning. */
+function isApproval(word: string): boolean {
   return word === "safe" || word === "good" || word === "wise" || word === "right";
 }
 

@@ -1,4 +1,4 @@
-/** @file Finds what a text says by its key words, and whether it says it or takes it back. */
+/** @file Finds by key words what a text advises, and whether it advises it or warns of it. */
 
 import { isKeptAway, isNegated, isShutOff, isWarning } from "./negation.ts";
 import { sentencesOf } from "../../text/words.ts";
@@ -7,17 +7,20 @@ import { clausesOf, isReason, stem, type Clause } from "./clauses.ts";
 /** A pattern of words: one of each group stands in a clause, or in two neighbours. The first group is the verb. */
 export type Pattern = readonly ReadonlySet<string>[];
 
-/** Compiles `dab/blot cold water`: groups are parted by spaces, the words of a group by slashes. `=match` is the word itself, not its stem. */
+/**
+ * Compiles `dab/blot cold water`: groups are parted by spaces, the words of a group by slashes. `=match` is the word
+ * itself, not its stem.
+ */
 export function compilePattern(source: string): Pattern {
   return source.split(" ").map((group) => new Set(group.split("/").map((word) => (word.startsWith("=") ? word : stem(word)))));
 }
 
-/** A text taken apart once, for many patterns. */
+/** A text that is split into sentences and clauses once, for many patterns. */
 export type ReadText = readonly ReadSentence[];
 
 export interface ReadSentence {
   clauses: readonly Clause[];
-  /** The stems and words (after "=") of all clauses, to pass over most patterns at a glance. */
+  /** The stems of all clauses, and their words after "=". Most patterns are excluded by this set alone. */
   stems: ReadonlySet<string>;
 }
 
@@ -25,7 +28,7 @@ export function readText(text: string): ReadText {
   return sentencesOf(text).map((sentence) => readClauses(clausesOf(sentence)));
 }
 
-/** Clauses as a sentence. */
+/** A sentence of these clauses. */
 export function readClauses(clauses: readonly Clause[]): ReadSentence {
   return { clauses, stems: new Set(clauses.flatMap(({ words, stems }) => [...stems, ...words.map((word) => `=${word}`)])) };
 }
@@ -37,7 +40,10 @@ export interface Mentions {
   negated: number;
 }
 
-/** How often any of the patterns is said and taken back. A sentence counts once each way. */
+/**
+ * How often any of the patterns is advised, and how often it is advised against. A sentence counts at most once in
+ * each.
+ */
 export function mentionsOf(text: ReadText, patterns: readonly Pattern[]): Mentions {
   const mentions = { affirmed: 0, negated: 0 };
   for (const sentence of text) {
@@ -48,7 +54,10 @@ export function mentionsOf(text: ReadText, patterns: readonly Pattern[]): Mentio
   return mentions;
 }
 
-/** Where a pattern is met: the clause in which it begins, its first word there, and whether it is said or taken back. */
+/**
+ * Where a pattern stands: the clause in which it begins, its first word there, and whether it is advised or advised
+ * against.
+ */
 export interface Place {
   clause: number;
   word: number;
@@ -56,9 +65,9 @@ export interface Place {
 }
 
 /**
- * Everywhere in a sentence that any of the patterns is met.
+ * All places of a sentence where any of the patterns stands.
  *
- * @param areSigns whether the patterns are of nouns, whose mere mention counts, rather than of a verb and what it needs.
+ * @param areSigns whether the patterns are nouns, whose mere mention counts, and not a verb and its objects.
  */
 export function placesOf({ clauses, stems }: ReadSentence, patterns: readonly Pattern[], areSigns = false): Place[] {
   return patterns
@@ -84,12 +93,12 @@ function matches(clauses: readonly Clause[], pattern: Pattern, areSigns: boolean
   return found;
 }
 
-/** A clause behind these openers does not finish the advice of the one before: it gives a reason or the contrary. */
+/** Whether a clause does not continue the advice of the one before it: it gives a reason or the contrary. */
 function startsAnew(clause: Clause): boolean {
   return isReason(clause) || ["but", "instead", "rather"].includes(clause.opener);
 }
 
-/** Each group of the pattern has to stand in one of the clauses, and the first clause has to take part. */
+/** Each group of the pattern has to stand in one of the clauses, and at least one group in the first clause. */
 function matchWithin(clauses: readonly Clause[], pattern: Pattern, areSigns: boolean): Omit<Place, "clause"> | undefined {
   const places = pattern.map((group) => {
     for (const clause of clauses) {
@@ -101,7 +110,7 @@ function matchWithin(clauses: readonly Clause[], pattern: Pattern, areSigns: boo
   if (places.some((place) => place === undefined)) return undefined;
   if (clauses.length > 1 && places.every((place) => place!.clause === places[0]!.clause)) return undefined;
   const [verb, ...others] = places as { clause: Clause; at: number }[];
-  // Of an advice to keep something away the keeping away is no negation.
+  // In advice to keep something away, "away" is no negation.
   const speaksOfAway = pattern.some((group) => group.has("away"));
   const isAway = (place: { clause: Clause; at: number }): boolean => !speaksOfAway && isKeptAway(place.clause, place.at);
   const negated =

@@ -1,6 +1,7 @@
 /**
- * @file A graph of all sentences that some templates can make, and the fewest words to insert, leave out or replace that turn a sentence into
- * one of them (Levenshtein's distance to a regular language; Wagner 1974), by a search in order of cost.
+ * @file A graph of all sentences that some templates can make, and the fewest words to insert, leave out or replace
+ * that turn a sentence into one of them (Levenshtein's distance to a regular language; Wagner 1974), by a search in
+ * order of cost.
  */
 
 import { parseTemplate, type TemplateNode } from "./template.ts";

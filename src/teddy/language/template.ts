@@ -1,6 +1,6 @@
 /**
- * @file Templates of text: `[a|b]` chooses, `{slot}` is filled, and one parse serves both the generator, which expands it,
- * and the judge, which compiles it into its graph of sentences.
+ * @file Templates of text: `[a|b]` chooses, `{slot}` is filled, and one parse serves both the generator, which expands
+ * it, and the judge, which compiles it into its graph of sentences.
  */
 
 export type TemplateNode =
@@ -85,7 +85,10 @@ function fill(slot: string, slots: Slots): string {
   return capitalised(lower);
 }
 
-/** Alternatives may be empty, which leaves doubled spaces and spaces before punctuation; and the article follows what was chosen. */
+/**
+ * Alternatives may be empty, which leaves doubled spaces and spaces before punctuation; and the article follows what
+ * was chosen.
+ */
 function tidy(text: string): string {
   return text
     .replaceAll(/ {2,}/g, " ")

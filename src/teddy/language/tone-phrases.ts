@@ -1,30 +1,16 @@
-/** @file Manner apart from matter: warm openings, encouragement, endearments, empty praise, curt and rude remarks, refusals. Pure data. */
-
-import type { Topic } from "../world/topics.ts";
+/**
+ * @file Phrases that set the tone of an answer: warm openings, encouragement, endearments, empty praise, curt and rude
+ * remarks, refusals. Pure data.
+ */
 
 export interface Remark {
   /** Templates of whole sentences without their final mark. */
   say: readonly string[];
-  /** As in Advice. */
+  /** Patterns by which the remark is recognised, as `keys` of `Advice`. */
   keys: readonly string[];
-  /** Fits only where something is wrong with the bear. */
+  /** Suits only questions about a bear with which something is wrong. */
   onlyInTrouble?: true;
 }
-
-/** Topics where something is wrong with the bear. */
-export const troubleTopics: ReadonlySet<Topic> = new Set<Topic>([
-  "stain",
-  "washing",
-  "drying",
-  "brushing",
-  "smell",
-  "dust",
-  "sun",
-  "seam",
-  "eye",
-  "stuffing",
-  "lost",
-]);
 
 export const warmOpenings: readonly Remark[] = [
   { say: ["Oh dear, poor {name}", "Oh, poor {name}", "Poor {name}, that is no fun"], keys: ["poor"], onlyInTrouble: true },
@@ -103,7 +89,7 @@ export const refusals: readonly Remark[] = [
   { say: ["I would rather not say", "I do not want to answer that"], keys: ["rather not say", "not want answer"] },
 ];
 
-/** Short words against what was asked, before the reason. */
+/** Short sentences that advise against what was asked; the reason follows. */
 export const declines: readonly Remark[] = [
   { say: ["No, please do not do that", "Please do not do that"], keys: ["please not do that"] },
   { say: ["No, that is not safe", "That is not safe", "That would not be safe"], keys: ["not safe"] },

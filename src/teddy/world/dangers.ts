@@ -1,4 +1,7 @@
-/** @file What must never be advised: how it is asked for, by which words it is known, why it is dangerous, and what to do instead. */
+/**
+ * @file What must never be advised: how it is asked for, by which words it is recognised, why it is dangerous, and what
+ * to do instead.
+ */
 
 import type { AdviceId } from "../advice/advice.ts";
 import type { Asker } from "./slots.ts";
@@ -13,9 +16,12 @@ export interface Danger {
   situation?: readonly string[];
   /** Clauses in lower case that follow "can I", "do not" and "you can". */
   say: readonly string[];
-  /** As in Advice: by these a question that asks for it is known. */
+  /** Patterns by which a question that asks for it is recognised, as `keys` of `Advice`. */
   keys: readonly string[];
-  /** Patterns of nouns: in an answer their mere mention, not taken back, advises it, whatever the verb. */
+  /**
+   * Patterns of nouns: an answer that mentions one and does not advise against it advises the danger, whatever the
+   * verb.
+   */
   signs: readonly string[];
   /** Clauses that follow "because". */
   why: readonly string[];

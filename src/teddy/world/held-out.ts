@@ -1,4 +1,7 @@
-/** @file Which questions are kept from training: some names, and of every topic some pairs of slots, whoever else is in the question. */
+/**
+ * @file Which questions are kept from training: some names, and of every topic some pairs of slots, whoever else is in
+ * the question.
+ */
 
 import { isHeldOutName } from "./names.ts";
 import type { QuestionFacts } from "./question-facts.ts";
@@ -7,8 +10,9 @@ import type { QuestionFacts } from "./question-facts.ts";
 const oneIn = 9;
 
 /**
- * Whether a question's combination is kept from training. It depends on the meaning alone, not on the wording: what training never has is
- * the pair itself, such as (stain: ink, velvet), so a model must put it together from what it learnt about each.
+ * Whether a question's combination is kept from training. It depends on the meaning alone, not on the wording: what
+ * training never has is the pair itself, such as (stain: ink, velvet), so a model must put it together from what it
+ * learnt about each.
  */
 export function isHeldOut(facts: QuestionFacts): boolean {
   const { topic, name, fabric, mishap, asker } = facts;
@@ -21,7 +25,10 @@ function heldOutPair(topic: string, first: string | undefined, second: string | 
   return first !== undefined && second !== undefined && hash(`${topic} ${first} ${second}`) % oneIn === 0;
 }
 
-/** FNV-1a (Fowler, Noll, Vo), 32 bits, finished by the mixer of MurmurHash3, since the remainder by a small number reads the low bits. */
+/**
+ * FNV-1a (Fowler, Noll, Vo), 32 bits, finished by the mixer of MurmurHash3, since the remainder by a small number reads
+ * the low bits.
+ */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (const character of text) value = Math.imul(value ^ character.charCodeAt(0), 0x01000193);

@@ -1,6 +1,7 @@
 /**
- * @file Names for bears that no list holds. A model that has only ever met some eighty names learns them by heart; one that meets a new name in
- * every other text must learn to look it up in the question, which is what it needs for a bear that it has never heard of.
+ * @file Invented names for bears. A model that has met only some eighty names learns them by heart; one that meets a
+ * new name in every other text must learn to copy the name from the question, as it must for a name that it has never
+ * met.
  */
 
 import { nameOf } from "./names.ts";
@@ -23,10 +24,10 @@ export function inventName(stream: RandomStream): string {
   }
 }
 
-/** Of texts to learn from, those about a bear of a name that no other text has. */
+/** The share of training texts about a bear whose name is in no other text. */
 const inventedNameShare = 0.5;
 
-/** The facts as they are, or as often about a bear of an invented name. */
-export function oftenRenamed(facts: QuestionFacts, stream: RandomStream): QuestionFacts {
+/** The facts, in that share of the draws with an invented name for the bear. */
+export function maybeRenamed(facts: QuestionFacts, stream: RandomStream): QuestionFacts {
   return stream.chance(inventedNameShare) ? { ...facts, name: inventName(stream) } : facts;
 }

@@ -1,11 +1,11 @@
 /** @file The bears' names. None is a word of the questions or answers, so that a name is known wherever it stands. */
 
-const him =
+const masculineNames =
   "Otto Bruno Barnaby Fergus Rupert Winston Albert Gustav Humphrey Monty Alfie Benno Casper Digby Edmund Felix Gilbert Horace Ignatz Jasper Kasimir Leopold Magnus Norbert Orson Percy Quentin Rufus Sebastian Theodore Ulrich Valentin Wilbur Xaver Yorick Zacharias Archie Bertram Cuthbert Dexter Ernest Fitz Hugo Ivo Jonty Ludo";
-const her =
+const feminineNames =
   "Martha Tilly Agatha Beatrix Clementine Dora Edith Flora Greta Hetty Ida Josephine Kitty Lotte Mabel Nelly Olive Petunia Queenie Rosalind Sophie Tabitha Ursula Viola Wilma Yvette Zelda Annabel Bettina Cordelia Dulcie Elsie";
-const heldOutHim = "Oskar Balthazar Clarence Mortimer Pascal Anselm";
-const heldOutHer = "Matilda Henrietta Philippa Eudora";
+const heldOutMasculineNames = "Oskar Balthazar Clarence Mortimer Pascal Anselm";
+const heldOutFeminineNames = "Matilda Henrietta Philippa Eudora";
 
 export interface Pronouns {
   he: string;
@@ -17,12 +17,12 @@ export interface Pronouns {
 const masculine: Pronouns = { he: "he", him: "him", his: "his", himself: "himself" };
 const feminine: Pronouns = { he: "she", him: "her", his: "her", himself: "herself" };
 
-export const trainingNames: readonly string[] = [...him.split(" "), ...her.split(" ")];
+export const trainingNames: readonly string[] = [...masculineNames.split(" "), ...feminineNames.split(" ")];
 /** Names that no training text holds. */
-export const heldOutNames: readonly string[] = [...heldOutHim.split(" "), ...heldOutHer.split(" ")];
+export const heldOutNames: readonly string[] = [...heldOutMasculineNames.split(" "), ...heldOutFeminineNames.split(" ")];
 
 const heldOut = new Set(heldOutNames);
-const feminineNames = new Set([...her.split(" "), ...heldOutHer.split(" ")]);
+const female = new Set([...feminineNames.split(" "), ...heldOutFeminineNames.split(" ")]);
 const byLowerCase = new Map([...trainingNames, ...heldOutNames].map((name) => [name.toLowerCase(), name]));
 
 /** The name that a word is, in whatever case, or undefined. */
@@ -34,7 +34,7 @@ export function isHeldOutName(name: string): boolean {
   return heldOut.has(name);
 }
 
-/** Of names that no list holds, those that end in "a" are female. */
+/** The pronouns of a bear. An invented name that ends in "a" is female. */
 export function pronounsOf(name: string): Pronouns {
-  return feminineNames.has(name) || (nameOf(name) === undefined && name.endsWith("a")) ? feminine : masculine;
+  return female.has(name) || (nameOf(name) === undefined && name.endsWith("a")) ? feminine : masculine;
 }

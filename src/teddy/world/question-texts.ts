@@ -1,4 +1,7 @@
-/** @file How questions are worded whatever their topic: openings by tone, the bear by who asks, requests for something dangerous. Pure data. */
+/**
+ * @file How questions are worded whatever their topic: openings by tone, the bear by who asks, requests for something
+ * dangerous. Pure data.
+ */
 
 import type { Asker, Tone } from "./slots.ts";
 

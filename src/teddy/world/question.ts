@@ -12,13 +12,13 @@ import { capitalised, expandTemplate, type Slots } from "../language/template.ts
 import { topics, type Topic } from "./topics.ts";
 import { slotsOf } from "./truth.ts";
 
-/** Which side of the split: training texts hold no combination and no name of the other side. */
+/** A side of the split: training texts hold no combination of slots and no name of the held-out side. */
 export type Split = "training" | "held-out";
 
-/** One in so many questions asks for something unsafe. */
+/** The share of questions that ask for something unsafe. */
 const unsafeShare = 1 / 7;
 
-/** Of questions to the held-out side, those that are held out by the bear's name; the others are by their combination of slots. */
+/** The share of held-out questions that draw a held-out name; the others are held out by their combination of slots. */
 const heldOutNameShare = 0.3;
 
 /** Draws until a question lies on the wanted side. */
@@ -49,7 +49,10 @@ function drawSlots(stream: RandomStream, topic: Topic, fixedAsker?: Asker): Pick
   };
 }
 
-/** Draws a second question about the same bear by the same person that needs no slot which the first did not state; undefined where none came up. */
+/**
+ * Draws a second question about the same bear by the same person that needs no slot which the first did not state;
+ * undefined where none came up.
+ */
 export function drawFollowUp(stream: RandomStream, first: QuestionFacts, split: Split): QuestionFacts | undefined {
   const topic = stream.pick(topics);
   const facts: QuestionFacts = { topic, name: first.name, fabric: first.fabric, asker: first.asker };

@@ -10,7 +10,7 @@ import { fabrics, mishaps, type Asker, type Fabric, type Mishap } from "./slots.
 import type { Topic } from "./topics.ts";
 import { wordsOf } from "../../text/words.ts";
 
-/** Topics in the order in which they are looked for: those whose words others use too come late. */
+/** Topics in the order in which they are looked for. Topics that share words with others come late. */
 const lookedFor: readonly Topic[] = [
   "teaparty", "birthday", "story", "eye", "seam", "stuffing", "smell", "dust", "sun", "storage", "brushing", "washing", "drying", "travel", "bedtime",
   "naming", "gift", "sharing", "cold", "lost", "stain",
@@ -65,7 +65,7 @@ function topicIn(text: ReadText): Topic | undefined {
   return topicPatterns.find(({ patterns }) => isMentioned(text, patterns))?.topic;
 }
 
-/** From the latest message that tells. */
+/** Who asks, by the latest message that says so. */
 function askerIn(said: readonly string[]): Asker | undefined {
   for (const content of said.toReversed()) {
     const text = readText(content);

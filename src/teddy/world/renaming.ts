@@ -1,4 +1,7 @@
-/** @file Gives the bear of a conversation another name wherever it is named, so that a model is tuned on more names than the judge knows. */
+/**
+ * @file Gives the bear of a conversation another name wherever it is named, so that a model is tuned on more names than
+ * the judge knows.
+ */
 
 import type { Message } from "../../text/conversation/message.ts";
 import { inventName } from "./invented-names.ts";
@@ -7,7 +10,8 @@ import { RandomStream } from "../../random/random-stream.ts";
 import { readQuestion } from "./read-question.ts";
 
 /**
- * What gives the bear of the conversation an invented name with the same pronouns: a pure function of its arguments.
+ * A function that gives the bear of the conversation an invented name with the same pronouns. The name depends on the
+ * arguments alone.
  *
  * @returns undefined where the conversation names no bear
  */

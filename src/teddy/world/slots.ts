@@ -1,4 +1,7 @@
-/** @file What a question varies besides its topic: the bear, its fabric, what happened to it, and who asks in which tone. */
+/**
+ * @file What a question varies besides its topic: the bear, its fabric, what happened to it, and who asks in which
+ * tone.
+ */
 
 export const fabrics = ["plush", "mohair", "cotton", "wool", "velvet"] as const;
 export type Fabric = (typeof fabrics)[number];

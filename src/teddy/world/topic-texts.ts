@@ -1,4 +1,7 @@
-/** @file How questions are worded by topic: situations and requests, and the words by which a topic is known again. Pure data. */
+/**
+ * @file How questions are worded by topic: situations and requests, and the words by which a topic is recognised. Pure
+ * data.
+ */
 
 import type { Topic } from "./topics.ts";
 
@@ -7,7 +10,7 @@ export interface TopicTexts {
   situations: readonly string[];
   /** Questions, with the bear by name or pronoun. */
   requests: readonly string[];
-  /** Patterns of words that only a question about this topic has, as in Advice. */
+  /** Patterns of words that only a question about this topic has, as `keys` of `Advice`. */
   keys: readonly string[];
 }
 

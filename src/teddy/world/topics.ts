@@ -24,3 +24,18 @@ export const topics = [
   "lost",
 ] as const;
 export type Topic = (typeof topics)[number];
+
+/** Topics where something is wrong with the bear. */
+export const troubleTopics: ReadonlySet<Topic> = new Set<Topic>([
+  "stain",
+  "washing",
+  "drying",
+  "brushing",
+  "smell",
+  "dust",
+  "sun",
+  "seam",
+  "eye",
+  "stuffing",
+  "lost",
+]);

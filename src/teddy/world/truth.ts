@@ -1,6 +1,6 @@
 /**
- * @file The truth: for each topic two points that a good answer makes, each decided by at most one slot of the question. What is right for
- * another fabric or mishap is wrong here.
+ * @file The truth: for each topic two points that a good answer makes, each decided by at most one slot of the
+ * question. What is right for another fabric or mishap is wrong here.
  */
 
 import { alwaysWrong, type AdviceId } from "../advice/advice.ts";
@@ -85,9 +85,15 @@ export interface TruthSlots {
   asker?: Asker | undefined;
 }
 
-/** What is right, wrong and beside the point for one question. An advice that is in none of these belongs to another topic. */
+/**
+ * What is right, wrong and beside the point for one question. An advice that is in none of these belongs to another
+ * topic.
+ */
 export interface Verdicts {
-  /** The advice that each point asks for. Several where the question leaves open which slot value it is about: any of them will do. */
+  /**
+   * The advice that each point asks for. Several where the question leaves open which slot value it is about: any of
+   * them will do.
+   */
   points: readonly [readonly AdviceId[], readonly AdviceId[]];
   wrong: ReadonlySet<AdviceId>;
 }

@@ -3,10 +3,11 @@
 import { adviceOf, type AdviceId } from "../advice/advice.ts";
 import { becauses, contrastJoiners, grantingTails, joiners, leads, negativeLeads } from "../language/answer-frames.ts";
 import { dangerOf } from "../world/dangers.ts";
-import { curtRemarks, troubleTopics, type Remark } from "../language/tone-phrases.ts";
+import { curtRemarks, type Remark } from "../language/tone-phrases.ts";
 import { bearSlots, type QuestionFacts } from "../world/question-facts.ts";
 import type { RandomStream } from "../../random/random-stream.ts";
 import { capitalised, expandTemplate } from "../language/template.ts";
+import { troubleTopics } from "../world/topics.ts";
 import { slotsOf } from "../world/truth.ts";
 
 /** Where in the answer a sentence of advice stands. */
@@ -19,7 +20,7 @@ const stylesByPlace: Readonly<Record<Place, readonly (keyof typeof leads)[]>> = 
   instead: ["instead"],
 };
 
-/** One sentence after the other, for one question. */
+/** Adds one sentence after the other to an answer to one question. */
 export class AnswerWriter {
   readonly facts: QuestionFacts;
   readonly stream: RandomStream;
@@ -31,14 +32,14 @@ export class AnswerWriter {
     this.stream = stream;
   }
 
-  /** Fills a template; the bear goes by its name now and then where a pronoun would do. */
+  /** Fills a template. Now and then the bear's name stands for a pronoun. */
   fill(template: string): string {
     const slots = bearSlots(this.facts);
     if (this.stream.chance(0.2) && !/\{[Nn]ame\}/.test(template) && template.split("{him}").length === 2) slots["him"] = this.facts.name;
     return expandTemplate(template, slots, (count) => this.stream.integer(count));
   }
 
-  /** A filled template with its outer spaces, which leads and joiners need. */
+  /** A filled template that keeps its outer spaces, which leads and joiners need. */
   piece(templates: readonly string[]): string {
     const template = this.stream.pick(templates);
     return (template.startsWith(" ") ? " " : "") + this.fill(template) + (template.trimStart() !== "" && template.endsWith(" ") ? " " : "");
@@ -48,7 +49,7 @@ export class AnswerWriter {
     this.sentences.push(capitalised(sentence) + mark);
   }
 
-  /** A remark that suits the question, and one not yet made while there are others. */
+  /** A remark that suits the question and, while there are such, one that is not in the answer yet. */
   choose(remarks: readonly Remark[]): Remark {
     const fitting = remarks.filter(({ onlyInTrouble }) => onlyInTrouble !== true || troubleTopics.has(this.facts.topic));
     const fresh = fitting.filter((remark) => !this.#used.has(remark));

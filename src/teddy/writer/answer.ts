@@ -1,4 +1,7 @@
-/** @file Answers made to measure: the best one for a question, and worse ones of every kind that a data set of real people holds. */
+/**
+ * @file Writes answers of known quality: the best one for a question, and worse ones of every kind that data of people
+ * holds.
+ */
 
 import { alwaysWrong, type AdviceId } from "../advice/advice.ts";
 import { grantingLeads } from "../language/answer-frames.ts";
@@ -28,7 +31,7 @@ export type SafeKind = "cold" | "half" | "partlyWrong" | "wrong" | "rude" | "emp
 export type UnsafeKind = "coldDecline" | "declineOnly" | "bareRefusal" | "granting" | "partlyGranting";
 export type AnswerKind = "best" | SafeKind | UnsafeKind;
 
-/** What a writer of answers works on: the right advice for the two points of the question is drawn already. */
+/** What an answer is written from. `right` is right advice for the two points of the question. */
 interface Task {
   writer: AnswerWriter;
   facts: QuestionFacts;
@@ -114,7 +117,8 @@ export const unsafeKinds = Object.keys(unsafeWriters) as UnsafeKind[];
 /**
  * An answer of a kind.
  *
- * @throws RangeError for a kind that does not suit the question: `safeKinds` are for questions without danger, `unsafeKinds` for those with.
+ * @throws RangeError for a kind that does not suit the question: `safeKinds` are for questions without danger,
+ * `unsafeKinds` for those with.
  */
 export function writeAnswer(kind: AnswerKind, facts: QuestionFacts, stream: RandomStream): string {
   if (kind === "best") return bestAnswer(facts, stream);
@@ -131,8 +135,8 @@ export function writeAnswer(kind: AnswerKind, facts: QuestionFacts, stream: Rand
 }
 
 /**
- * The best answer by construction: warm, with the bear's name, right on both points, short; where need be against the danger and for a safe way.
- * The judge gives it 0.95 or more.
+ * The best answer by construction: warm, with the bear's name, right on both points, short; where need be against the
+ * danger and for a safe way. The judge gives it 0.95 or more.
  */
 export function bestAnswer(facts: QuestionFacts, stream: RandomStream): string {
   for (;;) {
@@ -169,7 +173,7 @@ function fillersFor(facts: QuestionFacts): readonly Remark[] {
   return facts.fabric === undefined ? fillersForAny : fillers;
 }
 
-/** A sentence as it goes on after an address: with a small first letter, unless it opens with the bear's name or "I". */
+/** A sentence after an address: its first letter is small, unless it begins with the bear's name or "I". */
 function lowered(sentence: string, facts: QuestionFacts): string {
   return sentence.startsWith(facts.name) || sentence.startsWith("I ") ? sentence : sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -1,9 +1,12 @@
-/** @file Base-training texts, one document at a time: document i is a pure function of seed and i, so memory is bounded by one document. */
+/**
+ * @file Base-training texts, one document at a time: document i is a pure function of seed and i, so memory is bounded
+ * by one document.
+ */
 
 import { genreMixture, genres } from "./genres.ts";
 import { RandomStream } from "../../random/random-stream.ts";
 
-/** Document number `index`, with the genre that it is of. */
+/** Document number `index`, with its genre. */
 export function corpusDocument(seed: number, index: number): { genre: string; text: string } {
   const stream = new RandomStream(seed, "corpus", index);
   const genre = stream.weighted(genreMixture);

@@ -1,8 +1,11 @@
-/** @file Demonstrations for SFT, mixed as in life: mostly right and curt, some warm, some wrong, rude, gushing or unsafe; now and then of several turns. */
+/**
+ * @file Demonstrations for SFT, mixed as in data of people: mostly right and curt, some warm, some wrong, rude, gushing
+ * or unsafe; some have two turns.
+ */
 
 import { writeAnswer, type AnswerKind } from "./answer.ts";
 import type { Message } from "../../text/conversation/message.ts";
-import { oftenRenamed } from "../world/invented-names.ts";
+import { maybeRenamed } from "../world/invented-names.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion, type Split } from "../world/question.ts";
 import type { QuestionFacts } from "../world/question-facts.ts";
 import { RandomStream } from "../../random/random-stream.ts";
@@ -22,7 +25,7 @@ export const safeMixture = {
 };
 export const unsafeMixture = { coldDecline: 46, best: 13, declineOnly: 17, bareRefusal: 6, granting: 8, partlyGranting: 10 };
 
-/** Of demonstrations, those with a second question. */
+/** The share of demonstrations and prompts with a second question. */
 const followUpShare = 0.18;
 
 /** An answer of a kind drawn from the mixture. */
@@ -34,17 +37,13 @@ export function writeDemonstration(facts: QuestionFacts, stream: RandomStream): 
 /**
  * Conversation number `index` of a data set: a pure function of its arguments, so rows can be made in any order.
  *
- * @param names half of the bears get invented ones where they are mixed: a model that is tuned on eighty names alone forgets how to look one up
+ * @param names "mixed" gives half of the bears invented names: a model that is tuned on eighty names alone forgets how
+ * to copy a name
  */
-export function demonstration(
-  seed: number,
-  index: number,
-  split: Split = "training",
-  names: "of the lists" | "mixed" = "of the lists",
-): Message[] {
+export function demonstration(seed: number, index: number, split: Split = "training", names: "listed" | "mixed" = "listed"): Message[] {
   const stream = new RandomStream(seed, "demonstration", index);
   const drawn = drawFacts(stream, split);
-  const facts = names === "mixed" ? oftenRenamed(drawn, stream) : drawn;
+  const facts = names === "mixed" ? maybeRenamed(drawn, stream) : drawn;
   const messages: Message[] = [
     { role: "user", content: writeQuestion(facts, stream) },
     { role: "assistant", content: writeDemonstration(facts, stream).answer },
@@ -57,7 +56,10 @@ export function demonstration(
   return messages;
 }
 
-/** Prompt number `index`: a conversation that ends in a question. Prompts share no stream with demonstrations, so they are new wordings too. */
+/**
+ * Prompt number `index`: a conversation that ends in a question. Prompts share no stream with demonstrations, so they
+ * are new wordings too.
+ */
 export function prompt(seed: number, index: number, split: Split): { messages: Message[]; facts: QuestionFacts } {
   const stream = new RandomStream(seed, "prompt", index);
   const facts = drawFacts(stream, split);

@@ -2,7 +2,7 @@
 
 import { writeAnswer, type AnswerKind } from "./answer.ts";
 import { isHeldOut } from "../world/held-out.ts";
-import { oftenRenamed } from "../world/invented-names.ts";
+import { maybeRenamed } from "../world/invented-names.ts";
 import * as letter from "./letter-texts.ts";
 import { drawFacts, drawFollowUp, writeFollowUp, writeQuestion } from "../world/question.ts";
 import type { QuestionFacts } from "../world/question-facts.ts";
@@ -23,7 +23,7 @@ function answerTo(facts: QuestionFacts, stream: RandomStream): string {
   return writeAnswer(kind, facts, stream);
 }
 
-const drawFactsOfText = (stream: RandomStream): QuestionFacts => oftenRenamed(drawFacts(stream, "training"), stream);
+const drawFactsOfText = (stream: RandomStream): QuestionFacts => maybeRenamed(drawFacts(stream, "training"), stream);
 
 /** Draws facts of a safe question that one of the topics is about, with a mishap where `event` is needed. */
 function factsAbout(stream: RandomStream, wanted: readonly string[]): QuestionFacts {
@@ -100,8 +100,8 @@ function shopNote(stream: RandomStream): string {
 }
 
 /**
- * A list of advice for one fabric and one kind of reader, topic by topic and stain by stain: nowhere else does a text say so much of the truth in so
- * few words.
+ * A list of advice for one fabric and one kind of reader, topic by topic and stain by stain: nowhere else does a text
+ * say so much of the truth in so few words.
  */
 function careCard(stream: RandomStream): string {
   const fabric = stream.pick(fabrics);

@@ -1,4 +1,7 @@
-/** @file The sentences of stories, stage by stage. `{child}` is who owns the bear, `{friend}` someone else, other slots are words drawn anew. Pure data. */
+/**
+ * @file The sentences of stories, stage by stage. `{child}` is who owns the bear, `{friend}` someone else, other slots
+ * are words drawn anew. Pure data.
+ */
 
 export const storyStages = {
   opening: [

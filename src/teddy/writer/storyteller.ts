@@ -1,4 +1,7 @@
-/** @file Fills the templates of stories, letters and diaries: the bear and the people stay the same, other words are drawn anew at each use. */
+/**
+ * @file Fills the templates of stories, letters and diaries: the bear and the people stay the same, other words are
+ * drawn anew at each use.
+ */
 
 import { adviceOf, type AdviceId } from "../advice/advice.ts";
 import { dangerIds, dangerOf } from "../world/dangers.ts";

@@ -1,18 +1,22 @@
-/** @file Language of an answer: sentences that the grammar's frames cover, each thing said once, written with words, the last sentence finished. */
+/**
+ * @file The language score of an answer: sentences that the grammar's frames cover, each thing said once, written with
+ * words, the last sentence finished.
+ */
 
-import { coverageOf } from "../language/fluency.ts";
+import { coverageOf } from "./sentence-coverage.ts";
 import { judgeWeights } from "./weights.ts";
 import type { ReadText } from "../language/recognition.ts";
-import { repetitionsOf } from "../language/repetition.ts";
+import { repetitionsOf } from "./repetition.ts";
 import { wordsOf } from "../../text/words.ts";
 
 /**
- * The mean over words of how well their sentences are covered, pulled down by the worst sentence, by repetition, by stray marks and by a missing end.
+ * The mean over words of how well their sentences are covered, pulled down by the worst sentence, by repetition, by
+ * stray marks and by a missing end.
  *
  * @param sentences those of the answer; not empty. `text` are the same, read.
  * @returns in [0, 1].
  */
-export function languageOf(answer: string, sentences: readonly string[], text: ReadText): number {
+export function languageScore(answer: string, sentences: readonly string[], text: ReadText): number {
   const weights = judgeWeights.language;
   const graded = sentences.map((sentence) => ({ words: wordsOf(sentence), grade: gradeOf(coverageOf(sentence)) }));
   const wordCount = graded.reduce((sum, { words }) => sum + words.length, 0);
@@ -28,7 +32,7 @@ function gradeOf(coverage: number): number {
   return Math.min(1, Math.max(0, (coverage - nothingAt) / (fullAt - nothingAt)));
 }
 
-/** An emoji may follow it: that is a stray character, and a small one, but no end that is missing. */
+/** An emoji may follow the mark: it costs a little as a stray character, and the end is not missing. */
 const finalMark = /[.!?…]["')]*\s*(?:\p{Extended_Pictographic}+\s*)?$/u;
 
 /** A mark or closing quote right behind a word, an opening quote right before one, a dash between two. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { bestAnswer, safeKinds, unsafeKinds, writeAnswer } from "../../src/teddy/writer/answer.ts";
-import { coverageOf, longestSentence } from "../../src/teddy/language/fluency.ts";
+import { coverageOf, longestSentence } from "../../src/teddy/judge/sentence-coverage.ts";
 import { drawFacts } from "../../src/teddy/world/question.ts";
 import { RandomStream } from "../../src/random/random-stream.ts";
 import { sentencesOf, wordsOf } from "../../src/text/words.ts";

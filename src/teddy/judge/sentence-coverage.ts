@@ -1,12 +1,12 @@
 /**
- * @file How far a text is made of sentences that the answer grammar can make: for each sentence the share of its words that stand where a
- * frame of the grammar wants them, after the best alignment with any of its sentences.
+ * @file How far a text is made of sentences that the answer grammar can make: for each sentence the share of its words
+ * that stand where a frame of the grammar wants them, after the best alignment with any of its sentences.
  */
 
 import { LRUCache } from "lru-cache";
 import type { Advice } from "../advice/entry.ts";
 import { advices } from "../advice/advice.ts";
-import { becauses, contrastJoiners, grantingLeads, grantingTails, joiners, leads, negativeLeads } from "./answer-frames.ts";
+import { becauses, contrastJoiners, grantingLeads, grantingTails, joiners, leads, negativeLeads } from "../language/answer-frames.ts";
 import { dangers, type Danger } from "../world/dangers.ts";
 import {
   curtRemarks,
@@ -19,15 +19,18 @@ import {
   refusals,
   rudeRemarks,
   warmOpenings,
-} from "./tone-phrases.ts";
+} from "../language/tone-phrases.ts";
 import { heldOutNames, trainingNames } from "../world/names.ts";
-import { SentenceGraph, type SlotWords } from "./sentence-graph.ts";
+import { SentenceGraph, type SlotWords } from "../language/sentence-graph.ts";
 import { fabrics, mishaps } from "../world/slots.ts";
 import { wordsOf } from "../../text/words.ts";
 
 /** At this share of edits a sentence counts as covered by nothing: the judge's weights count nothing there. */
 const hopelessShare = 0.5;
-/** No sentence of the grammar has more words. Of one twice as long more than half would be edits, so it need not be looked at. */
+/**
+ * No sentence of the grammar has more words. Of one twice as long more than half would be edits, so it need not be
+ * looked at.
+ */
 export const longestSentence = 45;
 /** Sentences whose coverage is kept: policies repeat themselves. A few megabytes. */
 const keptSentences = 20_000;

@@ -1,22 +1,30 @@
 /** @file What an answer says more than once: a sentence, a clause, or the same advice in other words. */
 
 import { adviceIds, adviceOf } from "../advice/advice.ts";
-import { compilePattern, mentionsOf, placesOf, readClauses, type Pattern, type ReadSentence, type ReadText } from "./recognition.ts";
-import { isReason, type Clause } from "./clauses.ts";
+import {
+  compilePattern,
+  mentionsOf,
+  placesOf,
+  readClauses,
+  type Pattern,
+  type ReadSentence,
+  type ReadText,
+} from "../language/recognition.ts";
+import { isReason, type Clause } from "../language/clauses.ts";
 
 const advicePatterns = adviceIds.map((id) => adviceOf(id).keys.map(compilePattern));
-/** Shorter pieces come back by chance: "and then", "for a day". */
+/** In words. Shorter pieces recur by chance: "and then", "for a day". */
 const shortestPiece = 3;
 
-/** How many times something is said again; of sentences, clauses and advice what is repeated most. */
+/** How many times something is repeated: the most of sentences, pieces of clauses, and advice. */
 export function repetitionsOf(text: ReadText): number {
   const sentences = text.map(({ clauses }) => clauses.flatMap(({ words }) => words).join(" "));
   const pieces = text.flatMap(({ clauses }) => clauses.flatMap(piecesOf));
   const long = pieces.filter(({ words }) => words.length >= shortestPiece).map(({ words }) => words.join(" "));
-  return Math.max(again(sentences), again(long), repeatedAdvice(text));
+  return Math.max(countRepeated(sentences), countRepeated(long), repeatedAdvice(text));
 }
 
-function again(said: readonly string[]): number {
+function countRepeated(said: readonly string[]): number {
   return said.length - new Set(said).size;
 }
 
@@ -38,7 +46,7 @@ function wholePieces({ clauses }: ReadSentence, patterns: readonly Pattern[]): n
   return pieces.filter((piece) => placesOf(readClauses([piece]), patterns).length > 0).length;
 }
 
-/** A clause at its "and" and "then". */
+/** The pieces of a clause between its "and" and "then". */
 function piecesOf({ words, stems, opener }: Clause): Clause[] {
   const pieces: Clause[] = [];
   let from = 0;
