@@ -11,14 +11,15 @@ export class KeptResults {
   readonly #run: string;
 
   /**
-   * @param identity everything that makes results of two runs comparable: plan, versions, machine, models. Others that lie in the folder are not used.
+   * @param identity everything that makes the results of two runs comparable: plan, versions, machine, models. Results
+   * with another identity are not used.
    */
   constructor(folder: string, identity: unknown) {
     this.#folder = folder;
     this.#run = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 16);
   }
 
-  /** Undefined where the scenario has not been run, or in another run. */
+  /** Undefined where the scenario has no result, or one of another run. */
   read(id: string): unknown {
     const path = this.#path(id);
     if (!existsSync(path)) return undefined;
@@ -31,7 +32,7 @@ export class KeptResults {
     writeWholeFile(this.#path(id), [JSON.stringify({ run: this.#run, result })]);
   }
 
-  /** Once they are in the reports. */
+  /** Removes all results, once the reports hold them. */
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }

@@ -1,10 +1,13 @@
-/** @file A load in numbers: quantiles of what its clients waited for, throughput, goodput, refusals, and what it cost the server. */
+/**
+ * @file A load in numbers: quantiles of its clients' waiting times, throughput, goodput, refusals, and the server's
+ * metrics.
+ */
 
 import { quantile } from "../src/statistics/quantiles.ts";
 import { isAnswered, isRefused, type Observation } from "./drivers/observation.ts";
 import type { ServerDuring } from "./server-metrics.ts";
 
-/** Milliseconds; null of nothing measured. */
+/** Quantiles of times, milliseconds. */
 export interface Quantiles {
   p50: number;
   p90: number;
@@ -16,14 +19,14 @@ export interface LoadSummary {
   requests: number;
   answered: number;
   refused: number;
-  /** Of those, with a Retry-After that is a number of seconds. */
+  /** Refusals with a Retry-After that is a number of seconds. */
   refusedWithRetryAfter: number;
   failed: number;
-  /** Why the first of them did. */
+  /** Why the first failed request failed. */
   firstFailure: string | null;
   seconds: number;
   firstTokenMs: Quantiles | null;
-  /** Between two pieces of an answer that is streamed as it grows. */
+  /** Times between two pieces of an answer that is streamed token by token. */
   interTokenMs: Quantiles | null;
   endToEndMs: Quantiles | null;
   /** Answers a second. */
@@ -35,22 +38,23 @@ export interface LoadSummary {
   server: ServerDuring | null;
 }
 
-/** What an operator promises: whole answers within this time. */
+/** The latency objective: a whole answer within this time. */
 export const objectiveMs = 1000;
 
+/** Null without values. */
 export function quantilesOf(values: readonly number[]): Quantiles | null {
   if (values.length === 0) return null;
   return { p50: quantile(values, 0.5), p90: quantile(values, 0.9), p99: quantile(values, 0.99), measured: values.length };
 }
 
 /**
- * @param seconds that rates are over
- * @param growing whether pieces come as they are sampled; those of Best-of-N's winner come all at once and say nothing of tokens
+ * @param seconds the time that rates refer to
+ * @param isIncremental whether pieces come as their tokens are sampled; those of Best-of-N's winner come all at once
  */
 export function summarizeLoad(
   observations: readonly Observation[],
   seconds: number,
-  growing: boolean,
+  isIncremental: boolean,
   server: ServerDuring | null,
 ): LoadSummary {
   const answered = observations.filter(isAnswered);
@@ -67,7 +71,7 @@ export function summarizeLoad(
     firstFailure: failed[0] === undefined ? null : (failed[0].failure ?? "no answer"),
     seconds,
     firstTokenMs: quantilesOf(answered.flatMap(({ firstTokenMs }) => firstTokenMs ?? [])),
-    interTokenMs: growing ? quantilesOf(gaps) : null,
+    interTokenMs: isIncremental ? quantilesOf(gaps) : null,
     endToEndMs: quantilesOf(answered.map(({ endToEndMs }) => endToEndMs)),
     throughput: answered.length / seconds,
     goodput: answered.filter(({ endToEndMs }) => endToEndMs <= objectiveMs).length / seconds,

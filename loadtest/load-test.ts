@@ -7,7 +7,7 @@ import { Type } from "typebox";
 import { runCommand, type Command } from "../src/cli/run-command.ts";
 import { annotations, oneOf } from "../src/config/option.ts";
 import { projectRoot } from "../src/catalog/project-root.ts";
-import { isMet } from "./measurement/bench-result.ts";
+import { missedChecks } from "./measurement/bench-result.ts";
 import { readConditions, type Conditions } from "./measurement/conditions.ts";
 import { docsFolder, writeDocument } from "./measurement/kept-measurements.ts";
 import { KeptResults } from "./kept-results.ts";
@@ -92,7 +92,10 @@ Where SmolLM2 has been pulled, it is measured too, and other engines beside us t
 
 const say = (line: string): void => console.error(line);
 
-/** @returns the exit status: 0, 1 when it failed or a promise was missed, 2 for wrong usage, 130 when it was interrupted. */
+/**
+ * @returns the exit status: 0, 1 when it failed or a check missed its bound, 2 for wrong usage, 130 when it was
+ * interrupted.
+ */
 export async function runLoadTest(args: readonly string[]): Promise<number> {
   return runCommand(loadTest, args);
 }
@@ -136,7 +139,7 @@ async function measure({ profile, fresh, only, out, prompts: file }: Options, si
     smolLM2Prompts: smolLM2?.prompts,
     scenarios: scenarios.map(({ id, flags: server }) => [id, server]),
   };
-  // A smoke test that only reads results would test nothing, and several may run at a time.
+  // A quick run never reads kept results, and several may run at a time.
   const folder =
     profile === "quick" ? mkdtempSync(join(tmpdir(), "bonsai-loadtest-")) : join(projectRoot(), ".cache", "loadtest", only ?? "all");
   const kept = new KeptResults(folder, identity);
@@ -145,13 +148,13 @@ async function measure({ profile, fresh, only, out, prompts: file }: Options, si
     if (profile === "quick") kept.remove();
   });
   const docs = out ?? (profile === "quick" ? undefined : docsFolder);
-  const words = [...(profile === "quick" ? ["--quick"] : []), ...(only === undefined ? [] : ["--only", only])];
-  const command = ["npm run loadtest", ...(words.length === 0 ? [] : ["--", ...words])].join(" ");
+  const flagsGiven = [...(profile === "quick" ? ["--quick"] : []), ...(only === undefined ? [] : ["--only", only])];
+  const command = ["npm run loadtest", ...(flagsGiven.length === 0 ? [] : ["--", ...flagsGiven])].join(" ");
   const written = await writeReport({ results, plan, surroundings, conditions, command }, docs);
   console.log(written.text);
   if (docs !== undefined) say(`Kept in ${docs}.`);
   kept.remove();
-  const missed = written.checks.filter((check) => !isMet(check));
-  for (const { claim, measured, bound, limit, unit } of missed) say(`Missed: ${claim}: ${measured} ${unit}, not ${bound} ${limit}.`);
+  const missed = missedChecks(written.checks);
+  for (const line of missed) say(line);
   return missed.length === 0 ? 0 : 1;
 }

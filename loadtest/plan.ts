@@ -1,20 +1,20 @@
 /**
- * @file How much is measured, by profile: of the full one, the teddy models' part fits into twelve minutes on two cores and SmolLM2's is sized for ten; the
- * quick one fits into a minute and is no measurement.
+ * @file How much is measured, by profile. In the full one, the teddy models take about twelve minutes on two cores and
+ * SmolLM2 about ten. The quick one takes about a minute and is a smoke test.
  */
 
 import { candidateCounts } from "./variants.ts";
 
-/** How much is measured of the ways that some models answer. */
+/** How much is measured of the ways to answer of some models. */
 export interface WaysPlan {
   counts: readonly number[];
-  /** By number of candidates: requests of one client, one after the other. */
+  /** Requests of one client, one after the other, by number of candidates. */
   latencyRequests: (bestOf: number) => number;
-  /** Prompts whose pruned answers are judged; from the first. */
+  /** Prompts, from the first, whose pruned answers are judged. */
   prunedPrompts: number;
-  /** Prompts of which all candidates are judged. */
+  /** Prompts whose candidates are all judged. */
   qualityPrompts: number;
-  /** Answers of the baseline to each of them. */
+  /** Answers of the baseline to each of those prompts. */
   baselineAnswers: number;
 }
 
@@ -28,7 +28,7 @@ export interface Plan extends WaysPlan {
   /** Streams at a time while memory is read. */
   memoryStreams: readonly number[];
   memorySeconds: number;
-  /** Of SmolLM2 and its adapter; undefined measures nothing of them. */
+  /** For SmolLM2 and its adapter; undefined leaves them out. */
   smolLM2: WaysPlan | undefined;
   peerRounds: number;
 }
@@ -78,7 +78,7 @@ export const plans: Record<"full" | "quick", Plan> = {
   },
 };
 
-/** The plan as plain data: results of another one are not this one's. */
+/** The plan as plain data, which tells its results from those of another plan. */
 export function planIdentity(plan: Plan): unknown {
   const { smolLM2 } = plan;
   return {

@@ -1,4 +1,4 @@
-/** @file Which of the models to measure are there, and what to do about the others. */
+/** @file Which of the models to measure exist, and what to do about the others. */
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { partsOf, type MeasuredModel } from "./variants.ts";
 const largestConfigBytes = 2 ** 20;
 
 /**
- * What of a model is not in a folder of models: the model itself, or the base of an adapter.
- * @returns names; none where all of it is there
+ * The parts of a model that a folder of models lacks: the model itself, or the base of an adapter.
+ * @returns names; none where the model is complete
  */
 export function missingParts(id: string, modelsFolder: string): string[] {
   const folder = join(modelsFolder, id);
@@ -23,12 +23,12 @@ export function missingParts(id: string, modelsFolder: string): string[] {
 
 export interface Presence {
   present: MeasuredModel[];
-  /** A line for each model that is passed over. */
+  /** A line for each model that is left out. */
   absent: string[];
 }
 
 /**
- * Which of the models lie in a folder of models, with the reward and value models that they need.
+ * The models that a folder of models holds, with the reward and value models that they need.
  * @param catalog names of the models that `pull` brings
  */
 export function presentModels(models: readonly MeasuredModel[], modelsFolder: string, catalog: readonly string[]): Presence {

@@ -7,7 +7,7 @@ import { prompt } from "../src/teddy/writer/demonstration.ts";
 import { rowError } from "../src/training/data/dataset-row.ts";
 import { readJsonLines } from "../src/formats/json-lines.ts";
 
-/** Of the teddy world's streams; the model cards judge prompts of seed 0. */
+/** Seeds the teddy world's prompts. The model cards judge prompts of seed 0. */
 const promptSeed = 2026;
 
 /** Question number `index` that no training data holds, with what was said before it. */
@@ -17,7 +17,7 @@ export function heldOutPrompt(index: number): Message[] {
 
 /**
  * Conversations of a file of JSON Lines, {"prompt": [messages]}, as `npm run teddy -- prompts` writes them.
- * @param limit so many of its beginning
+ * @param limit reads at most this many, from the first
  * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming the line that holds no conversation
  */
 export function promptsOfFile(path: string, limit: number): Message[][] {
@@ -37,8 +37,9 @@ export function promptsOfFile(path: string, limit: number): Message[][] {
 }
 
 /**
- * Conversations of one question, the first turns of a file of JSON Lines, {"turns": [questions]}, as FastChat's sets are.
- * @param count so many, spread over the whole file, whose neighbours are often of one kind
+ * Conversations of one question, the first turns of a file of JSON Lines, {"turns": [questions]}, as FastChat's sets
+ * are.
+ * @param count how many, spread over the whole file, whose neighbours are often of one kind
  * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming the line that holds no question
  */
 export function questionsOfFile(path: string, count: number): Message[][] {

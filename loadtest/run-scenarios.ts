@@ -1,4 +1,7 @@
-/** @file Runs scenarios one after the other, each on a server with its flags, and keeps each result as soon as it is there. */
+/**
+ * @file Runs scenarios one after the other, each on a server with its flags, and keeps each result as soon as it is
+ * there.
+ */
 
 import { setMaxListeners } from "node:events";
 import { buildProgram, startBonsai, type ServerProcess } from "./measurement/server-process.ts";
@@ -18,7 +21,10 @@ export interface RunSettings {
   fromSource: boolean;
 }
 
-/** @returns results by the scenarios' ids. @throws the signal's reason when it is aborted; the server is stopped in any case. */
+/**
+ * @returns results by the scenarios' ids.
+ * @throws the signal's reason when it is aborted; the server is stopped in any case.
+ */
 export async function runScenarios(scenarios: readonly Scenario[], settings: RunSettings): Promise<Map<string, unknown>> {
   const { plan, prompts, signal, kept, say } = settings;
   setMaxListeners(0, signal);
@@ -36,9 +42,9 @@ export async function runScenarios(scenarios: readonly Scenario[], settings: Run
         continue;
       }
       signal.throwIfAborted();
-      const { url, pid } = await server.with(flags);
+      const { url } = await server.with(flags);
       const startMs = performance.now();
-      const result = await run({ url, pid, plan, prompts, signal, resultOf });
+      const result = await run({ url, plan, prompts, signal, resultOf });
       signal.throwIfAborted();
       kept.keep(id, result);
       results.set(id, result);
@@ -50,7 +56,7 @@ export async function runScenarios(scenarios: readonly Scenario[], settings: Run
   return results;
 }
 
-/** The server that runs now; at most one does. */
+/** The running server; at most one runs at a time. */
 class CurrentServer {
   readonly #settings: RunSettings;
   #running: { flags: string; server: ServerProcess } | undefined;
@@ -60,7 +66,7 @@ class CurrentServer {
     this.#settings = settings;
   }
 
-  /** One with these flags, warm. */
+  /** A warm server with these flags. */
   async with(flags: readonly string[]): Promise<ServerProcess> {
     const wanted = flags.join(" ");
     if (this.#running?.flags === wanted) return this.#running.server;

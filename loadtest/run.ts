@@ -1,4 +1,6 @@
-/** @file `npm run loadtest`: starts the server, runs every scenario that has no result yet, stops, and writes docs/LOADTEST.md. `--help` tells more. */
+/**
+ * @file `npm run loadtest`: starts the server, runs every scenario that has no result yet, and writes docs/LOADTEST.md.
+ */
 
 import { runLoadTest } from "./load-test.ts";
 

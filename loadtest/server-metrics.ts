@@ -1,29 +1,35 @@
-/** @file What the server says of itself while a load is on it: tokens, event loop, memory, from two readings of its /metrics. */
+/** @file The server's own metrics over a load: tokens, event loop, memory, from two readings of its /metrics. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Over a load. */
+/** The server's metrics over a load. */
 export interface ServerDuring {
   tokensGenerated: number;
   /** In answers of Best-of-N alone. */
   bestOfReturned: number;
   bestOfGenerated: number;
-  /** How much later than due the event loop came to a timer, p99 and the most, milliseconds. */
+  /** How late the event loop ran a timer, p99 and maximum, milliseconds. */
   eventLoopDelayMs: { p99: number; highest: number };
   /** At the end of the load, 10^6 bytes. */
   residentMB: number;
 }
 
-/** Node's histogram holds the whole gap between two looks of its timer, so that an idle loop shows this much (prom-client's default). */
+/**
+ * Node's histogram holds the whole time between two runs of its timer, so an idle loop shows this much (prom-client's
+ * default).
+ */
 const timerMs = 10;
-/** The histogram is empty right after it was read. */
-const firstLookMs = 30;
+/** The histogram is empty right after a reading, so the next one waits. */
+const settleMs = 30;
 
-/** Runs a load and reads the server's metrics around it. Each reading starts the event loop's histogram anew, so nobody else may read meanwhile. */
+/**
+ * Runs a load and reads the server's metrics around it. Each reading resets the event loop's histogram, so nothing else
+ * may read it meanwhile.
+ */
 export async function duringLoad<T>(url: string, load: () => Promise<T>): Promise<{ result: T; server: ServerDuring }> {
   const before = await readSamples(url);
   const result = await load();
-  await sleep(firstLookMs);
+  await sleep(settleMs);
   const after = await readSamples(url);
   return { result, server: difference(before, after) };
 }
@@ -45,7 +51,8 @@ function sum(samples: ReadonlyMap<string, number>, matches: (name: string) => bo
   return [...samples].filter(([name]) => matches(name)).reduce((total, [, value]) => total + value, 0);
 }
 
-async function readSamples(url: string): Promise<Map<string, number>> {
+/** Values of GET /metrics by name with labels. */
+export async function readSamples(url: string): Promise<Map<string, number>> {
   const answer = await fetch(`${url}/metrics`);
   return parseSamples(await answer.text());
 }

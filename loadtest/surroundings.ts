@@ -1,4 +1,7 @@
-/** @file What a run finds to measure: models, prompts and other engines. What is absent is passed over with a line that says what to do. */
+/**
+ * @file What a run can measure: models, prompts and other engines. What is absent is left out, with a line that says
+ * what to do.
+ */
 
 import { readCatalog } from "../src/catalog/catalog.ts";
 import { defaultModelsFolder } from "../src/catalog/project-root.ts";
@@ -12,14 +15,14 @@ import { missingParts, presentModels } from "./present-models.ts";
 import { heldOutPrompt, promptsOfFile, questionsOfFile } from "./prompts.ts";
 import { measuredEnsembles, smolLM2Models, teddyModels, type Ensemble, type MeasuredModel } from "./variants.ts";
 
-/** Parts of a run, each of which can be measured alone. */
+/** The parts of a run; each can be measured alone. */
 export const parts = ["teddy", "smollm2", "peers"] as const;
 export type Part = (typeof parts)[number];
 
 export interface TeddyPart {
   /** At least one. */
   models: readonly MeasuredModel[];
-  /** That choose among the candidates whose quality is judged. */
+  /** Ensembles that choose among the judged candidates. */
   ensembles: readonly Ensemble[];
   /** Whether the prompts have a true score. */
   isJudged: boolean;
@@ -39,16 +42,16 @@ export interface PeersPart {
   smolLM2: string;
 }
 
-/** What there is to measure; a part is undefined where it is not asked for or something of it is absent. */
+/** What can be measured; a part is undefined where it is not wanted or something that it needs is absent. */
 export interface Surroundings {
-  /** Of the teddy models, and for a server to warm up with. */
+  /** Prompts of the teddy models; also a server's first requests, which warm it up. */
   prompts: readonly Message[][];
   teddy: TeddyPart | undefined;
   smolLM2: SmolLM2Part | undefined;
   peers: PeersPart | undefined;
 }
 
-/** Chat prompts that no model here was trained on. */
+/** Chat prompts that none of these models was trained on. */
 const questionsPath = "prompts/vicuna_question.jsonl";
 
 /**

@@ -1,4 +1,4 @@
-/** @file The ways to answer that an operator can choose between, as data: models, numbers of candidates, pruned or not. */
+/** @file The ways to answer among which an operator can choose: models, numbers of candidates, pruned or not. */
 
 import type { PruneStage } from "../src/best-of-n/pruning/schedule.ts";
 import type { Message } from "../src/text/conversation/message.ts";
@@ -6,45 +6,45 @@ import type { Message } from "../src/text/conversation/message.ts";
 /** A policy, and how it answers. */
 export interface MeasuredModel {
   id: string;
-  /** As the figure names it. */
+  /** Its name in figures. */
   title: string;
-  /** Chooses among its answers. */
+  /** The model that chooses among its answers. */
   rewardModel: string;
-  /** Judges their beginnings, where the reward model names it for that. */
+  /** The value model that judges prefixes, where the reward model names one. */
   valueModel?: string;
   /** Most tokens of an answer. */
   maxTokens: number;
-  /** How its pruned answers are. */
+  /** The pruning of its pruned answers. */
   prune: "auto" | readonly PruneStage[];
 }
 
-/** Half of what still runs is dropped after so many tokens, and again. */
+/** Half of the candidates that still run is dropped after each of these numbers of tokens. */
 const halvingTokens = [8, 24] as const;
 
-/** As requests name it, of answers of at most so many tokens. */
+/** The stages of that pruning as requests give them, for answers of at most `maxTokens` tokens. */
 export function halving(maxTokens: number): PruneStage[] {
   return halvingTokens.map((tokens) => ({ at: tokens / maxTokens, keep: 0.5 }));
 }
 
-/** What it does, as a sentence without its end. */
+/** What that pruning does, as a part of a sentence. */
 export const halvingWords = `half of the candidates that still run are dropped after ${halvingTokens[0]} tokens and again after ${halvingTokens[1]}`;
 
-/** Of "auto". */
+/** What `"prune": "auto"` does, as a part of a sentence. */
 export const automaticWords = 'as `"prune": "auto"` does it by the value model that the reward model names';
 
-/** Answers end before it but for a few. */
+/** Nearly all answers end before `maxTokens`. */
 const teddy = { rewardModel: "teddy-rm", valueModel: "teddy-value", maxTokens: 160, prune: "auto" as const };
 
-/** In the order of the tables. A line more is a model more; models that are not in models/ are passed over. */
+/** In the order of the tables. Models that are not in models/ are left out. */
 export const teddyModels: readonly MeasuredModel[] = [
   { id: "teddy-sft", title: "SFT", ...teddy },
   { id: "teddy-dpo", title: "DPO", ...teddy },
 ];
 
-/** So many that sixteen candidates take a few seconds, and that the reward model reads question and answer whole. */
+/** With so few tokens, sixteen candidates take a few seconds, and the reward model reads question and answer whole. */
 const smolLM2 = { rewardModel: "minilm-rm-polite", maxTokens: 64, prune: halving(64) };
 
-/** Of any text, the untuned one first: win rates are against it. */
+/** Models of general text, the untuned one first: win rates are against it. */
 export const smolLM2Models: readonly MeasuredModel[] = [
   { id: "smollm2-135m-instruct", title: "SmolLM2", ...smolLM2 },
   { id: "smollm2-135m-dpo", title: "SmolLM2 DPO", ...smolLM2 },
@@ -53,20 +53,20 @@ export const smolLM2Models: readonly MeasuredModel[] = [
 /** Reward models that judge together. */
 export interface Ensemble {
   id: string;
-  /** As the figure names it. */
+  /** Its name in figures. */
   title: string;
-  /** Of teddy answers. */
+  /** Names of its reward models, which judge teddy answers. */
   members: readonly string[];
-  /** As --reward-ensemble takes it. */
+  /** Its rule as --reward-ensemble takes it. */
   rule: string;
 }
 
 const members = ["teddy-rm", "teddy-sft-head"];
 
-/** Passed over where a member is not in models/. */
+/** An ensemble is left out where a member is not in models/. */
 export const measuredEnsembles: readonly Ensemble[] = [
   { id: "together", title: "mean", members, rule: "mean" },
-  // Of two members the mean less their deviation is the lesser of them, too.
+  // With two members, the rule "mean less one deviation" gives the minimum as well.
   { id: "least", title: "minimum", members, rule: "minimum" },
 ];
 
@@ -78,7 +78,7 @@ export const candidateCounts = [1, 2, 4, 8, 16, 32] as const;
 const temperature = 1;
 
 export interface Variant {
-  /** Such as "teddy-sft-bo8-pruned": names its results too. */
+  /** Such as "teddy-sft-bo8-pruned"; names its results. */
   id: string;
   model: MeasuredModel;
   /** N. */

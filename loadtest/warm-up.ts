@@ -1,4 +1,4 @@
-/** @file Requests that nobody measures: the first ones of a server compile code and grow buffers. */
+/** @file Requests that are not measured: the first ones of a server compile code and grow buffers. */
 
 import type { Message } from "../src/text/conversation/message.ts";
 import { postJson } from "./drivers/post.ts";

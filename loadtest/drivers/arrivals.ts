@@ -3,7 +3,8 @@
 import { uniform } from "../../src/random/philox.ts";
 
 /**
- * Arrival times in milliseconds after the start: gaps are exponential with mean 1000 / rate, by inversion of uniform draws.
+ * Arrival times in milliseconds after the start: gaps are exponential with mean 1000 / rate, by inversion of uniform
+ * draws.
  * @param rate requests a second
  * @param seconds no arrival is later
  */

@@ -1,15 +1,18 @@
-/** @file A closed loop of whole answers over HTTP by autocannon: many connections, each of which asks again as soon as it is answered. */
+/**
+ * @file A closed loop of whole answers over HTTP by autocannon: each of many connections sends its next request when it
+ * is answered.
+ */
 
 import autocannon from "autocannon";
 
-/** What autocannon saw. */
+/** What autocannon measured. */
 export interface CannonResult {
   /** Milliseconds of every answer with status 200. */
   answeredMs: number[];
   refused: number;
   /** Other statuses, broken connections and timeouts. */
   failed: number;
-  /** From the first request to the last answer. */
+  /** Seconds from the first request to the last answer. */
   seconds: number;
 }
 
@@ -17,7 +20,7 @@ export interface CannonOptions {
   url: string;
   connections: number;
   requests: number;
-  /** By a request's number, from 0. */
+  /** The body of a request by its number, from 0. */
   body: (index: number) => unknown;
   signal: AbortSignal;
 }
@@ -59,6 +62,6 @@ export async function cannon({ url, connections, requests, body, signal }: Canno
     signal.addEventListener("abort", () => instance.stop?.(), { once: true });
   });
   signal.throwIfAborted();
-  // It looks only once a second whether all have been answered.
+  // Autocannon checks only once a second whether all requests are answered, so its own duration is too long.
   return { ...seen, seconds: (lastMs - startMs) / 1000 };
 }

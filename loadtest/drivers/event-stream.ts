@@ -14,7 +14,10 @@ export interface TimedEvent {
 /** The data of the event that ends every stream. */
 export const endOfStream = "[DONE]";
 
-/** Sends JSON, and resolves to the head of the answer. Rejects when the connection fails or the signal is aborted, as reading the answer does. */
+/**
+ * Sends JSON, and resolves to the head of the answer. Rejects when the connection fails or the signal is aborted, as
+ * reading the answer does.
+ */
 export async function postForEvents(url: string, body: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/json" };

@@ -1,16 +1,19 @@
-/** @file Closed and open loops over any driver: so many clients that each wait for their answer, or arrivals that wait for nobody. */
+/**
+ * @file Closed and open loops over any driver: clients that each wait for their answers, or arrivals that do not wait
+ * for answers.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Driver, Observation } from "./observation.ts";
 
-/** What a loop saw, and for how long it asked. */
+/** What a loop observed. */
 export interface LoopResult {
   observations: Observation[];
-  /** From the first request to the last answer. */
+  /** Seconds from the first request to the last answer. */
   seconds: number;
 }
 
-/** Where requests go, and what they hold by their number, from 0. */
+/** Where requests go. `body` gives a request's body by its number, from 0. */
 export interface Target {
   url: string;
   driver: Driver;
@@ -19,7 +22,8 @@ export interface Target {
 }
 
 /**
- * `clients` ask one request after the other until `requests` have been asked, or `seconds` are over; what was asked is answered before it ends.
+ * Each client sends one request after the other until all together have sent `requests`, or `seconds` are over.
+ * Requests in flight are answered before the loop ends.
  * @throws the signal's reason when it is aborted
  */
 export async function closedLoop(
@@ -41,8 +45,9 @@ export async function closedLoop(
 }
 
 /**
- * Asks at the given times whatever has been answered, and waits for all answers. Times count from when a request was due, not from when this process got
- * to send it, so that a stall delays no clock (Tene's "coordinated omission").
+ * Sends requests at the given times, whether or not others have been answered, and waits for all answers. Times count
+ * from when a request was due, not from when it was sent: else a stall of this process would hide its own delay (Tene's
+ * "coordinated omission").
  * @param arrivalsMs after the start, ascending
  * @throws the signal's reason when it is aborted
  */

@@ -1,21 +1,23 @@
-/** @file What one request showed its client. Every driver fills it in, whatever protocol it speaks. */
+/** @file What a client observes of one request. Every driver fills it in, whatever protocol it speaks. */
 
 export interface Observation {
   /** HTTP status; 0 when no answer came. */
   status: number;
-  /** Milliseconds from when the request was due to the first token of the answer that was chosen; undefined without one. */
+  /**
+   * Milliseconds from when the request was due to the first token of the answer that was chosen; undefined without one.
+   */
   firstTokenMs: number | undefined;
-  /** From when the request was due to the end of its answer. */
+  /** Milliseconds from when the request was due to the end of its answer. */
   endToEndMs: number;
-  /** When pieces of the answer came, after it was due. */
+  /** Milliseconds from when the request was due to each piece of the answer's text. */
   pieceMs: number[];
   text: string;
   tokensGenerated: number;
-  /** Of the answer that came back. */
+  /** Tokens of the answer that came back. */
   tokensReturned: number;
-  /** Of the answer that was chosen, by the reward model that chose it. */
+  /** Reward of the chosen answer, by the reward model that chose it. */
   reward: number | undefined;
-  /** Seconds that a refusal asks to wait. */
+  /** Retry-After of a refusal, seconds. */
   retryAfterSeconds: number | undefined;
   /** Why the request failed; undefined for a whole answer and for a refusal. */
   failure: string | undefined;
@@ -24,11 +26,12 @@ export interface Observation {
 /** Asks once. @param dueMs performance.now() when the request was due, from which its times count */
 export type Driver = (url: string, body: unknown, dueMs: number, signal: AbortSignal) => Promise<Observation>;
 
-/** Refused for load, which is an answer and no failure. */
+/** Whether the server refused the request because of load, which is no failure. */
 export function isRefused({ status }: Observation): boolean {
   return status === 429;
 }
 
+/** Whether the whole answer came. */
 export function isAnswered({ status, failure }: Observation): boolean {
   return status === 200 && failure === undefined;
 }

@@ -1,6 +1,6 @@
-/** @file A request that nobody times. */
+/** @file A JSON request whose time is not measured. */
 
-/** @returns the answer's JSON. @throws Error for any answer but 200, with what the server said. */
+/** @returns the answer's JSON. @throws Error for any status but 200, with the answer's text */
 export async function postJson(url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
   const response = await fetch(url, {
     method: "POST",

@@ -2,7 +2,7 @@
 
 import type { Observation } from "./observation.ts";
 
-/** What a piece can hold of what is measured: a chunk of a stream, or a frame of a socket. */
+/** The measured fields of a piece of an answer: a chunk of a stream, or a frame of a socket. */
 export interface AnswerPiece {
   choices?: { delta?: { content?: string | null } }[];
   usage?: { completion_tokens: number } | null;
@@ -38,7 +38,7 @@ export function observePiece({ choices, usage, best_of: bestOf, error }: AnswerP
     // Without candidates, everything that was generated comes back.
     if (seen.tokensReturned === 0) seen.tokensReturned = usage.completion_tokens;
   }
-  // Progress has no account of what came back.
+  // Events of progress do not say what came back.
   if (bestOf?.tokens_returned !== undefined) {
     seen.tokensReturned = bestOf.tokens_returned;
     seen.reward = bestOf.rewards?.[0]?.reward ?? undefined;

@@ -1,4 +1,4 @@
-/** @file What a measurement leaves behind: plain data that is kept as JSON and shown as tables. */
+/** @file The result of a measurement: plain data that is kept as JSON and shown as tables. */
 
 import type { Conditions } from "./conditions.ts";
 
@@ -19,7 +19,7 @@ export interface Table {
   rows: Cell[][];
 }
 
-/** A promise that the measurement can keep or miss. */
+/** A bound that the measured value must keep. */
 export interface Check {
   claim: string;
   measured: number;
@@ -37,16 +37,23 @@ export interface Figure {
 export interface BenchResult {
   name: string;
   title: string;
-  /** What was measured and how, a paragraph. */
+  /** A paragraph that says what was measured, and how. */
   about: string;
-  /** How to run it again. */
+  /** The command that runs it again. */
   command: string;
   conditions: Conditions;
   tables: Table[];
   checks: Check[];
   figures: Figure[];
-  /** What the tables were made from. */
+  /** The data that the tables were made from. */
   raw: unknown;
+}
+
+/** A line for each check whose bound is not kept. */
+export function missedChecks(checks: readonly Check[]): string[] {
+  return checks
+    .filter((check) => !isMet(check))
+    .map(({ claim, measured, bound, limit, unit }) => `Missed: ${claim}: ${measured} ${unit}, not ${bound} ${limit}.`);
 }
 
 export function isMet({ measured, bound, limit }: Check): boolean {

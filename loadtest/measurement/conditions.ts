@@ -1,4 +1,4 @@
-/** @file Where and with what a measurement was made. */
+/** @file The machine and the versions of a measurement. */
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -13,13 +13,13 @@ export interface Conditions {
   cores: number;
   memoryGiB: number;
   system: string;
-  /** Processes that wanted a core before the measurement began, over one minute: above 0, other work disturbed it. */
+  /** The load average of the minute before the measurement: above 0, other work may have disturbed it. */
   loadBefore: number;
   /** Name to version: the program, its commit, Node, ONNX Runtime and the peers. */
   versions: Record<string, string>;
 }
 
-/** Reads them from the machine. `peers` adds versions of what is measured beside us. */
+/** Reads them from the machine. @param peers versions of the engines that are measured beside ours */
 export function readConditions(profile: Conditions["profile"], peers: Record<string, string> = {}): Conditions {
   const processors = cpus();
   return {

@@ -1,4 +1,6 @@
-/** @file Keeps measurements as JSON in a folder of docs/, and writes a Markdown document from all that are kept there. */
+/**
+ * @file Keeps measurements as JSON in a folder of docs/, and writes a Markdown document from all that are kept there.
+ */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,10 +1,16 @@
-/** @file Files that do not belong to the project, and that measurements and some tests need: SmolLM2 and the shared data. */
+/**
+ * @file Files that do not belong to the project, and that measurements and some tests need: SmolLM2 and the shared
+ * data.
+ */
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { defaultModelsFolder, projectRoot } from "../../src/catalog/project-root.ts";
 
-/** SmolLM2-135M-Instruct as GGUF: the file that BONSAI_TEST_SMOLLM2 names, or the pulled one. Undefined where it does not exist. */
+/**
+ * SmolLM2-135M-Instruct as GGUF: the file that BONSAI_TEST_SMOLLM2 names, or the pulled one. Undefined where it does
+ * not exist.
+ */
 export function smolLM2Path(): string | undefined {
   const named = process.env["BONSAI_TEST_SMOLLM2"];
   if (named !== undefined && named !== "") return existsSync(named) ? named : undefined;

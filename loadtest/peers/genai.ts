@@ -1,4 +1,7 @@
-/** @file onnxruntime-genai beside us: the Python that has it, which BONSAI_GENAI_PYTHON names, and SmolLM2 as its builder makes it. */
+/**
+ * @file onnxruntime-genai beside us: the Python that has it, which BONSAI_GENAI_PYTHON names, and SmolLM2 as its
+ * builder makes it.
+ */
 
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -9,7 +12,7 @@ import { findSmolLM2Onnx } from "./smollm2-onnx.ts";
 export interface Genai {
   python: string;
   version: string;
-  /** Of its model. */
+  /** The folder of its model. */
   folder: string;
 }
 

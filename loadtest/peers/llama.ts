@@ -27,7 +27,8 @@ export function findLlama(say: (line: string) => void): Llama | undefined {
 }
 
 function readVersion(binary: string): string {
-  // It writes its version to standard error; a build from an archive knows no commit, and its path then carries the release.
+  // It writes its version to standard error; a build from an archive knows no commit, and its path then carries the
+  // release.
   const output = execFileSync("sh", ["-c", '"$0" --version 2>&1', binary], { encoding: "utf8" });
   const version = /version: (.+)/.exec(output)?.[1] ?? "unknown";
   const release = /llama[._-]cpp[._-]bin-([\d.]+)/.exec(binary)?.[1];
@@ -76,7 +77,7 @@ export interface LlamaServerOptions {
   model: string;
   threads: number;
   slots: number;
-  /** Of all slots together. */
+  /** Tokens of context of all slots together. */
   contextTokens: number;
 }
 

@@ -1,4 +1,4 @@
-/** @file Engines beside us that can be measured: each asked for so many sampled answers to a question, its own way. */
+/** @file Other engines that can be measured: each samples a number of answers to a question, in its own way. */
 
 import { availableParallelism } from "node:os";
 import type { AnswerProcess } from "./answer-process.ts";
@@ -7,31 +7,31 @@ import { findLlama, startLlamaServer, type Llama } from "./llama.ts";
 import { findTransformersJs, startTransformersJs } from "./transformers-js.ts";
 import { postJson } from "../drivers/post.ts";
 
-/** Everybody's: ours too. */
+/** The work of every engine, ours too. */
 export const peerCandidates = 16;
 export const peerTokens = 128;
 
-/** Of one slot of llama-server: prompt and answer. */
+/** Tokens of context of one slot of llama-server: prompt and answer. */
 const slotTokens = 256;
 
-/** One that is installed. */
+/** An installed engine. */
 export interface Peer {
-  /** As tables name it. */
+  /** Its name in tables. */
   name: string;
   version: string;
-  /** How it answers, for the reader of its times; the same words of those that do so alike. */
+  /** How it answers, for the report; engines that answer alike have the same text. */
   way: string;
-  /** @param smolLM2 path of the model's file, for those that read it themselves */
+  /** @param smolLM2 path of the GGUF file, for engines that read it */
   start: (smolLM2: string) => Promise<RunningPeer>;
 }
 
 export interface RunningPeer {
-  /** Texts of `peerTokens` each, past any end of sequence. */
+  /** Sampled texts of `peerTokens` tokens each. */
   answers: (question: string, count: number, signal: AbortSignal) => Promise<string[]>;
   stop: () => Promise<void>;
 }
 
-/** Those that are installed; of each other one `say` hears how to have it measured. */
+/** The installed engines. For each other one, `say` gets a line about what to install. */
 export function findPeers(say: (line: string) => void): Peer[] {
   const [llama, genai, transformersJs] = [findLlama(say), findGenai(say), findTransformersJs(say)];
   const batched =
@@ -68,7 +68,7 @@ function asPeer({ answers, stop }: AnswerProcess): RunningPeer {
   return {
     answers: async (question, count, signal) => {
       signal.throwIfAborted();
-      // Nothing else interrupts a batch: what waits for it then hears that the process has ended.
+      // Nothing else interrupts a batch. The pending request then fails, as the process has ended.
       const onAbort = (): void => void stop();
       signal.addEventListener("abort", onAbort);
       return answers({ question, count, tokens: peerTokens, seed: 1 }).finally(() => signal.removeEventListener("abort", onAbort));
@@ -77,7 +77,7 @@ function asPeer({ answers, stop }: AnswerProcess): RunningPeer {
   };
 }
 
-/** The work that is compared, by any server of the protocol. @returns the first answer */
+/** Asks a server of the OpenAI protocol for the work that is compared. @returns the first answer */
 export async function askForPeerWork(url: string, question: string, extra: object, signal: AbortSignal): Promise<string> {
   const body = {
     messages: [{ role: "user", content: question }],

@@ -4,20 +4,23 @@ import { execFileSync } from "node:child_process";
 
 export interface Python {
   python: string;
-  /** By the names that Python imports packages by. */
+  /** Versions by the packages' names in Python's `import`. */
   versions: Record<string, string>;
 }
 
 export interface PythonNeeds {
-  /** As a person knows it. */
+  /** The engine's name in messages. */
   peer: string;
-  /** Of the environment; it holds the interpreter's path. */
+  /** The environment variable that holds the interpreter's path. */
   variable: string;
-  /** By the names that Python imports them by. */
+  /** Names of the packages in Python's `import`. */
   packages: readonly string[];
 }
 
-/** Undefined, and a line that says what to do, where the variable is not set. @throws Error where the interpreter lacks a package */
+/**
+ * Undefined, and a line that says what to do, where the variable is not set.
+ * @throws Error where the interpreter lacks a package
+ */
 export function findPython({ peer, variable, packages }: PythonNeeds, say: (line: string) => void): Python | undefined {
   const python = process.env[variable];
   if (python === undefined || python === "") {

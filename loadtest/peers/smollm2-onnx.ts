@@ -1,4 +1,7 @@
-/** @file SmolLM2 as graphs that peers of ONNX Runtime run: the folder that BONSAI_SMOLLM2_ONNX names, which smollm2-onnx.py makes. */
+/**
+ * @file SmolLM2 as graphs that peers of ONNX Runtime run: the folder that BONSAI_SMOLLM2_ONNX names, which
+ * smollm2-onnx.py makes.
+ */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

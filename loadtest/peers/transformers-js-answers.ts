@@ -1,13 +1,14 @@
 /**
- * @file Answers by transformers.js, the peer of the load test, which starts it: a JSON line asks, a JSON line answers. Usage: ENTRY FOLDER THREADS.
- * All answers to a question are one batch, sampled among the 50 most likely tokens, as the library does where nobody says otherwise.
+ * @file Answers by transformers.js, the peer of the load test, which starts it: a JSON line asks, a JSON line answers.
+ * Usage: ENTRY FOLDER THREADS. All answers to a question are one batch, sampled among the 50 most likely tokens, as the
+ * library does where nobody says otherwise.
  */
 
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import type { AnswersWanted } from "./answer-process.ts";
 
-/** What is used of the package, which the project does not depend on. */
+/** The part of the package's types that is used: the project does not depend on the package. */
 interface TransformersJs {
   env: { allowRemoteModels: boolean };
   AutoTokenizer: { from_pretrained(folder: string, options: object): Promise<Tokenizer> };

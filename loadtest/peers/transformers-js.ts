@@ -1,4 +1,7 @@
-/** @file transformers.js beside us: from the folder with node_modules that BONSAI_TRANSFORMERS_JS names, or the project's own. */
+/**
+ * @file transformers.js beside us: from the folder with node_modules that BONSAI_TRANSFORMERS_JS names, or the
+ * project's own.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,7 +16,7 @@ export interface TransformersJs {
   /** The package's file for Node. */
   entry: string;
   version: string;
-  /** Of its model. */
+  /** The folder of its model. */
   folder: string;
 }
 

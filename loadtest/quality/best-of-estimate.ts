@@ -1,10 +1,14 @@
-/** @file What the best of n candidates comes to, from a larger group of N of them: without sampling each n anew, and with less noise. */
+/**
+ * @file Estimates of the best of n candidates from a larger group of N: without sampling for each n, and with less
+ * noise.
+ */
 
 import type { Candidate } from "../scenarios/quality.ts";
 
 /**
- * Probabilities of each rank of N candidates, best first, to be the best of n that are drawn from them without replacement: C(N - r, n - 1) / C(N, n) for
- * rank r from 1. Averages weighted so are unbiased for the best of n (Nakano et al. 2021, "WebGPT", arXiv 2112.09332, appendix).
+ * Probabilities of each rank of N candidates, best first, to be the best of n that are drawn from them without
+ * replacement: C(N - r, n - 1) / C(N, n) for rank r from 1. Averages weighted so are unbiased for the best of n (Nakano
+ * et al. 2021, "WebGPT", arXiv 2112.09332, appendix).
  */
 export function rankWeights(groupSize: number, n: number): number[] {
   const weights: number[] = [];
@@ -24,7 +28,7 @@ export function ranked<C extends Candidate>(group: readonly C[]): C[] {
   return group.toSorted((one, other) => (rewardOf(one) === rewardOf(other) ? 0 : rewardOf(other) - rewardOf(one)));
 }
 
-/** What the server's choice among the first n of a group is. */
+/** The candidate that the server would choose among the first n of a group. */
 export function chosenOfFirst<C extends Candidate>(group: readonly C[], n: number): C {
   return ranked(group.slice(0, n))[0]!;
 }
@@ -36,8 +40,8 @@ export function expectedBest<C extends Candidate>(group: readonly C[], n: number
 }
 
 /**
- * Expectation of `value` for soft selection among n: a candidate is chosen with probability softmax(reward / temperature). The mean over the groups of n that
- * follow each other in the whole.
+ * Expectation of `value` for soft selection among n: a candidate is chosen with probability softmax(reward /
+ * temperature). The mean over the groups of n that follow each other in the whole.
  */
 export function expectedSoft<C extends Candidate>(
   group: readonly C[],

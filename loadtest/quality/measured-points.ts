@@ -10,7 +10,7 @@ import type { Candidate, JudgedCandidate } from "../scenarios/quality.ts";
 import { variantTitle, type Variant } from "../variants.ts";
 import { chosenOfFirst, expectedBest, winShare } from "./best-of-estimate.ts";
 
-/** What is known of one variant. */
+/** The results of one variant. */
 export interface Measured<C extends Candidate> {
   variant: Variant;
   latency: LatencyResult;
@@ -29,21 +29,21 @@ export interface MeasuredWay extends Omit<OperatingPoint, "gold"> {
 /** An operating point, and what its table shows beside it. */
 export interface MeasuredPoint extends MeasuredWay, OperatingPoint {}
 
-/** Where nothing but a reward model judges. */
+/** A way to answer whose quality only a reward model judges. */
 export interface RewardedWay extends MeasuredWay {
-  /** Of the model that chose. */
+  /** Mean reward of the chosen answers, by the model that chose them. */
   reward: MeasuredMean;
 }
 
 type TimedAnswer = LatencyResult["answers"][number];
 
-/** How answers are scored: candidates, and those that were timed, by the number of their prompt. */
+/** How candidates are scored, and timed answers by the number of their prompt. */
 interface Scores<C> {
   ofCandidate: (candidate: C) => number;
   ofTimed: (answer: TimedAnswer, prompt: number) => number;
 }
 
-/** By the true score. */
+/** The operating point by the true score. */
 export function measuredPoint(measured: Measured<JudgedCandidate>, prompts: readonly Message[][]): MeasuredPoint {
   const scores: Scores<JudgedCandidate> = {
     ofCandidate: ({ gold }) => gold,
@@ -52,12 +52,12 @@ export function measuredPoint(measured: Measured<JudgedCandidate>, prompts: read
   return { ...measuredWay(measured, scores), gold: clamped(qualityOf(measured, scores, (gold) => gold)) };
 }
 
-/** An answer of no words has no reward, and counts as one of the mean of the reference answers. */
+/** An empty answer has no reward. It counts 0, the mean reward of the reference answers. */
 export function rewardOf({ reward }: Pick<Candidate, "reward">): number {
   return reward ?? 0;
 }
 
-/** By the reward of the model that chose. */
+/** The way to answer with its quality by the reward of the model that chose. */
 export function rewardedWay(measured: Measured<Candidate>): RewardedWay {
   const scores: Scores<Candidate> = { ofCandidate: rewardOf, ofTimed: rewardOf };
   return { ...measuredWay(measured, scores), reward: qualityOf(measured, scores, (reward) => reward) };
@@ -84,9 +84,9 @@ function measuredWay<C extends Candidate>(measured: Measured<C>, scores: Scores<
 }
 
 /**
- * Mean over prompts of a value of the chosen answer's score. Unpruned: its expectation over all choices of N among the candidates of each prompt.
- * Pruned: that, plus the mean difference to the unpruned choice on the prompts that were answered with pruning, where both chose among the same
- * candidates. The two parts' variances add up to the interval.
+ * Mean over prompts of a value of the chosen answer's score. Unpruned: its expectation over all choices of N among the
+ * candidates of each prompt. Pruned: that, plus the mean difference to the unpruned choice on the prompts that were
+ * answered with pruning, where both chose among the same candidates. The two parts' variances add up to the interval.
  */
 function qualityOf<C extends Candidate>(
   { variant, latency, quality }: Measured<C>,
@@ -114,8 +114,8 @@ function clamped({ mean, low, high }: MeasuredMean): MeasuredMean {
 }
 
 /**
- * How often the answer that was timed is the one that the choice among the first N candidates gives: 1 where what was judged is what the server answers.
- * NaN for pruned answers, which may differ.
+ * The share of timed answers that are the choice among the first N candidates: 1 where the judged answers are those
+ * that the server gives. NaN for pruned answers, which may differ.
  */
 export function agreementWithGroup({ variant, latency, quality }: Omit<Measured<Candidate>, "baseline">): number {
   if (variant.pruned) return NaN;

@@ -20,7 +20,10 @@ export interface CapacityFacts {
   memory: readonly MemoryResult[];
 }
 
-/** Of goodput past saturation to the best before it: a queue that is too long keeps nothing. */
+/**
+ * The least goodput past saturation as a share of the best before it: with a queue that is too long, no answer is in
+ * time.
+ */
 const leastGoodput = 0.7;
 
 export async function capacityChapter(facts: CapacityFacts): Promise<Chapter> {

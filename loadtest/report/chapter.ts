@@ -1,4 +1,4 @@
-/** @file A chapter of docs/LOADTEST.md: what one part of the run found, before machine and command are added. */
+/** @file A chapter of docs/LOADTEST.md: the results of one part of the run, without machine and command. */
 
 import type { BenchResult } from "../measurement/bench-result.ts";
 import type { MeasuredDocument } from "../measurement/markdown.ts";

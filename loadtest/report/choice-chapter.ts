@@ -12,7 +12,7 @@ const budgetsMs = [125, 250, 500, 800, 1500];
 
 export interface ChoiceFacts {
   points: readonly MeasuredPoint[];
-  /** Prompts of which all candidates were judged, and those with pruned answers. */
+  /** Prompts whose candidates were all judged, and those with pruned answers. */
   prompts: number;
   prunedPrompts: number;
   /** Share of timed answers that are the judged choice. */

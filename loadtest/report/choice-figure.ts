@@ -1,4 +1,7 @@
-/** @file The figure that decides: quality against latency and against tokens, a line for each model, pruned ones dashed, a number at each point. */
+/**
+ * @file The figure that decides: quality against latency and against tokens, a line for each model, pruned ones dashed,
+ * a number at each point.
+ */
 
 import type { TopLevelSpec } from "vega-lite";
 import { paretoFrontier, type MeasuredMean } from "../../src/evaluation/operating-points.ts";

@@ -5,7 +5,7 @@ import { objectiveMs, type LoadSummary, type Quantiles } from "../load-summary.t
 import type { MixResult } from "../scenarios/load.ts";
 import type { Chapter } from "./chapter.ts";
 
-/** A load and whom it is of. */
+/** A load and its name in the table. */
 export interface NamedLoad {
   title: string;
   load: LoadSummary;

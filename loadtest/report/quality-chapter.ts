@@ -1,4 +1,7 @@
-/** @file The chapter of quality by N: gold beside the learned reward and the KL bound, where over-optimisation shows, and what pruning keeps. */
+/**
+ * @file The chapter of quality by N: gold beside the learned reward and the KL bound, where over-optimisation shows,
+ * and what pruning keeps.
+ */
 
 import type { TopLevelSpec } from "vega-lite";
 import { klBoundNats } from "../../src/best-of-n/result.ts";
@@ -18,7 +21,7 @@ const softTemperatures = [0.25, 1];
 export interface QualityOfModel {
   model: MeasuredModel;
   quality: QualityResult;
-  /** What ensembles make of the same candidates. */
+  /** Rewards of the same candidates by ensembles. */
   ensembles: readonly { ensemble: Ensemble; rewards: EnsembleResult }[];
 }
 
@@ -35,7 +38,7 @@ interface QualityRow {
   soft: Estimate[];
   /** Gold of what ensembles choose. */
   ensembles: Estimate[];
-  /** Of the candidate that gold likes best: what a perfect reward model would reach. */
+  /** Gold of the candidate with the highest gold: what a perfect reward model would reach. */
   ceiling: Estimate;
 }
 
@@ -128,7 +131,7 @@ function numbersTable(rows: readonly QualityRow[], ensembles: readonly Ensemble[
   };
 }
 
-/** What pruned variants keep of the gain that the unpruned ones have over one answer. */
+/** How much of the gain over one answer the pruned variants keep. */
 function pruningTable(points: readonly MeasuredPoint[]): Table[] {
   const find = (model: string, bestOf: number, pruned: boolean): MeasuredPoint | undefined =>
     points.find((point) => point.model === model && point.bestOf === bestOf && point.pruned === pruned);

@@ -1,4 +1,4 @@
-/** @file The chapter of SmolLM2 and its adapter, of whose answers no true score is known. */
+/** @file The chapter of SmolLM2 and its adapter, whose answers have no true score. */
 
 import type { RewardedWay } from "../quality/measured-points.ts";
 import type { LoadSummary } from "../load-summary.ts";
@@ -14,7 +14,7 @@ export interface SmolLM2Facts {
   /** The policy whose single answers the win rate is over. */
   baseline: string;
   maxTokens: number;
-  /** Prompts of which all candidates were scored, and those with pruned answers. */
+  /** Prompts whose candidates were all scored, and those with pruned answers. */
   prompts: number;
   prunedPrompts: number;
   candidates: number;

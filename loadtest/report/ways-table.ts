@@ -1,12 +1,15 @@
-/** @file The table of ways to answer: quality beside latency and tokens; and the promise that both are of the same answers. */
+/**
+ * @file The table of ways to answer, with quality, latency and tokens, and the check that all three are of the same
+ * answers.
+ */
 
 import { paretoFrontier, type MeasuredMean } from "../../src/evaluation/operating-points.ts";
 import type { Cell, Check, Table } from "../measurement/bench-result.ts";
 import type { MeasuredWay } from "../quality/measured-points.ts";
 
-/** What ways are compared by. */
+/** The quality that ways to answer are compared by. */
 export interface Quality<W extends MeasuredWay> {
-  /** As a table names it, and as a figure does. */
+  /** Its name in a table, and on a figure's axis. */
   column: string;
   axis: string;
   of: (way: W) => MeasuredMean;

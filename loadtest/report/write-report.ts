@@ -34,7 +34,7 @@ import { qualityChapter } from "./quality-chapter.ts";
 import { smolLM2Chapter } from "./smollm2-chapter.ts";
 
 export interface ReportFacts {
-  /** By the scenarios' ids. */
+  /** Results by the ids of their scenarios. */
   results: ReadonlyMap<string, unknown>;
   plan: Plan;
   surroundings: Surroundings;
@@ -44,7 +44,7 @@ export interface ReportFacts {
 
 /**
  * @param docs where to write; undefined writes nothing
- * @returns the text of the chapters, and every promise
+ * @returns the text of the chapters, and all checks
  */
 export async function writeReport(facts: ReportFacts, docs: string | undefined): Promise<{ text: string; checks: Check[] }> {
   const chapters = await chaptersOf(facts);
@@ -104,7 +104,7 @@ async function judgedChapters({ results, plan, models, ensembles, prompts }: Ted
   ];
 }
 
-/** What is known of every variant of a model. */
+/** The results of every variant of a model. */
 function measuredOf<C extends Candidate>(
   results: ReadonlyMap<string, unknown>,
   model: MeasuredModel,

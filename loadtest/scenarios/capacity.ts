@@ -1,4 +1,4 @@
-/** @file Offered load against what comes of it, up to and past saturation, and memory by streams. */
+/** @file Answers and goodput by offered load, up to and past saturation, and memory by number of streams. */
 
 import { poissonArrivals } from "../drivers/arrivals.ts";
 import { closedLoop, openLoop } from "../drivers/loops.ts";
@@ -9,10 +9,12 @@ import { duringLoad } from "../server-metrics.ts";
 import { chatBody, variant, type MeasuredModel } from "../variants.ts";
 import { seedOf } from "./seeds.ts";
 
-/** Requests that the server is sized to hold: 4 that run and 2 that wait, which are as many as it answers within the objective. */
+/**
+ * Requests that the server is sized to hold: 4 that run and 2 that wait, which are as many as it answers within the
+ * objective.
+ */
 const running = 4;
 const waiting = 2;
-/** Past any saturation of the largest plan. */
 const arrivalSeed = 9;
 
 export const peakId = "capacity peak";
@@ -20,12 +22,12 @@ export const offeredId = (share: number): string => `capacity ${share}`;
 export const unboundedId = "capacity unbounded";
 export const memoryId = (streams: number): string => `memory ${streams}`;
 
-/** Flags that bound what a server takes in. */
+/** Flags that bound the requests that a server admits. */
 export function sizedFlags(flags: readonly string[], bestOf: number): string[] {
   return [...flags, "--max-sequences", String(running * bestOf), "--max-queued-sequences", String(waiting * bestOf)];
 }
 
-/** Answers a second when so many clients ask as run at once: what offered load is measured in. */
+/** Answers a second with as many clients as requests can run at once: the unit of offered load. */
 export function peakScenario(model: MeasuredModel, bestOf: number, flags: readonly string[]): Scenario {
   return {
     id: peakId,

@@ -1,4 +1,4 @@
-/** @file The same candidates by reward models together: what choosing by an ensemble that doubts where its members differ would have made of them. */
+/** @file Rewards of the same candidates by an ensemble, which show what it would have chosen. */
 
 import type { Message } from "../../src/text/conversation/message.ts";
 import { postJson } from "../drivers/post.ts";
@@ -36,7 +36,7 @@ export function ensembleScenario(model: MeasuredModel, ensemble: Ensemble, flags
   };
 }
 
-/** An answer of no words is not scored: no server would choose it. */
+/** Empty answers are not scored: the server would not choose them. */
 async function rewardsOf(
   { url, signal }: ScenarioContext,
   ensemble: Ensemble,

@@ -1,4 +1,4 @@
-/** @file One client that asks one question after the other, streamed: what a user waits for when nobody else is there. */
+/** @file One client that asks one question after the other, streamed: the latency without other load. */
 
 import { closedLoop } from "../drivers/loops.ts";
 import { streamChat } from "../drivers/sse.ts";
@@ -10,7 +10,7 @@ import { seedOf } from "./seeds.ts";
 
 export interface LatencyResult {
   load: LoadSummary;
-  /** By prompt, from the first: the answers that came back. */
+  /** The returned answers, by prompt from the first. */
   answers: { text: string; reward: number | null; tokensGenerated: number }[];
 }
 

@@ -1,4 +1,7 @@
-/** @file Some clients at once, each of which asks again as soon as it is answered: one variant over HTTP by autocannon, and two kinds mixed. */
+/**
+ * @file Some clients at once, each of which asks again as soon as it is answered: one variant over HTTP by autocannon,
+ * and two kinds mixed.
+ */
 
 import { cannon } from "../drivers/autocannon.ts";
 import { closedLoop } from "../drivers/loops.ts";

@@ -1,4 +1,7 @@
-/** @file The same work by other engines: N answers at once and a client that ranks them, beside ours in turns, on SmolLM2. */
+/**
+ * @file The same work by other engines: N answers at once and a client that ranks them, beside ours in turns, on
+ * SmolLM2.
+ */
 
 import { askForPeerWork, peerCandidates, peerTokens, type Peer, type RunningPeer } from "../peers/peers.ts";
 import { postJson } from "../drivers/post.ts";
@@ -8,7 +11,7 @@ import { halving } from "../variants.ts";
 export const peersId = "peers";
 
 const modelId = "smollm2";
-/** Any reward model can rank any text: here it costs what it costs, and what it thinks of SmolLM2 is not the question. */
+/** Only the time of the ranking matters here, and not its result. */
 const rewardModel = "teddy-rm";
 const questions = [
   "My old bear smells of dust. Tell me in detail how to freshen it up.",
@@ -51,7 +54,7 @@ export function peersScenario(peers: readonly Peer[], smolLM2: string): Scenario
       const running: RunningPeer[] = [];
       try {
         for (const peer of peers) running.push(await peer.start(smolLM2));
-        // Nobody's first request counts.
+        // First requests are not measured.
         await ask(questions[0]!, {});
         for (const peer of running) await peer.answers(questions[0]!, 1, signal);
         for (let round = 0; round < plan.peerRounds; round++) {

@@ -1,4 +1,7 @@
-/** @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the baseline's answers; with the true score where there is one. */
+/**
+ * @file All candidates of each prompt with their rewards, from which the quality of every smaller N is known, and the
+ * baseline's answers; with the true score where there is one.
+ */
 
 import pLimit from "p-limit";
 import { judge } from "../../src/teddy/judge/judge.ts";
@@ -7,11 +10,11 @@ import type { Scenario, ScenarioContext } from "../scenario.ts";
 import { chatBody, variant, type MeasuredModel } from "../variants.ts";
 import { baselineSeedOf, seedOf } from "./seeds.ts";
 
-/** One answer among which is chosen. */
+/** One of the answers to choose among. */
 export interface Candidate {
   text: string;
   tokens: number;
-  /** Of the reward model that chooses; null where it could not be scored. */
+  /** By the reward model that chooses; null where it could not be scored. */
   reward: number | null;
 }
 
@@ -20,7 +23,7 @@ export interface JudgedCandidate extends Candidate {
   gold: number;
 }
 
-/** By prompt, in the order of the candidates. */
+/** Candidates by prompt, in their order. */
 export type CandidatesResult = Candidate[][];
 export type QualityResult = JudgedCandidate[][];
 
@@ -29,7 +32,7 @@ export const baselineCandidatesId = "candidates baseline";
 export const qualityId = ({ id }: Pick<MeasuredModel, "id">): string => `quality ${id}`;
 export const baselineId = "quality baseline";
 
-/** Requests at a time: enough that one waits while another is written. */
+/** Requests at a time: enough that the server always has one to run. */
 const clients = 2;
 
 interface Answer {
@@ -37,7 +40,7 @@ interface Answer {
   best_of?: { rewards: { index: number; reward: number | null; tokens: number; text: string }[] };
 }
 
-/** Of answers that nobody but the reward model judges. */
+/** Candidates of each prompt that only the reward model judges. */
 export function candidatesScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
   return {
     id: candidatesId(model),
@@ -46,7 +49,7 @@ export function candidatesScenario(model: MeasuredModel, flags: readonly string[
   };
 }
 
-/** The baseline's answers likewise, with their rewards. */
+/** The baseline's answers with their rewards. */
 export function baselineCandidatesScenario(model: MeasuredModel, flags: readonly string[]): Scenario {
   return {
     id: baselineCandidatesId,

@@ -1,4 +1,7 @@
-/** @file SmolLM2 and its adapter in every way to answer: what a client alone waits for, and all candidates with the rewards that choose among them. */
+/**
+ * @file SmolLM2 and its adapter in every way to answer: what a client alone waits for, and all candidates with the
+ * rewards that choose among them.
+ */
 
 import type { Message } from "../../src/text/conversation/message.ts";
 import type { WaysPlan } from "../plan.ts";
@@ -18,7 +21,7 @@ export function smolLM2Scenarios(models: readonly MeasuredModel[], ways: WaysPla
     ...models.map((model) => candidatesScenario(model, flags)),
     baselineCandidatesScenario(models[0]!, flags),
   ];
-  // Such answers take many times a teddy's: other prompts, and fewer.
+  // These answers take much longer than a teddy model's, so the prompts are others, and fewer.
   return scenarios.map(({ run, ...scenario }) => ({
     ...scenario,
     run: async (context) => run({ ...context, plan: { ...context.plan, ...ways }, prompts }),

@@ -1,4 +1,7 @@
-/** @file Tokens a second of the engine, in decoding and in prefill, beside llama.cpp's in the same run, and through HTTP. */
+/**
+ * @file Tokens a second of the engine, in decoding and in prefill, beside llama.cpp's in the same run, and through
+ * HTTP.
+ */
 
 import { availableParallelism, tmpdir } from "node:os";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -25,9 +28,9 @@ const promptTokens = 128;
 const generatedTokens = 128;
 const longContext = 4096;
 const longContextTokens = 64;
-/** Of which the median counts. */
+/** Runs of the products alone and of the nodes alone; their median counts. */
 const runsAlone = 100;
-/** Of the rows that nodes alone multiply: the hidden size of SmolLM2. */
+/** Width of the rows that nodes alone multiply: the hidden size of SmolLM2. */
 const widthAlone = 576;
 
 /** What one profile measures. */
@@ -232,7 +235,7 @@ async function decodeFigure(plan: Plan, samples: Samples, temperatures: readonly
   });
 }
 
-/** Of one token in one stream: the products of its step, and as many nodes as the step has. */
+/** Measures what a step of one stream takes at least: its products, and as many nodes as it has. */
 async function measureBounds(modelPath: string, cacheDir: string, samples: Samples): Promise<void> {
   const threads = availableParallelism();
   const productsMs = await productsAloneMs(modelPath, threads, runsAlone);

@@ -1,4 +1,7 @@
-/** @file A prompt is filled once for all of a request's candidates: the time to the first tokens of 16, beside that of one. */
+/**
+ * @file The time to the first tokens of 16 candidates, beside that of one: a request's prompt is computed once for all
+ * candidates.
+ */
 
 import { tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -28,7 +31,7 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   const { rounds, prompts } = plans[profile];
   const cacheDir = mkdtempSync(join(tmpdir(), "bonsai-first-tokens-"));
   const samples = new Samples();
-  // The prefix cache would spare the second of two requests its prompt; here each has one of its own besides.
+  // Without a prefix cache, every request computes its own prompt.
   const engine = await startEngine({ ...defaultConfig(), models: [{ id: modelId, path: model }], cacheDir, prefixCacheBytes: 0, log: say });
   try {
     const deal = promptDealer(engine.models[0]?.vocabSize ?? 0);

@@ -1,4 +1,7 @@
-/** @file How soon the server answers while it computes: liveness, gaps between tokens, time to the first token, and what a cancelled request still costs. */
+/**
+ * @file How soon the server answers while it computes: liveness, gaps between tokens, time to the first token, and what
+ * a cancelled request still costs.
+ */
 
 import { setMaxListeners } from "node:events";
 import { tmpdir } from "node:os";
@@ -17,7 +20,8 @@ import { startProbe } from "./load/probe.ts";
 import { promptDealer } from "./load/prompts.ts";
 import { fixedLengthBody, fixedLengthRequest } from "./load/requests.ts";
 import { buildProgram, startBonsai } from "../../loadtest/measurement/server-process.ts";
-import type { Cell } from "../../loadtest/measurement/bench-result.ts";
+import type { Cell, Table } from "../../loadtest/measurement/bench-result.ts";
+import { quantileCells, quantileColumns } from "./report/quantile-table.ts";
 import { runBench } from "./report/run-bench.ts";
 import { quantile } from "../../src/statistics/quantiles.ts";
 
@@ -26,7 +30,6 @@ const streams = 32;
 const promptTokens = 128;
 const longPromptTokens = 2048;
 const livenessLimitMs = 10;
-const shares = { median: 0.5, p90: 0.9, p99: 0.99, highest: 1 };
 
 /** Milliseconds under one kind of load. */
 interface Load {
@@ -113,21 +116,12 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   };
 });
 
-function quantileTable(
-  title: string,
-  note: string,
-  loads: readonly Load[],
-  values: (load: Load) => number[],
-): { title: string; note: string; columns: { heading: string; digits?: number }[]; rows: Cell[][] } {
+function quantileTable(title: string, note: string, loads: readonly Load[], values: (load: Load) => number[]): Table {
   return {
     title,
     note,
-    columns: [
-      { heading: "load" },
-      ...Object.keys(shares).map((share) => ({ heading: `${share} (ms)` })),
-      { heading: "measured", digits: 0 },
-    ],
-    rows: loads.map((load) => [load.label, ...Object.values(shares).map((share) => quantile(values(load), share)), values(load).length]),
+    columns: [{ heading: "load" }, ...quantileColumns],
+    rows: loads.map((load) => [load.label, ...quantileCells(values(load))]),
   };
 }
 

@@ -1,4 +1,7 @@
-/** @file Memory of the whole server with 16 sequences of 1,024 tokens, and the time from its start until it is ready, beside llama-server's. */
+/**
+ * @file Memory of the whole server with 16 sequences of 1,024 tokens, and the time from its start until it is ready,
+ * beside llama-server's.
+ */
 
 import { availableParallelism, tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";

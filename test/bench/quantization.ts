@@ -1,6 +1,6 @@
 /**
- * @file What each way to hold the weights costs in quality: perplexity, KL divergence from fp32 and agreement on the likeliest token, on SmolLM2
- * over given answers.
+ * @file What each way to hold the weights costs in quality: perplexity, KL divergence from fp32 and agreement on the
+ * likeliest token, on SmolLM2 over given answers.
  */
 
 import { availableParallelism, tmpdir } from "node:os";
@@ -27,7 +27,7 @@ import { runBench, type Measurement } from "./report/run-bench.ts";
 /** Conversations at once: their reference distributions are held in memory, about 40 MB each. */
 const groupSize = 16;
 const maxTokens = 256;
-/** Of an answer far from the beginning of its context. */
+/** Tokens of an answer far from the beginning of its context. */
 const farTokens = 128;
 /** A default must be this close to fp32. */
 const defaultLimitNats = 0.02;
@@ -64,7 +64,7 @@ interface Measured {
   served: Divergence[];
   /** Whole conversations as prompts. */
   prefilled: Divergence[];
-  /** Of answers after thousands of tokens, as they are served. */
+  /** Divergences of answers after thousands of tokens, computed as the engine serves them. */
   far: Divergence[];
 }
 
@@ -158,7 +158,7 @@ function qualityCells(texts: readonly Divergence[]): Cell[] {
   return [Math.exp(all.surprisalNats / all.tokens), all.klNats / all.tokens, standardError(texts), all.agreements / all.tokens];
 }
 
-/** Of the mean KL, taking texts as independent and tokens of one text as not. */
+/** The standard error of the mean KL, where texts are independent and the tokens of one text are not. */
 function standardError(texts: readonly Divergence[]): number | null {
   if (texts.length < 2) return null;
   const tokens = texts.reduce((sum, text) => sum + text.tokens, 0);

@@ -1,4 +1,7 @@
-/** @file Answers that reward models of each form score in a second, and what scoring the 16 answers of a Best-of-16 adds to sampling them. */
+/**
+ * @file Answers that reward models of each form score in a second, and what scoring the 16 answers of a Best-of-16 adds
+ * to sampling them.
+ */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,6 @@
-/** @file Minutes of random requests that come, stream, share prompts and leave: no errors, and memory that stays flat. */
+/**
+ * @file Minutes of random requests that come, stream, share prompts and leave: no errors, and memory that stays flat.
+ */
 
 import { tmpdir } from "node:os";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -21,11 +23,13 @@ import { median } from "../../src/statistics/quantiles.ts";
 const modelId = "smollm2";
 const clients = 24;
 const sampleEveryMs = 500;
-/** Memory of the last quarter over that of the second: the first fills caches, and a short soak fills them to its end. */
+/**
+ * Memory of the last quarter over that of the second: the first fills caches, and a short soak fills them to its end.
+ */
 const growthLimit = 1.05;
 const shortestJudgedMinutes = 2;
 
-/** What became of the requests. */
+/** How the requests ended. */
 interface Outcomes {
   answered: number;
   left: number;
@@ -79,7 +83,7 @@ async function soak(server: ServerProcess, seconds: number): Promise<{ outcomes:
   return { outcomes, memory };
 }
 
-/** All that a request is, is drawn by its number. */
+/** Sends a request whose properties are all drawn by its number. */
 async function oneRequest(url: string, number: number, outcomes: Outcomes): Promise<void> {
   const draw = (what: number): number => uniform(number, what);
   // Lengths by their logarithm: many short ones, some long.

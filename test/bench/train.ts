@@ -28,7 +28,7 @@ const plans = {
 
 const titles = { lora: "LoRA", full: "Full fine-tuning" } as const satisfies Record<TrainingKind, string>;
 const speedRatio = 1.5;
-/** Of the products alone, by shape. */
+/** Runs of the products alone for each shape. */
 const productRuns = 5;
 const productsAlone = (kind: TrainingKind): string => `${kind} the products alone speed`;
 const subjects = { bonsai: "bonsai", recompute: "bonsai, activations computed anew", torch: "PyTorch" } as const;

@@ -1,4 +1,7 @@
-/** @file What WebSocket connections cost: memory of idle ones, and gaps between tokens of many that stream, beside server-sent events. */
+/**
+ * @file What WebSocket connections cost: memory of idle ones, and gaps between tokens of many that stream, beside
+ * server-sent events.
+ */
 
 import { setMaxListeners } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,12 +16,13 @@ import { readMetrics } from "./load/metrics.ts";
 import { readMemory, type ProcessMemory } from "./load/process-memory.ts";
 import { buildProgram, startBonsai } from "../../loadtest/measurement/server-process.ts";
 import type { Cell } from "../../loadtest/measurement/bench-result.ts";
+import { quantileCells, quantileColumns } from "./report/quantile-table.ts";
 import { runBench } from "./report/run-bench.ts";
 import { quantile } from "../../src/statistics/quantiles.ts";
 
 const modelId = "smollm2";
 const idleConnections = 200;
-/** More than are asked about, since the first of them live in room that the process had already. */
+/** The cost of a connection is measured over so many, since the first ones use memory that the process has already. */
 const mostConnections = 1000;
 const streamingConnections = 50;
 const answerTokens = 64;
@@ -26,7 +30,6 @@ const answerTokens = 64;
 const compared = 8;
 /** Memory of an idle connection, in the server. */
 const idleLimitKB = 100;
-const shares = { median: 0.5, p90: 0.9, p99: 0.99, highest: 1 };
 
 interface Asked {
   body: object;
@@ -43,7 +46,8 @@ await runBench(import.meta.url, async ({ profile, say }) => {
   let differing = 0;
   let idleKB: number;
   try {
-    // Hundreds of connections come at one time: on a busy machine the event loop lags, and none may be refused for that.
+    // Hundreds of connections come at one time: on a busy machine the event loop lags, and none may be refused for
+    // that.
     const flags = ["--max-event-loop-delay", "0", "--cache-dir", cacheDir];
     const server = await startBonsai(["--model", `${modelId}=${model}`, ...flags]);
     const measure = async (label: string): Promise<number> => {
@@ -103,16 +107,8 @@ await runBench(import.meta.url, async ({ profile, say }) => {
       {
         title: "Between two chunks of a stream",
         note: `As the client reads them, ${streamingConnections} streams at once. A chunk is a token, or a few where a character or a possible stop string needs them.`,
-        columns: [
-          { heading: "over" },
-          ...Object.keys(shares).map((share) => ({ heading: `${share} (ms)` })),
-          { heading: "measured", digits: 0 },
-        ],
-        rows: gaps.map(({ label, gapsMs }): Cell[] => [
-          label,
-          ...Object.values(shares).map((share) => quantile(gapsMs, share)),
-          gapsMs.length,
-        ]),
+        columns: [{ heading: "over" }, ...quantileColumns],
+        rows: gaps.map(({ label, gapsMs }): Cell[] => [label, ...quantileCells(gapsMs)]),
       },
     ],
     checks: [
@@ -141,7 +137,7 @@ async function closeAll(sockets: readonly SocketDriver[]): Promise<void> {
   await Promise.all(sockets.map(async ({ close }) => close()));
 }
 
-/** The chat that a place asks for, its nth. */
+/** The nth chat of a connection. */
 function chat(place: number, nth: number): object {
   return {
     model: modelId,
@@ -152,8 +148,11 @@ function chat(place: number, nth: number): object {
   };
 }
 
-/** Runs places side by side, each asking again as soon as it was answered, until time is up; `halfway` is called in the middle. */
-async function inAllPlaces(
+/**
+ * Runs as many clients as there are streaming connections, each of which asks again when it is answered, until the time
+ * is over; calls `halfway` in the middle.
+ */
+async function runClients(
   seconds: number,
   ask: (place: number, nth: number, signal: AbortSignal) => Promise<void>,
   halfway?: () => Promise<unknown>,
@@ -182,7 +181,7 @@ async function overWebSocket(
   const sockets = await connect(url, streamingConnections);
   const gapsMs: number[] = [];
   const finished: Asked[] = [];
-  await inAllPlaces(
+  await runClients(
     seconds,
     async (place, nth, signal) => {
       const body = chat(place, nth);
@@ -199,7 +198,7 @@ async function overWebSocket(
 
 async function overServerSentEvents(url: string, seconds: number): Promise<number[]> {
   const gapsMs: number[] = [];
-  await inAllPlaces(seconds, async (place, nth, signal) => {
+  await runClients(seconds, async (place, nth, signal) => {
     const { arrivalsMs } = await streamCompletion(url, { ...chat(place, nth), stream: true }, signal, "/v1/chat/completions");
     // The first chunk has the role and no text.
     gapsMs.push(...gapsOf(arrivalsMs.slice(1)));

@@ -1,4 +1,7 @@
-/** @file Tests that results of scenarios outlive an interrupted run, and that those of another run are not taken for this one's. */
+/**
+ * @file Tests that results of scenarios outlive an interrupted run, and that those of another run are not taken for
+ * this one's.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

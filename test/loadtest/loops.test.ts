@@ -1,4 +1,7 @@
-/** @file Tests when requests are sent and how their times are counted, and what the SSE driver reads, against a server that answers by a script. */
+/**
+ * @file Tests when requests are sent and how their times are counted, and what the SSE driver reads, against a server
+ * that answers by a script.
+ */
 
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

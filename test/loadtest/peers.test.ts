@@ -1,4 +1,7 @@
-/** @file Tests that other engines are found or passed over with what to do, asked the same, and shown only where they were measured. */
+/**
+ * @file Tests that other engines are found or passed over with what to do, asked the same, and shown only where they
+ * were measured.
+ */
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

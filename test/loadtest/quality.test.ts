@@ -1,4 +1,7 @@
-/** @file Tests the estimates of quality against all choices counted one by one, and the advice against cases worked by hand. */
+/**
+ * @file Tests the estimates of quality against all choices counted one by one, and the advice against cases worked by
+ * hand.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Runs the quick profile of the load test whole: every scenario, no request that fails, every chapter; never how fast. And holds docs/LOADTEST.md to its data. */
+/**
+ * @file Runs the quick profile of the load test whole: every scenario, no request that fails, every chapter; never how
+ * fast. And holds docs/LOADTEST.md to its data.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,4 +1,7 @@
-/** @file Tests that a run takes what was measured before, starts no server for it, and that Control-C ends one with its server. */
+/**
+ * @file Tests that a run takes what was measured before, starts no server for it, and that Control-C ends one with its
+ * server.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

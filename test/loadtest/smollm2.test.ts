@@ -1,4 +1,7 @@
-/** @file Tests what is measured of models without a true score, on the teddy models, which are always there; and what is said of models and prompts that are absent. */
+/**
+ * @file Tests what is measured of models without a true score, on the teddy models, which are always there; and what is
+ * said of models and prompts that are absent.
+ */
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";

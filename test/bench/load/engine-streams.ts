@@ -13,7 +13,8 @@ export async function decodeRate(engine: Engine, requests: readonly GenerateRequ
   let startMs = 0;
   let startGenerated = 0;
   let rate = 0;
-  // The window opens when the last stream has its first token and closes when it has `windowTokens` more; all others decode on meanwhile.
+  // The window opens when the last stream has its first token and closes when it has `windowTokens` more; all others
+  // decode on meanwhile.
   const follow = async (index: number): Promise<void> => {
     for await (const event of engine.generate(requests[index] as GenerateRequest, controller.signal)) {
       if (event.type === "finish" && rate === 0) throw new Error("A stream ended before the window closed: its maxTokens are too few.");

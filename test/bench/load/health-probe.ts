@@ -1,4 +1,7 @@
-/** @file A process that asks one URL again and again until it is told to stop, and prints how long each answer took: `health-probe.ts URL`. */
+/**
+ * @file A process that asks one URL again and again until it is told to stop, and prints how long each answer took:
+ * `health-probe.ts URL`.
+ */
 
 import { Agent, get } from "node:http";
 

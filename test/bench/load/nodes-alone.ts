@@ -1,4 +1,7 @@
-/** @file The time of a graph's nodes when they have next to nothing to do: what ONNX Runtime takes to go from one to the next. */
+/**
+ * @file The time of a graph's nodes when they have next to nothing to do: what ONNX Runtime takes to go from one to the
+ * next.
+ */
 
 import { readFileSync } from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -13,7 +16,10 @@ export function nodeCount(graphPath: string): number {
   return fromBinary(ModelProtoSchema, readFileSync(graphPath)).graph?.node.length ?? 0;
 }
 
-/** Milliseconds of the median of `runs` runs of `count` products of one row [1, width] with a number, one after the other. */
+/**
+ * Milliseconds of the median of `runs` runs of `count` products of one row [1, width] with a number, one after the
+ * other.
+ */
 export async function nodesAloneMs(count: number, width: number, threads: number, runs: number): Promise<number> {
   const graph = new Graph();
   let value = graph.input("x", "float32", [1, width]);

@@ -1,4 +1,4 @@
-/** @file What a process holds of memory, as Linux counts it (proc(5): /proc/PID/status and smaps_rollup). */
+/** @file The memory of a process, as Linux counts it (proc(5): /proc/PID/status and smaps_rollup). */
 
 import { existsSync, readFileSync } from "node:fs";
 
@@ -7,7 +7,7 @@ export interface ProcessMemory {
   residentMB: number;
   /** The highest that `residentMB` ever was. */
   peakMB: number;
-  /** Of the resident memory, what is not backed by a file. */
+  /** Resident memory that no file backs. */
   anonymousMB: number;
   /** Resident memory with pages that others map too counted by their share. */
   proportionalMB: number;

@@ -1,4 +1,7 @@
-/** @file The time of a model's matrix products for one token and nothing else: what no decoder that reads its weights so can go below. */
+/**
+ * @file The time of a model's matrix products for one token and nothing else: what no decoder that reads its weights so
+ * can go below.
+ */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

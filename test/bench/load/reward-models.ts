@@ -1,4 +1,7 @@
-/** @file Reward models of every form out of a real model, with random heads: as fast as trained ones, which is all that is measured of them. */
+/**
+ * @file Reward models of every form out of a real model, with random heads: as fast as trained ones, which is all that
+ * is measured of them.
+ */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

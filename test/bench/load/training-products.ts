@@ -1,4 +1,7 @@
-/** @file The time of the matrix products of one step of training and little else: what no step over these products can go below. */
+/**
+ * @file The time of the matrix products of one step of training and little else: what no step over these products can
+ * go below.
+ */
 
 import type { DecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { Graph, type Value } from "../../../src/onnx/graph.ts";
@@ -17,10 +20,11 @@ export interface TokenRows {
 }
 
 /**
- * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights where those are trained; and half of
- * what attention's products and its softmax take over whole rows, since a token looks at those before it alone; and of LoRA the products with its factors,
- * forward, by the inputs and by the factors, where the first factors of layers that read the same activations are one. Weights and activations of one shape
- * are the same arrays in all layers, which favours the caches.
+ * Seconds: the products with the weights of every layer and of the head, forward and by the inputs, and by the weights
+ * where those are trained; and half of what attention's products and its softmax take over whole rows, since a token
+ * looks at those before it alone; and of LoRA the products with its factors, forward, by the inputs and by the factors,
+ * where the first factors of layers that read the same activations are one. Weights and activations of one shape are
+ * the same arrays in all layers, which favours the caches.
  *
  * @param rank of LoRA
  */
@@ -60,7 +64,10 @@ export async function trainingProductsSeconds(
   return seconds + (layers * attention) / 2 + (tokens / rows) * (await productsSeconds(rows, hiddenSize, vocabSize));
 }
 
-/** Of one layer: the products of queries, keys, values and their derivatives, and the softmax between them, as if every token saw its whole row. */
+/**
+ * Seconds of one layer's attention: the products of queries, keys, values and their derivatives, and the softmax, where
+ * every token sees its whole row.
+ */
 async function attentionSeconds(config: DecoderConfig, { rows, length }: TokenRows, threads: number, runs: number): Promise<number> {
   const { heads, kvHeads, headDim } = config;
   const graph = new Graph();
@@ -85,7 +92,7 @@ async function attentionSeconds(config: DecoderConfig, { rows, length }: TokenRo
   return timedSeconds(graph, feeds, threads, runs);
 }
 
-/** Of one layer's products. */
+/** Seconds of one shape's products. */
 async function runSeconds(
   kind: TrainingKind,
   [rows, inputs, outputs]: readonly [number, number, number],

@@ -1,4 +1,7 @@
-/** @file Steps of training in a process of their own, timed: what a subject of the training measurement prints, and how it is read. */
+/**
+ * @file Steps of training in a process of their own, timed: what a subject of the training measurement prints, and how
+ * it is read.
+ */
 
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -70,10 +73,10 @@ function randomBatch(rows: number, length: number, vocabSize: number, seed: numb
   return { rows, length, ids, targets, segments: new Int32Array(places), positions: ids.map((_, at) => at % length) };
 }
 
-/** A subject of ours is a measurement's own program again, told its load by this variable. */
+/** Our own subjects run the measurement's program again, with their load in this environment variable. */
 const loadVariable = "BONSAI_BENCH_TRAINING_LOAD";
 
-/** What this program, as a subject, is to do; undefined where it measures. */
+/** The load of this process as a subject; undefined where it measures. */
 export function givenLoad(): unknown {
   const load = process.env[loadVariable];
   return load === undefined ? undefined : JSON.parse(load);

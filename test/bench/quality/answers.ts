@@ -1,4 +1,7 @@
-/** @file The answers that quality is measured on: instructions and long answers of the shared data, as the model's chat template writes them. */
+/**
+ * @file The answers that quality is measured on: instructions and long answers of the shared data, as the model's chat
+ * template writes them.
+ */
 
 import { readFileSync } from "node:fs";
 import type { ChatTemplate } from "../../../src/text/conversation/chat-template.ts";
@@ -33,7 +36,10 @@ export function answers(tokenizer: Tokenizer, template: ChatTemplate, endToken: 
   });
 }
 
-/** Conversations one after the other, as prompts of `promptTokens` and what follows them: as many as the conversations' tokens suffice for. */
+/**
+ * Conversations one after the other, as prompts of `promptTokens` and what follows them: as many as the conversations'
+ * tokens suffice for.
+ */
 export function joined(conversations: readonly Conversation[], promptTokens: number, answerTokens: number): Conversation[] {
   const texts: Conversation[] = [];
   let ids: number[] = [];

@@ -1,6 +1,9 @@
-/** @file How far the next-token distributions of one way to compute a model are from those of another, over the tokens of real answers. */
+/**
+ * @file How far the next-token distributions of one way to compute a model are from those of another, over the tokens
+ * of real answers.
+ */
 
-/** What is kept of a reference's next-token distribution. */
+/** A reference's next-token distribution. */
 export interface ReferenceDistribution {
   /** [V], sums to 1. */
   probabilities: Float32Array;
@@ -40,7 +43,8 @@ export const noDivergence = (): Divergence => ({ tokens: 0, surprisalNats: 0, kl
 export function addToken(sums: Divergence, reference: ReferenceDistribution, logits: Float32Array, tokenId: number): void {
   const { probabilities, entropyNats, mostLikely } = reference;
   const { largest, at, logSumExp } = normaliser(logits);
-  // KL(p ‖ q) = -H(p) - Σ p ln q with ln q = logit - largest - logSumExp: one product instead of a logarithm for each candidate.
+  // KL(p ‖ q) = -H(p) - Σ p ln q with ln q = logit - largest - logSumExp: one product instead of a logarithm for each
+  // candidate.
   let product = 0;
   let mass = 0;
   for (let id = 0; id < logits.length; id++) {

@@ -1,4 +1,7 @@
-/** @file Tests that every token of a forced answer is predicted once and from its place, in chunks and step by step, against the naive decoder. */
+/**
+ * @file Tests that every token of a forced answer is predicted once and from its place, in chunks and step by step,
+ * against the naive decoder.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

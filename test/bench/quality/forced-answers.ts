@@ -1,4 +1,6 @@
-/** @file Walks a device along answers that are given, token by token, and shows the logits that predict each of their tokens. */
+/**
+ * @file Runs a device over given answers, token by token, and passes on the logits that predict each of their tokens.
+ */
 
 import { alwaysWanted, type DecodeRow, type DecoderDevice } from "../../../src/runtime/device.ts";
 
@@ -8,7 +10,7 @@ export interface Conversation {
   answerIds: readonly number[];
 }
 
-/** Hears the logits [V] that predict answer token `at` of conversation `index`. They are valid during the call only. */
+/** Gets the logits [V] that predict answer token `at` of conversation `index`. They are valid during the call only. */
 export type OnLogits = (index: number, at: number, logits: Float32Array) => void;
 
 /** Prompt and answer through the prefill graph, chunk by chunk. */
@@ -31,7 +33,10 @@ export async function forceByPrefill(device: DecoderDevice, conversations: reado
   }
 }
 
-/** As the engine serves: the prompt but its last token through the prefill graph, then one decode step for each token, all conversations at once. */
+/**
+ * As the engine serves: the prompt but its last token through the prefill graph, then one decode step for each token,
+ * all conversations at once.
+ */
 export async function forceByDecoding(device: DecoderDevice, conversations: readonly Conversation[], onLogits: OnLogits): Promise<void> {
   const rows: { index: number; row: DecodeRow; fed: number[] }[] = [];
   for (const [index, { promptIds, answerIds }] of conversations.entries()) {

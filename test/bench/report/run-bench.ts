@@ -1,9 +1,12 @@
-/** @file The frame of every measurement: reads its flags, measures, prints the tables, keeps the result, and fails when a promise is missed. */
+/**
+ * @file The frame of every measurement: reads its flags, measures, prints the tables, keeps the result, and fails when
+ * a check misses its bound.
+ */
 
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
-import { isMet, type BenchResult } from "../../../loadtest/measurement/bench-result.ts";
+import { missedChecks, type BenchResult } from "../../../loadtest/measurement/bench-result.ts";
 import { readConditions, type Conditions } from "../../../loadtest/measurement/conditions.ts";
 import { docsFolder, keepMeasurement } from "../../../loadtest/measurement/kept-measurements.ts";
 import { measurementsMarkdown } from "../../../loadtest/measurement/markdown.ts";
@@ -13,15 +16,15 @@ export interface BenchRun {
   profile: Conditions["profile"];
   /** Reads the conditions before anything is measured. */
   conditions: Conditions;
-  /** How long to measure, where the measurement asks for it. */
+  /** The value of --minutes; undefined without it. */
   minutes: number | undefined;
-  /** A line for the person who waits. */
+  /** Prints a line about the progress. */
   say: (line: string) => void;
 }
 
-/** What a measurement gives; the frame adds the rest. */
+/** What a measurement returns; `runBench` adds the rest. */
 export type Measurement = Omit<BenchResult, "name" | "command" | "conditions" | "figures"> & {
-  /** Versions of what was measured beside us. */
+  /** Versions of the engines that were measured beside ours. */
   peers?: Record<string, string>;
   /** SVG by file name, with its caption. */
   figures?: { file: string; caption: string; svg: string }[];
@@ -59,8 +62,8 @@ export async function runBench(moduleUrl: string, measure: (run: BenchRun) => Pr
     keepMeasurement(result, new Map(figures.map(({ file, svg }) => [file, svg])), docs, benchmarks);
     say(`Kept in ${docs}.`);
   }
-  const missed = result.checks.filter((check) => !isMet(check));
-  for (const { claim, measured: value, bound, limit, unit } of missed) say(`Missed: ${claim}: ${value} ${unit}, not ${bound} ${limit}.`);
+  const missed = missedChecks(result.checks);
+  for (const line of missed) say(line);
   if (missed.length > 0) process.exitCode = 1;
 }
 

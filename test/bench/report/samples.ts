@@ -1,9 +1,11 @@
-/** @file The numbers of all rounds of a measurement, and the ratios between two that were measured in the same rounds. */
+/**
+ * @file The numbers of all rounds of a measurement, and the ratios between two that were measured in the same rounds.
+ */
 
 import type { Cell } from "../../../loadtest/measurement/bench-result.ts";
 import { median, spread } from "../../../src/statistics/quantiles.ts";
 
-/** What was measured in each round, by name; a name's nth number is of its nth round. */
+/** Measured numbers by name; the nth number of a name is that of its nth round. */
 export class Samples {
   readonly #values = new Map<string, number[]>();
 
@@ -29,7 +31,7 @@ export class Samples {
     return Math.max(...(this.#values.get(key) ?? [NaN]));
   }
 
-  /** Median over rounds of a round's own ratio: what disturbs both in a round cancels. */
+  /** Median over rounds of each round's ratio: a disturbance of a whole round cancels. */
   ratio(key: string, against: string): number | undefined {
     const [ours, theirs] = [this.#values.get(key), this.#values.get(against)];
     if (ours === undefined || theirs === undefined) return undefined;

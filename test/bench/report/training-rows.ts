@@ -1,4 +1,7 @@
-/** @file Rows of a table of training: tokens a second and peak memory of each subject, beside the peers' of the same rounds. */
+/**
+ * @file Rows of a table of training: tokens a second and peak memory of each subject, beside the peers' of the same
+ * rounds.
+ */
 
 import type { TimedSteps } from "../load/training-steps.ts";
 import type { Cell, Column } from "../../../loadtest/measurement/bench-result.ts";
