@@ -79,7 +79,10 @@ function goodputHolds(peak: LoadSummary, offered: readonly OfferedResult[]): Che
   const [before, past] = [true, false].map((isBefore) =>
     offered.filter((one) => one.offered <= peak.throughput === isBefore).map(({ load }) => load.goodput),
   );
-  const share = before!.length === 0 || past!.length === 0 ? 1 : Math.min(...past!) / Math.max(...before!);
+  const most = Math.max(...before!);
+  const isMeasured = before!.length > 0 && past!.length > 0;
+  // A machine that is too slow for the objective has no goodput at all.
+  const share = !isMeasured ? 1 : most === 0 ? 0 : Math.min(...past!) / most;
   return {
     claim: "least goodput past saturation over the most before it",
     measured: share,
