@@ -1,4 +1,4 @@
-"""The rewards that transformers and peft compute with what Bonsai wrote, for test/training/reward/reward-model.test.ts.
+"""The rewards that transformers and peft compute with what Bonsai wrote, for test/training/reward/task.test.ts.
 
     python load-reward.py model FOLDER [ROW, ...]               a folder of a decoder or an encoder, on rows of token ids
     python load-reward.py adapter BASE:OUTPUTS FOLDER [ROW, ...]  a PEFT adapter over its base

@@ -66,7 +66,10 @@ const dpo: TrainCommand<typeof DpoSchema> = {
   },
 };
 
-/** Runs `npm run pretrain`. @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted. */
+/**
+ * Runs `npm run pretrain`.
+ * @returns the exit status: 0, 1 when it failed, 2 for wrong usage, 130 when it was interrupted.
+ */
 export async function runPretrainCommand(args: readonly string[]): Promise<number> {
   return runTrainCommand(pretrain, args);
 }

@@ -21,15 +21,17 @@ export function layOut(documents: readonly TrainingDocument[], packing: Packing,
   return { documents, rows: packRows(lengths, maxLength, packing).filter((row) => row.some(trains)) };
 }
 
-/** The length to which all rows of a run are padded: that of the longest, rounded up. One shape serves the whole run. */
+/**
+ * The length to which all rows of a run are padded: that of the longest, rounded up. One shape serves the whole run.
+ */
 export function commonLength(sets: readonly LaidOutDocuments[], maxLength: number): number {
   const longest = sets.flatMap(({ rows }) => rows).reduce((most, row) => Math.max(most, rowLength(row)), 1);
   return Math.min(maxLength, paddedLength(longest));
 }
 
 /**
- * Rows as batches, each row padded to `length`: see `commonLength`. Packed rows keep their documents apart, so that packing changes no
- * number but the speed.
+ * Rows as batches, each row padded to `length`: see `commonLength`. Packed rows keep their documents apart, so that
+ * packing changes no number but the speed.
  */
 export function documentRows({ documents, rows }: LaidOutDocuments, length: number): RowBatches<TokenBatch> {
   const chosen = (indices: readonly number[]): Row[] => indices.map((index) => rows[index]!);

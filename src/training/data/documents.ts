@@ -1,4 +1,4 @@
-/** @file Data sets as documents: token ids and which of them are trained on, cut to a length, with a count of what was cut. */
+/** @file Data sets as documents: token ids, which of them are trained on, and a count of what was cut. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
@@ -72,7 +72,8 @@ export class RowEncoder {
     const lastTrained = masked.trained.lastIndexOf(true);
     const isEnd = (at: number): boolean => this.#endIds.has(masked.ids[at] ?? -1);
     if (lastTrained === -1 || messages.at(-1)?.role !== "assistant" || isEnd(lastTrained)) return masked;
-    // A template may leave the last answer open, or mark it without its end; what is trained on it must still learn to stop.
+    // A template may leave the last answer open, or mark it without its end; what is trained on it must still learn to
+    // stop.
     if (isEnd(lastTrained + 1)) masked.trained[lastTrained + 1] = true;
     else if (lastTrained === masked.ids.length - 1) {
       masked.ids.push(this.#endId);
@@ -97,7 +98,8 @@ function endOfSequence({ tokenizer: { tokenizerConfig }, eosTokenIds }: Tokenizi
 /**
  * Reads and tokenises JSON Lines files.
  * @param maxLength Tokens at which a row is cut, keeping its beginning; Infinity for packing that wraps.
- * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also when no row is left.
+ * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also
+ *   when no row is left.
  */
 export function readDocuments(paths: readonly string[], encoder: RowEncoder, maxLength: number): Documents {
   const documents: TrainingDocument[] = [];

@@ -23,8 +23,8 @@ export interface Piece {
 export type Row = readonly Piece[];
 
 /**
- * Lays documents out in rows of at most `capacity` places. A document of n tokens takes n - 1 places, since its last token is
- * only predicted. Rows come in the order of their first documents.
+ * Lays documents out in rows of at most `capacity` places. A document of n tokens takes n - 1 places, since its last
+ * token is only predicted. Rows come in the order of their first documents.
  * @param lengths Tokens of each document, at least 2; for "none" and "bfd" at most capacity + 1.
  */
 export function packRows(lengths: readonly number[], capacity: number, packing: Packing): Row[] {
@@ -39,8 +39,8 @@ export function packRows(lengths: readonly number[], capacity: number, packing: 
 }
 
 /**
- * Best-fit decreasing bin packing (Ding et al. 2024, "Fewer truncations improve language modeling", as in TRL): longest first,
- * each into the row where it leaves the least space. Never more than 11/9 of the fewest rows, and one.
+ * Best-fit decreasing bin packing (Ding et al. 2024, "Fewer truncations improve language modeling", as in TRL): longest
+ * first, each into the row where it leaves the least space. Never more than 11/9 of the fewest rows, and one.
  * @returns the documents of each row in ascending order, rows by their first document.
  */
 export function bestFitDecreasing(sizes: readonly number[], capacity: number): number[][] {
@@ -68,7 +68,10 @@ export function layOutRows(sizes: readonly number[], isPacked: boolean, capacity
   return isPacked ? bestFitDecreasing(sizes, capacity) : sizes.map((_, index) => [index]);
 }
 
-/** All documents as one stream, cut every `capacity` places: what is cut goes on in the next row, as a document of its own. */
+/**
+ * All documents as one stream, cut every `capacity` places: what is cut goes on in the next row, as a document of its
+ * own.
+ */
 function wrap(lengths: readonly number[], capacity: number): Row[] {
   const rows: Piece[][] = [];
   let row: Piece[] = [];
@@ -89,7 +92,10 @@ function wrap(lengths: readonly number[], capacity: number): Row[] {
   return rows;
 }
 
-/** Advice for rows that are mostly padding; undefined where packing would gain little. @param filled share of places that hold a token */
+/**
+ * Advice for rows that are mostly padding; undefined where packing would gain little.
+ * @param filled share of places that hold a token
+ */
 export function packingAdvice(filled: number, items: string): string | undefined {
   if (filled >= 0.7) return undefined;
   return `The rows are filled to ${Math.round(100 * filled)}%: --packing trains on more ${items} in the same time.`;

@@ -1,4 +1,7 @@
-/** @file The forms of a row of preferences, as TRL has them and a few more: a pair, or a list of answers with ranks; each as text or as conversation. */
+/**
+ * @file The forms of a row of preferences, TRL's and a few more: a pair, or a ranked list of answers, as text or
+ * conversation.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
@@ -6,7 +9,10 @@ import type { Message } from "../../text/conversation/message.ts";
 import { requireMessages, requireText, rowError, shown, type RowPlace } from "./dataset-row.ts";
 import type { Ranking } from "./ranking.ts";
 
-/** What is answered, and an answer. Both are texts, or both are lists of messages, of which the answer's last is the assistant's. */
+/**
+ * What is answered, and an answer. Both are texts, or both are lists of messages, of which the answer's last is the
+ * assistant's.
+ */
 export type PromptAndAnswer =
   | { form: "text"; prompt: string; answer: string }
   | { form: "messages"; prompt: readonly Message[]; answer: readonly Message[] };
@@ -23,7 +29,8 @@ const forms =
   '{"prompt", "chosen", "rejected"} or {"prompt", "completions", "ranks"} (texts, or lists of messages; answers may be texts where the prompt is a list of messages)';
 
 /**
- * Reads a row; keys that are of no form are passed over. A conversation's `prompt` may be absent where the answers are whole conversations.
+ * Reads a row; keys that are of no form are passed over. A conversation's `prompt` may be absent where the answers are
+ * whole conversations.
  * @throws BonsaiError `invalid_dataset`, naming file, line and field and what would be right.
  */
 export function readPreferenceRow(row: JsonObject, place: RowPlace): PreferenceRow {

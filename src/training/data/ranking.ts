@@ -2,9 +2,9 @@
 
 /** What is known of some answers' order. */
 export interface Ranking {
-  /** Of each answer, in their order; 1 is the best, and equal ranks are ties. */
+  /** Rank of each answer, in their order; 1 is the best, and equal ranks are ties. */
   ranks: readonly number[];
-  /** By how much the better of two answers must at least be above the other to be as likely; of pairs alone. */
+  /** Least difference of the rewards of a pair that the label asks for; only pairs have one. */
   margin?: number | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface Choice {
 }
 
 /**
- * The best answer is chosen from all, the second from the rest, and so on (Plackett 1975). Of answers that tie each is chosen from itself, those it
- * ties with and those below (Breslow 1974, the discussion of Cox 1972, for ties of partial likelihoods), which draws their rewards together. A choice from one
- * answer says nothing and is left out.
+ * The best answer is chosen from all, the second from the rest, and so on (Plackett 1975). Of answers that tie each is
+ * chosen from itself, those it ties with and those below (Breslow 1974, the discussion of Cox 1972, for ties of partial
+ * likelihoods), which draws their rewards together. A choice from one answer says nothing and is left out.
  */
 export function choicesOf({ ranks }: Ranking): Choice[] {
   return ranks

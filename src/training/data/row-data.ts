@@ -1,4 +1,7 @@
-/** @file Rows of one length as the batches of a run: those of each step in a seeded order, or all of them in their own order. */
+/**
+ * @file Rows of one length as the batches of a run: those of each step in a seeded order, or all of them in their own
+ * order.
+ */
 
 import { DataOrder, type DataOrderOptions } from "../run/data-order.ts";
 import type { StepBatches, StepSource } from "../run/training-loop.ts";

@@ -1,4 +1,4 @@
-/** @file The adapter that a run trains: what options or an adapter on disk say of it, and where its factors begin. */
+/** @file The adapter that a run trains: a new one by the options, or one on disk. */
 
 import { createHash } from "node:crypto";
 
@@ -12,10 +12,10 @@ import { loraScale, peftTensorName, readPeftAdapter, type LoraPair } from "../..
 import type { TrainableModel } from "../run/trainable-model.ts";
 import type { AdapterSettings } from "./trained-output.ts";
 
-/** The factors that training begins with. */
-export interface AdapterBeginning {
+/** An adapter on disk, whose factors training begins with. */
+export interface InitialAdapter {
   pairs: ReadonlyMap<string, LoraPair>;
-  /** Of all values, hex. */
+  /** Hash of all values, hex. */
   hash: string;
 }
 
@@ -23,12 +23,15 @@ export interface ChosenAdapter {
   lora: LoraOptions;
   settings: AdapterSettings;
   /** Undefined for a new adapter. */
-  begin: AdapterBeginning | undefined;
+  initial: InitialAdapter | undefined;
 }
 
 type AdapterOptions = Pick<TrainingOptions, "model" | "adapter" | "loraR" | "loraAlpha" | "loraDropout" | "loraTargetModules">;
 
-/** Of a decoder, as `chooseAdapterAmong`; `invalid_model_file` too where a weight of the config's is missing. */
+/**
+ * The adapter of a decoder's run.
+ * @throws BonsaiError as `chooseAdapterAmong`; `invalid_model_file` where a weight is missing.
+ */
 export function chooseAdapter(options: AdapterOptions, config: DecoderConfig, model: ModelFile): ChosenAdapter | undefined {
   return chooseAdapterAmong(options, model, linearModules(locateDecoderWeights(config, model.weights, model.path)));
 }
@@ -45,10 +48,10 @@ export function chooseAdapterAmong(options: AdapterOptions, model: ModelFile, li
     const { pairs, ...settings } = adapter;
     requireFit(pairs, model, linears, options.adapter);
     return {
-      // The graphs know alpha / rank alone.
+      // The graphs scale by alpha / rank.
       lora: { rank: adapter.rank, alpha: loraScale(adapter) * adapter.rank, dropout, targetModules: [...pairs.keys()] },
       settings: { ...settings, dropout, baseModel: options.model },
-      begin: { pairs, hash: hashOf(pairs) },
+      initial: { pairs, hash: hashOf(pairs) },
     };
   }
   if (options.loraR === 0) return undefined;
@@ -57,7 +60,7 @@ export function chooseAdapterAmong(options: AdapterOptions, model: ModelFile, li
   return {
     lora: { rank, alpha, dropout, targetModules },
     settings: { rank, alpha, dropout, useRslora: false, baseModel: options.model },
-    begin: undefined,
+    initial: undefined,
   };
 }
 
@@ -81,8 +84,8 @@ function hashOf(pairs: ReadonlyMap<string, LoraPair>): string {
   return hash.digest("hex");
 }
 
-/** Gives a model that trains an adapter the factors of one, in place of those it was made with. */
-export function beginFromAdapter(model: Pick<TrainableModel, "state" | "restore">, { pairs }: AdapterBeginning): void {
+/** Replaces the factors of a model that trains an adapter. */
+export function restoreAdapter(model: Pick<TrainableModel, "state" | "restore">, { pairs }: InitialAdapter): void {
   const state = new Map(model.state());
   for (const [layer, { a, b, inputs, outputs }] of pairs) {
     state.set(peftTensorName(layer, "A"), { shape: [a.length / inputs, inputs], data: a });

@@ -15,7 +15,10 @@ export function trainedTokens({ targets }: TokenBatch): number {
   return targets.reduce((count, target) => count + Number(target >= 0), 0);
 }
 
-/** A batch of fewer rows is filled up with padding, which is not trained. Throws `internal` for a batch that is not what it claims to be. */
+/**
+ * A batch of fewer rows is filled up with padding, which is not trained. Throws `internal` for a batch that is not what
+ * it claims to be.
+ */
 export function batchArrays(batch: TokenBatch, { rows, length }: BatchShape, config: DecoderConfig): Arrays {
   if (batch.length !== length || batch.rows > rows || batch.rows < 1) {
     throw new BonsaiError(

@@ -1,4 +1,7 @@
-/** @file Writes what a training does not change into one file that its graphs map: weights in float32 or 8-bit blocks, and rotary tables. */
+/**
+ * @file Writes the frozen weights of a training into one file that its graphs map: float32 or 8-bit blocks, and rotary
+ * tables.
+ */
 
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { blocks8, blockSize8 } from "../../architectures/quantization/linear.ts";
@@ -10,7 +13,10 @@ import type { ElementArray } from "../../onnx/data-type.ts";
 import type { ExternalDataWriter } from "../../onnx/external-data.ts";
 import type { InitializerData } from "../../onnx/graph.ts";
 
-/** 32: as float32. 8: the linear layers in 8-bit blocks with a scale each (after QLoRA, Dettmers et al. 2023, which has 4 bits). */
+/**
+ * 32: as float32. 8: the linear layers in 8-bit blocks with a scale each (after QLoRA, Dettmers et al. 2023, which has
+ * 4 bits).
+ */
 export type BaseBits = 8 | 32;
 
 export class FrozenWeights {

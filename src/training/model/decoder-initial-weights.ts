@@ -1,4 +1,6 @@
-/** @file The weights that training begins with: a decoder's own from a seed, as transformers draws them, and LoRA's factors, as PEFT does. */
+/**
+ * @file First weights, drawn from a seed: those of a decoder as transformers draws them, and LoRA factors as PEFT does.
+ */
 
 import { join } from "node:path";
 
@@ -28,9 +30,9 @@ export function initializerRange({ initializer_range: range }: JsonObject, folde
 }
 
 /**
- * Weights for pre-training (transformers' `_init_weights`): matrices normal with the given deviation, norms one, biases zero. GPT-2's projections
- * back into the residual stream are divided by the square root of twice its layers (Radford et al. 2019, section 2.3).
- * A tensor's values depend on seed and name alone.
+ * Weights for pre-training (transformers' `_init_weights`): matrices normal with the given deviation, norms one, biases
+ * zero. GPT-2's projections back into the residual stream are divided by the square root of twice its layers (Radford
+ * et al. 2019, section 2.3). A tensor's values depend on seed and name alone.
  */
 export function initialDecoderWeights(config: DecoderConfig, seed: number, deviation = defaultDeviation): WeightSource {
   const shapes = decoderWeightShapes(config);
@@ -45,7 +47,10 @@ export function initialDecoderWeights(config: DecoderConfig, seed: number, devia
   return { infos, readFloat32, readRaw: (name) => new Uint8Array(readFloat32(name).buffer), close: () => {} };
 }
 
-/** A: Kaiming's uniform distribution with a = sqrt(5), which is from -1 to 1 over the root of the inputs (PEFT's `reset_lora_parameters`). */
+/**
+ * A: Kaiming's uniform distribution with a = sqrt(5), which is from -1 to 1 over the root of the inputs (PEFT's
+ * `reset_lora_parameters`).
+ */
 export function initialLoraA(seed: number, name: string, rank: number, inputs: number): Float32Array<ArrayBuffer> {
   const bound = 1 / Math.sqrt(inputs);
   const values = new Float32Array(rank * inputs);

@@ -5,12 +5,15 @@ import { crossEntropy, type CrossEntropy } from "../../autodiff/cross-entropy.ts
 import type { Node, Program } from "../../autodiff/program.ts";
 import { outputGradients, type GradientProgramOptions } from "./gradient-program.ts";
 
-/** What both take beside the decoder's inputs: targets int32 [B * T], and scale, what the losses of the tokens are multiplied by. */
+/**
+ * What both take beside the decoder's inputs: targets int32 [B * T], and scale, what the losses of the tokens are
+ * multiplied by.
+ */
 export type DecoderProgramOptions = Omit<TrainingDecoderOptions, "dropout">;
 
 /**
- * Outputs loss, correct, entropy (see `CrossEntropy`) and `gradient:NAME` of each trained weight; when it accumulates, it adds to
- * `sofar:NAME`, an input.
+ * Outputs loss, correct, entropy (see `CrossEntropy`) and `gradient:NAME` of each trained weight; when it accumulates,
+ * it adds to `sofar:NAME`, an input.
  */
 export function gradientProgram(options: DecoderProgramOptions, how: GradientProgramOptions): Program {
   const { program, parameters, sums } = withLoss({ ...options, dropout: true }, true);

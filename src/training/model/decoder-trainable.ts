@@ -1,4 +1,4 @@
-/** @file A decoder under training: its graphs, what they are fed with, and the optimiser's step over what they give. */
+/** @file A language model under training: the inputs of its graphs, and its optimiser steps. */
 
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { buildTrainingDecoder } from "../../architectures/training/training-decoder.ts";
@@ -6,10 +6,9 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "./decoder-batch.ts";
 import { evaluationProgram, gradientProgram } from "./decoder-programs.ts";
 import { dropoutSeed } from "./dropout-seed.ts";
-import { GraphModel } from "./graph-model.ts";
 import { initialOfDecoder, locateTrainedDecoder, openModelGraphs, type ModelTrainingOptions } from "./open-graphs.ts";
 import type { EvaluationSums, TokenBatch, TrainableModel, TrainStep } from "../run/trainable-model.ts";
-import type { TrainingGraphs } from "./training-graphs.ts";
+import { GraphModel, type TrainingGraphs } from "./training-graphs.ts";
 import type { Arrays } from "./training-session.ts";
 
 export interface TrainableDecoderOptions extends ModelTrainingOptions {
@@ -17,8 +16,8 @@ export interface TrainableDecoderOptions extends ModelTrainingOptions {
 }
 
 /**
- * Throws `invalid_model_file` for weights that are not the config's, `usage` for LoRA targets that the model has not. Graphs and frozen weights
- * lie in a temporary folder until `dispose`.
+ * Throws `invalid_model_file` for weights that are not the config's, `usage` for LoRA targets that the model has not.
+ * Graphs and frozen weights lie in a temporary folder until `dispose`.
  */
 export async function createTrainableDecoder(options: TrainableDecoderOptions): Promise<TrainableModel> {
   const { config, mode, rows, length } = options;

@@ -1,4 +1,4 @@
-/** @file What decides which inputs a batch drops: run, step and place, so that a run that goes on drops what it would have dropped. */
+/** @file The seed of dropout, from run, step and batch, so that a resumed run drops the same inputs. */
 
 import { philox4x32 } from "../../random/philox.ts";
 

@@ -1,4 +1,4 @@
-/** @file Opens the graphs of a model under training: one way for decoders and encoders, whatever their loss. */
+/** @file Opens the training graphs of a model: one way for decoders and encoders, whatever their loss. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,11 +16,11 @@ import { initialLoraA } from "./decoder-initial-weights.ts";
 import type { GradientProgramOptions } from "./gradient-program.ts";
 import { TrainingGraphs } from "./training-graphs.ts";
 
-/** What training a model needs, whatever it is trained for. */
+/** Options of every model under training. */
 export interface ModelTrainingOptions {
   /** Read while this is made, and not after. */
   weights: WeightSource;
-  /** Of the model, as errors name it. */
+  /** The model, as errors name it. */
   path: string;
   /** Rows of a batch at most, and their length. */
   rows: number;
@@ -32,15 +32,15 @@ export interface ModelTrainingOptions {
   maxGradNorm?: number | undefined;
   threads: number;
   /**
-   * Compute all activations of a layer anew in the backward pass: less memory, about a third more time. By default, false, only those that cost
-   * next to nothing are.
+   * Compute all activations of a layer anew in the backward pass: less memory, about a third more time. By default,
+   * false, only those that cost next to nothing are.
    */
   recompute?: boolean;
   /** Bits of the frozen linear layers under LoRA; default 32. */
   baseBits?: BaseBits;
-  /** Of LoRA's first weights and of dropout; default 0. */
+  /** Seed of LoRA's first weights and of dropout; default 0. */
   seed?: number;
-  /** Where a folder for graphs and frozen weights is made; default the system's. */
+  /** Where a folder for graphs and frozen weights is made; default the system's temporary folder. */
   temporaryFolder?: string;
 }
 
@@ -54,7 +54,7 @@ export function weightsTraining(
   return { weights, path, mode, recompute: gradientCheckpointing, baseBits: loadIn8bit ? 8 : 32, seed };
 }
 
-/** What is built of a model: its trained weights, and programs over them. */
+/** The trained weights of a model, and the programs over them. */
 export interface ModelPrograms {
   /** Trained weights by name. */
   parameters: ReadonlyMap<string, Node>;
@@ -101,7 +101,9 @@ export async function openModelGraphs(
   });
 }
 
-/** Calls `make` with a new folder for graphs, which is removed when `release` is called, and at once where `make` fails. */
+/**
+ * Calls `make` with a new folder for graphs, which is removed when `release` is called, and at once where `make` fails.
+ */
 export async function inGraphFolder<Made>(parent: string, make: (folder: string, release: () => void) => Promise<Made>): Promise<Made> {
   const folder = mkdtempSync(join(parent, "bonsai-training-"));
   const release = (): void => rmSync(folder, { recursive: true, force: true });
@@ -113,7 +115,10 @@ export async function inGraphFolder<Made>(parent: string, make: (folder: string,
   }
 }
 
-/** @throws BonsaiError `invalid_model_file` for weights that are not the config's, `usage` for LoRA targets that the model has not */
+/**
+ * @throws BonsaiError `invalid_model_file` for weights that are not the config's, `usage` for LoRA targets that the
+ * model has not
+ */
 export function locateTrainedDecoder(config: DecoderConfig, { weights, path, mode }: ModelTrainingOptions): DecoderWeights {
   const located = locateDecoderWeights(config, weights, path);
   if (mode.kind === "lora") checkTargets(mode.lora, located);

@@ -1,4 +1,4 @@
-/** @file Tensors of training side by side in one array, so that optimisers walk over all of them in slices of one size. */
+/** @file Tensors side by side in one array, so that the optimiser updates all of them in slices of one size. */
 
 import type { TrainedWeight } from "../../architectures/training/trained-weights.ts";
 

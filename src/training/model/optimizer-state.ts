@@ -1,4 +1,4 @@
-/** @file What an optimiser step changes: weights and moments in arrays of our own, updated slice by slice by one small graph. */
+/** @file Weights, gradients and moments under training, updated slice by slice by one small graph. */
 
 import type { TrainedWeight } from "../../architectures/training/trained-weights.ts";
 import { clipFactor, momentNames, stepScalars, updateWeight, type OptimizerOptions } from "../../autodiff/optimizers.ts";

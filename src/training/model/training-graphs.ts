@@ -1,4 +1,6 @@
-/** @file Weights under training and the graphs that give their gradients: those of several batches add up, then the optimiser takes its step. */
+/**
+ * @file Weights under training and the graphs of their gradients, which add up over batches before an optimiser step.
+ */
 
 import type { TrainedWeight } from "../../architectures/training/trained-weights.ts";
 import type { OptimizerOptions } from "../../autodiff/optimizers.ts";
@@ -21,9 +23,9 @@ export interface TrainingGraphsOptions {
   /** Gives `gradient:NAME` of every trained weight; when it accumulates, added to `sofar:NAME`. */
   gradients: (accumulate: boolean) => Program;
   evaluation: () => Program;
-  /** Of the weights that are not trained, if the programs read any. */
+  /** The frozen weights, if the programs read any. */
   weights?: TrainingSessionOptions["weights"];
-  /** Gives back what the graphs lie in, once they are disposed. */
+  /** Called once the graphs are disposed: removes their files. */
   release: () => void;
 }
 
@@ -73,7 +75,7 @@ export class TrainingGraphs {
    */
   async update(loss: number, learningRate: number): Promise<number> {
     const norm = this.#optimizer.gradientNorm();
-    // What is no number would spoil every weight: the caller is told by the result, and the weights stay.
+    // A NaN would spoil every weight: the weights stay, and the caller sees the NaN in the result.
     if (Number.isFinite(loss) && Number.isFinite(norm)) await this.#optimizer.update(learningRate, norm, this.#options.maxGradNorm);
     return norm;
   }
@@ -99,7 +101,7 @@ export class TrainingGraphs {
   }
 
   async dispose(): Promise<void> {
-    // One whose opening failed has told so already.
+    // A session whose opening failed has thrown already.
     const opened = await Promise.allSettled(this.#sessions.values());
     try {
       for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
@@ -110,7 +112,7 @@ export class TrainingGraphs {
     }
   }
 
-  /** Opened when it is needed first: a run that never accumulates or evaluates pays for neither. */
+  /** Opens the session on its first use: a run that never accumulates or evaluates pays for neither. */
   async #session(name: GraphName): Promise<TrainingSession> {
     const existing = this.#sessions.get(name);
     if (existing !== undefined) return existing;
@@ -127,5 +129,30 @@ export class TrainingGraphs {
 
   #named(prefix: string, array: (name: string) => Float32Array<ArrayBuffer>): Record<string, Float32Array<ArrayBuffer>> {
     return Object.fromEntries(this.#names.map((name) => [`${prefix}${name}`, array(name)]));
+  }
+}
+
+/** The base of all models under training: their weights and optimiser lie in training graphs. See `SteppedModel`. */
+export abstract class GraphModel {
+  protected readonly graphs: TrainingGraphs;
+
+  constructor(graphs: TrainingGraphs) {
+    this.graphs = graphs;
+  }
+
+  trainedWeights(): ReadonlyMap<string, StateTensor> {
+    return this.graphs.trainedWeights();
+  }
+
+  state(): ReadonlyMap<string, StateTensor> {
+    return this.graphs.state();
+  }
+
+  restore(state: ReadonlyMap<string, StateTensor>): void {
+    this.graphs.restore(state);
+  }
+
+  async dispose(): Promise<void> {
+    await this.graphs.dispose();
   }
 }

@@ -1,4 +1,4 @@
-/** @file Runs a program of fixed shapes: its graph in a folder, its inputs plain arrays, its outputs written where they are wanted. */
+/** @file Runs a program of fixed shapes: inputs are plain arrays, and outputs are written into given arrays. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { loadSession, tensor, type Session, type Tensor } from "../../runtime/se
 export interface TrainingSessionOptions {
   /** Where the graph is written; the file of its weights lies there too. */
   folder: string;
-  /** Of the graph's file, without its ending. */
+  /** Name of the graph's file, without its extension. */
   name: string;
   /** The file of weights, and where in it each is, where the program has any. */
   weights?: { fileName: string; data: (name: string) => InitializerData };
@@ -49,7 +49,10 @@ export class TrainingSession {
     return new TrainingSession(session, makers(graph.inputs), makers(graph.outputs));
   }
 
-  /** Runs once. What the graph does not read is ignored; `outputs` are written in place, and may be inputs too: they change at the end. */
+  /**
+   * Runs once. Inputs that the graph does not read are ignored. `outputs` are written in place at the end, and may be
+   * inputs too.
+   */
   async run(inputs: Arrays, outputs: Arrays): Promise<void> {
     const feeds: Record<string, Tensor> = {};
     for (const [name, make] of this.#inputs) {

@@ -1,4 +1,6 @@
-/** @file How far a policy under training is from its reference: by answers that it samples to a few held-out prompts. */
+/**
+ * @file How far a policy under training is from its reference: by answers that it samples to a few held-out prompts.
+ */
 
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import type { DpoTrainingOptions } from "../../config/dpo-training-options.ts";

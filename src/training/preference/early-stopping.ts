@@ -1,15 +1,18 @@
-/** @file Early stopping, and the warning that good answers become less likely: pure functions of the evaluations of a policy. */
+/**
+ * @file Early stopping, and the warning that good answers become less likely: pure functions of the evaluations of a
+ * policy.
+ */
 
 import type { EvaluationLine, Metrics } from "../run/metrics-file.ts";
 
 type Evaluation = EvaluationLine & Metrics;
 
-/** Nats that a chosen answer may lose, of the log-probability that it began with, before it is spoken of. */
+/** Nats of log-probability that a chosen answer may lose without a warning. */
 const tolerated = 1;
 
 /**
- * What to tell of a policy whose margins grow while the chosen answers, too, become less likely (Razin et al. 2024, "likelihood displacement"): both fall, the
- * rejected ones faster, and what gains is something else. Undefined where there is nothing to tell.
+ * The warning for a policy whose margins grow while the chosen answers become less likely, too (Razin et al. 2024,
+ * "likelihood displacement"): both fall, the rejected ones faster. Undefined where there is none.
  */
 export function displacementWarning(first: Evaluation, now: Evaluation): string | undefined {
   const change = (name: string): number => (now[name] ?? Number.NaN) - (first[name] ?? Number.NaN);
@@ -18,7 +21,10 @@ export function displacementWarning(first: Evaluation, now: Evaluation): string 
   return `Warning: after ${now.step} steps the chosen answers are ${(-chosen).toFixed(1)} nats less likely than at first while margins have grown by ${margins.toFixed(2)}: a higher --beta, a lower --learning-rate, or --loss-type sft or nca_pair in the mix holds them.`;
 }
 
-/** Whether the held-out loss of the last `patience` evaluations is no lower than one before them; never where patience is 0. */
+/**
+ * Whether the held-out loss of the last `patience` evaluations is no lower than one before them; never where patience
+ * is 0.
+ */
 export function isPastBest(evaluations: readonly EvaluationLine[], patience: number): boolean {
   if (patience === 0 || evaluations.length <= patience) return false;
   const lowest = (lines: readonly EvaluationLine[]): number => lines.reduce((least, line) => Math.min(least, line.eval_loss), Infinity);

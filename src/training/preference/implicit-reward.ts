@@ -1,4 +1,4 @@
-/** @file What a tuned policy says of answers as a reward model: reward.json of the form implicit, with the scale of the rewards of held-out answers. */
+/** @file The implicit reward of a tuned policy: reward.json, with the scale of the rewards of held-out answers. */
 
 import { mkdirSync } from "node:fs";
 import { basename, relative } from "node:path";

@@ -13,7 +13,10 @@ export interface InitialWeights {
   begin: (policy: Pick<TrainablePolicy, "state" | "trainedWeights" | "restore">) => void;
 }
 
-/** @param model the reference. @throws BonsaiError as `openModel`; `invalid_model_file` for a model of another shape. */
+/**
+ * @param model the reference.
+ * @throws BonsaiError as `openModel`; `invalid_model_file` for a model of another shape.
+ */
 export function readInitialWeights(folder: string, model: ModelFile): InitialWeights {
   const initial = openModel(folder);
   try {

@@ -1,4 +1,7 @@
-/** @file Kahneman and Tversky's loss: a policy learns from single answers that are wanted or not, with no pairs (Ethayarajh et al. 2024). */
+/**
+ * @file Kahneman and Tversky's loss: a policy learns from single answers that are wanted or not, with no pairs
+ * (Ethayarajh et al. 2024).
+ */
 
 import { add, concat, max, mul, reshape, sigmoid, stopGradient, sub, sumAll } from "../../autodiff/operations.ts";
 import type { Node } from "../../autodiff/program.ts";
@@ -7,7 +10,7 @@ import type { Node } from "../../autodiff/program.ts";
 export interface AnswerLogProbabilities {
   answer: Node;
   reference: Node;
-  /** Of answers to other prompts of the batch, from which the policy's distance is estimated. */
+  /** Log-probabilities of answers to other prompts, which estimate the policy's distance from the reference. */
   unmatched: Node;
   referenceUnmatched: Node;
   /** 1 where the answer is wanted, -1 where it is not. */
@@ -24,8 +27,9 @@ export interface KtoSettings {
 }
 
 /**
- * lambda - v of each answer, [P], where v = lambda sigmoid(beta (r - z)) of a wanted one and lambda sigmoid(beta (z - r)) of another, and r = log pi -
- * log pi_ref (section 4.1, equation 7 by TRL's count). z is the mean of r over unmatched answers, at least 0, and no derivative flows through it.
+ * lambda - v of each answer, [P], where v = lambda sigmoid(beta (r - z)) of a wanted one and lambda sigmoid(beta (z -
+ * r)) of another, and r = log pi - log pi_ref (section 4.1, equation 7 by TRL's count). z is the mean of r over
+ * unmatched answers, at least 0, and no derivative flows through it.
  */
 export function ktoLoss(inputs: AnswerLogProbabilities, { beta, desirableWeight, undesirableWeight }: KtoSettings): Node {
   const { answer, reference, unmatched, referenceUnmatched, labels, shares } = inputs;

@@ -1,8 +1,10 @@
 /**
- * @file Losses that tune a policy on pairs of answers: functions of the log-probabilities that policy and reference give them. Names are TRL's.
- * Numbers of equations are the papers', checked where the papers' own code or TRL's names them; elsewhere the section stands alone.
+ * @file Losses that tune a policy on pairs of answers: functions of the log-probabilities that policy and reference
+ *   give them. Names are TRL's. Numbers of equations are the papers', checked where the papers' own code or TRL's names
+ *   them; elsewhere the section stands alone.
  *
- * Of each pair: the scores s are log pi(y|x) - log pi_ref(y|x) of the chosen and of the rejected answer, and h = s_chosen - s_rejected.
+ * The scores s of a pair are log pi(y|x) - log pi_ref(y|x) of the chosen and of the rejected answer, and h = s_chosen -
+ * s_rejected.
  */
 
 import { add, concat, div, exp, log, logSumExp, max, mul, neg, reshape, sigmoid, sub, tanh } from "../../autodiff/operations.ts";
@@ -22,9 +24,9 @@ export interface PairLogProbabilities {
 }
 
 export interface PairLossSettings {
-  /** How much the distance from the reference counts; of IPO tau, of ORPO lambda, of SPPO 1 / eta. */
+  /** Weight of the distance from the reference: tau in IPO, lambda in ORPO, 1 / eta in SPPO. */
   beta: number;
-  /** Probability that a label is wrong, below a half. Of robust, conservative and EXO. */
+  /** Probability that a label is wrong, below a half; for robust, conservative and EXO. */
   labelSmoothing: number;
   /** Temperature of DiscoPOP's mixture. */
   discopopTau: number;
@@ -61,10 +63,16 @@ const meanScoreDifference = (pairs: PairLogProbabilities): Node =>
 /** -log sigmoid(beta h): Rafailov et al. 2023 (DPO), equation 7. */
 const sigmoidLoss: PairLoss = (pairs, { beta }) => neg(logSigmoid(mul(scoreDifference(pairs), beta)));
 
-/** max(0, 1 - beta h): Zhao et al. 2023 (SLiC-HF), section 2, over normalised likelihoods, as Liu et al. 2023 (RSO) write it; beta is one over the margin. */
+/**
+ * max(0, 1 - beta h): Zhao et al. 2023 (SLiC-HF), section 2, over normalised likelihoods, as Liu et al. 2023 (RSO)
+ * write it; beta is one over the margin.
+ */
 const hingeLoss: PairLoss = (pairs, { beta }) => rectified(oneMinus(mul(scoreDifference(pairs), beta)));
 
-/** (h - 1 / (2 tau))^2: Azar et al. 2023 (IPO), equation 17; scores are means over tokens, as its authors say that theirs were and TRL has it. */
+/**
+ * (h - 1 / (2 tau))^2: Azar et al. 2023 (IPO), equation 17; scores are means over tokens, as its authors say that
+ * theirs were and TRL has it.
+ */
 const ipoLoss: PairLoss = (pairs, { beta }) => square(sub(meanScoreDifference(pairs), 1 / (2 * beta)));
 
 /** The loss of a pair with either order: [-log sigmoid(beta h), -log sigmoid(-beta h)]. */
@@ -73,22 +81,28 @@ function bothOrders(pairs: PairLogProbabilities, beta: number): [Node, Node] {
   return [neg(logSigmoid(scaled)), neg(logSigmoid(neg(scaled)))];
 }
 
-/** DPO's loss under the chance epsilon that the label is wrong: Mitchell 2023, "A note on DPO with noisy preferences" (cDPO), equation 3. */
+/**
+ * DPO's loss under the chance epsilon that the label is wrong: Mitchell 2023, "A note on DPO with noisy preferences"
+ * (cDPO), equation 3.
+ */
 const conservativeLoss: PairLoss = (pairs, { beta, labelSmoothing: epsilon }) => {
   const [right, wrong] = bothOrders(pairs, beta);
   return add(mul(right, 1 - epsilon), mul(wrong, epsilon));
 };
 
 /**
- * ((1 - epsilon) l(right) - epsilon l(wrong)) / (1 - 2 epsilon), whose mean over flipped labels is DPO's of the true ones: Chowdhury et al. 2024
- * ("Provably robust DPO"), section 3.
+ * ((1 - epsilon) l(right) - epsilon l(wrong)) / (1 - 2 epsilon), whose mean over flipped labels is DPO's of the true
+ * ones: Chowdhury et al. 2024 ("Provably robust DPO"), section 3.
  */
 const robustLoss: PairLoss = (pairs, { beta, labelSmoothing: epsilon }) => {
   const [right, wrong] = bothOrders(pairs, beta);
   return mul(sub(mul(right, 1 - epsilon), mul(wrong, epsilon)), 1 / (1 - 2 * epsilon));
 };
 
-/** -log sigmoid of beta times h by mean scores: DPO normalised by length, Meng et al. 2024 (SimPO), appendix I, and Lambert et al. 2024 (Tülu 3); TRL's `sigmoid_norm`. */
+/**
+ * -log sigmoid of beta times h by mean scores: DPO normalised by length, Meng et al. 2024 (SimPO), appendix I, and
+ * Lambert et al. 2024 (Tülu 3); TRL's `sigmoid_norm`.
+ */
 const lengthNormalisedLoss: PairLoss = (pairs, { beta }) => neg(logSigmoid(mul(meanScoreDifference(pairs), beta)));
 
 /** Each answer for itself against noise: Chen et al. 2024 (noise contrastive alignment), section 4, for pairs. */
@@ -97,7 +111,10 @@ const ncaLoss: PairLoss = (pairs, { beta }) => {
   return neg(add(logSigmoid(chosen), mul(add(logSigmoid(neg(chosen)), logSigmoid(neg(rejected))), 0.5)));
 };
 
-/** A classifier of right and wrong whose logit is the reward: the binary cross-entropy of Jung et al. 2024 (BCO), without their shift of the reward, as TRL's `bco_pair`. */
+/**
+ * A classifier of right and wrong whose logit is the reward: the binary cross-entropy of Jung et al. 2024 (BCO),
+ * without their shift of the reward, as TRL's `bco_pair`.
+ */
 const bcoLoss: PairLoss = (pairs, { beta }) =>
   neg(add(logSigmoid(mul(chosenScore(pairs), beta)), logSigmoid(neg(mul(rejectedScore(pairs), beta)))));
 
@@ -105,7 +122,10 @@ const bcoLoss: PairLoss = (pairs, { beta }) =>
 const sppoLoss: PairLoss = (pairs, { beta }) =>
   add(square(sub(chosenScore(pairs), 0.5 / beta)), square(add(rejectedScore(pairs), 0.5 / beta)));
 
-/** D'Oosterlinck et al. 2024 (APO), equation 7: up with the chosen, down with the rejected. For answers better than the policy's. */
+/**
+ * D'Oosterlinck et al. 2024 (APO), equation 7: up with the chosen, down with the rejected. For answers better than the
+ * policy's.
+ */
 const apoZeroLoss: PairLoss = (pairs, { beta }) =>
   add(oneMinus(sigmoid(mul(chosenScore(pairs), beta))), sigmoid(mul(rejectedScore(pairs), beta)));
 
@@ -113,7 +133,10 @@ const apoZeroLoss: PairLoss = (pairs, { beta }) =>
 const apoDownLoss: PairLoss = (pairs, { beta }) =>
   add(sigmoid(mul(chosenScore(pairs), beta)), oneMinus(sigmoid(mul(scoreDifference(pairs), beta))));
 
-/** Ji et al. 2024 (EXO), section 3.2, equation 16: the divergence of the policy's choice within the pair from the label's, which is right by 1 - epsilon. */
+/**
+ * Ji et al. 2024 (EXO), section 3.2, equation 16: the divergence of the policy's choice within the pair from the
+ * label's, which is right by 1 - epsilon.
+ */
 const exoLoss: PairLoss = (pairs, { beta, labelSmoothing: epsilon }) => {
   const scaled = mul(scoreDifference(pairs), beta);
   const part = (x: Node, share: number): Node => mul(sigmoid(x), sub(logSigmoid(x), Math.log(share)));
@@ -127,12 +150,16 @@ const discopopLoss: PairLoss = (pairs, { beta, discopopTau }) => {
   return add(mul(neg(logSigmoid(scaled)), oneMinus(share)), mul(exp(neg(scaled)), share));
 };
 
-/** -log pi of the chosen answers: its mean over pairs is the mean over their tokens. For mixes, such as Pang et al. 2024 and MPO. */
+/**
+ * -log pi of the chosen answers: its mean over pairs is the mean over their tokens. For mixes, such as Pang et al. 2024
+ * and MPO.
+ */
 const sftLoss: PairLoss = ({ chosen, meanChosenLength }) => neg(div(chosen, meanChosenLength));
 
 /**
- * -log sigmoid of the difference of log odds, beside the likelihood of the chosen answers: Hong et al. 2024 (ORPO), equations 4 and 7; lambda is
- * `beta`, as in TRL. Odds are of mean log-probabilities x: p / (1 - p) with 1 - exp(x) = 2 t / (1 + t), t = tanh(-x / 2), which keeps its digits near 0.
+ * -log sigmoid of the difference of log odds, beside the likelihood of the chosen answers: Hong et al. 2024 (ORPO),
+ * equations 4 and 7; lambda is `beta`, as in TRL. Odds are of mean log-probabilities x: p / (1 - p) with 1 - exp(x) = 2
+ * t / (1 + t), t = tanh(-x / 2), which keeps its digits near 0.
  */
 const orpoLoss: PairLoss = (pairs, settings) => {
   const logOdds = (logProbability: Node, length: Node): Node => {
@@ -172,7 +199,7 @@ export const pairLosses = {
 
 export type PairLossName = keyof typeof pairLosses;
 
-/** Losses that look at no reference. */
+/** Losses without a reference. */
 export const referenceFree: ReadonlySet<string> = new Set<PairLossName>(["sft", "orpo", "simpo"]);
 
 export interface WeightedLoss {
@@ -180,7 +207,9 @@ export interface WeightedLoss {
   weight: number;
 }
 
-/** The weighted sum of several losses, [P], such as sigmoid, bco_pair and sft by 0.8, 0.2 and 1 (Wang et al. 2024, MPO). */
+/**
+ * The weighted sum of several losses, [P], such as sigmoid, bco_pair and sft by 0.8, 0.2 and 1 (Wang et al. 2024, MPO).
+ */
 export function mixedLoss(mix: readonly WeightedLoss[], pairs: PairLogProbabilities, settings: PairLossSettings): Node {
   return mix.map(({ name, weight }) => mul(pairLosses[name](pairs, settings), weight)).reduce((sum, next) => add(sum, next));
 }

@@ -1,4 +1,4 @@
-/** @file What a policy's log-probabilities say of pairs: TRL's rewards, accuracies and margins, over a step or a whole evaluation. */
+/** @file Metrics of a policy on pairs: TRL's rewards, accuracies and margins, over a step or an evaluation. */
 
 import type { PolicyBatch } from "./pair-rows.ts";
 import { referenceFree } from "./losses.ts";
@@ -13,21 +13,22 @@ interface AnswerSums {
 
 /** Sums over a batch, so that batches add up. */
 export interface PolicySums {
-  /** The sum over pairs; of KTO over answers. */
+  /** The sum over pairs, for KTO over answers. */
   loss: number;
   pairs: number;
   chosen: AnswerSums;
   rejected: AnswerSums;
   /** Pairs whose chosen answer has the higher reward: a tie counts as wrong. */
   correct: number;
-  /** Of KTO: the estimate of the policy's distance from the reference, nats, once a batch. */
+  /** KTO's estimates of the policy's distance from the reference, nats, summed over batches. */
   distance: number;
   batches: number;
 }
 
 /**
- * Sums of one batch. Rewards are beta (log pi - log pi_ref) (Rafailov et al. 2023, equation 5, up to what is the same for all answers of a prompt), and where no
- * loss looks at the reference beta times the mean log-probability of a token (Meng et al. 2024, section 2).
+ * Sums of one batch. Rewards are beta (log pi - log pi_ref) (Rafailov et al. 2023, equation 5, up to what is the same
+ * for all answers of a prompt), and where no loss looks at the reference beta times the mean log-probability of a token
+ * (Meng et al. 2024, section 2).
  * @param logProbabilities [2P] and more
  */
 export function policySums(batch: PolicyBatch, logProbabilities: Float32Array, loss: number, objective: PolicyObjective): PolicySums {
@@ -83,7 +84,7 @@ function addAnswers(a: AnswerSums, b: AnswerSums): AnswerSums {
   return { answers: a.answers + b.answers, reward: a.reward + b.reward, logProbability: a.logProbability + b.logProbability };
 }
 
-/** TRL's names. Of KTO there are no accuracies, for there are no pairs, and what no answer of a batch says anything of is left out. */
+/** TRL's names. KTO has no pairs and so no accuracies. A metric without an answer to measure it by is left out. */
 export function namedPolicyMetrics(sums: PolicySums, kind: PolicyObjective["kind"]): Record<string, number> {
   const { chosen, rejected, correct, pairs } = sums;
   const mean = (of: AnswerSums, key: "reward" | "logProbability"): number => of[key] / of.answers;

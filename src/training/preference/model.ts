@@ -1,17 +1,16 @@
-/** @file A policy under training on preferences: its graphs, what they are fed with, and the optimiser's step over what they give. */
+/** @file A policy under training on preferences: the inputs of its graphs, and its optimiser steps. */
 
 import { buildTrainingDecoder } from "../../architectures/training/training-decoder.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { batchArrays, trainedTokens } from "../model/decoder-batch.ts";
 import type { TrainableDecoderOptions } from "../model/decoder-trainable.ts";
 import { dropoutSeed } from "../model/dropout-seed.ts";
-import { GraphModel } from "../model/graph-model.ts";
 import { initialOfDecoder, locateTrainedDecoder, openModelGraphs } from "../model/open-graphs.ts";
 import type { PolicyBatch } from "./pair-rows.ts";
 import { addPolicySums, policySums, type PolicySums } from "./metrics.ts";
 import { policyEvaluationProgram, policyGradientProgram, type PolicyObjective } from "./programs.ts";
 import type { SteppedModel, StepOutcome } from "../run/trainable-model.ts";
-import type { TrainingGraphs } from "../model/training-graphs.ts";
+import { GraphModel, type TrainingGraphs } from "../model/training-graphs.ts";
 import type { Arrays } from "../model/training-session.ts";
 
 /** A step; its loss is the mean over the pairs of all batches. */
@@ -32,7 +31,10 @@ export interface TrainablePolicyOptions extends TrainableDecoderOptions {
   objective: PolicyObjective;
 }
 
-/** Errors and files as `createTrainableDecoder`. A policy that was just made is its own reference: the model's weights, or the base under an adapter that adds nothing. */
+/**
+ * Errors and files as `createTrainableDecoder`. An untrained policy is its own reference: its adapter, if any, adds
+ * nothing yet.
+ */
 export async function createTrainablePolicy(options: TrainablePolicyOptions): Promise<TrainablePolicy> {
   const { config, mode, rows, length, pairs, objective } = options;
   const weights = locateTrainedDecoder(config, options);

@@ -1,4 +1,4 @@
-/** @file What the options of a policy's training ask it to learn, checked together. */
+/** @file The objective of a policy: its losses and their settings, read from the options and checked together. */
 
 import type { DpoTrainingOptions } from "../../config/dpo-training-options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";

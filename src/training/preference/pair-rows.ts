@@ -1,4 +1,6 @@
-/** @file Pairs of documents laid out in rows of one length, and the batches of pairs that a policy under training takes. */
+/**
+ * @file Pairs of documents laid out in rows of one length, and the batches of pairs that a policy under training takes.
+ */
 
 import { makeBatch } from "../data/document-rows.ts";
 import type { TrainingDocument } from "../data/documents.ts";
@@ -19,7 +21,10 @@ export interface PolicyBatch {
   labels: Float32Array;
 }
 
-/** Pairs, the rows that they are laid out in, and what the reference says of them. Both documents of a pair lie in one row, so also in one batch. */
+/**
+ * Pairs, their rows, and the reference's log-probabilities. Both documents of a pair lie in one row, so also in one
+ * batch.
+ */
 export interface LaidOutPairs {
   pairs: readonly DocumentPair[];
   /** Pairs of each row, as indices. */
@@ -49,7 +54,10 @@ export function mostPairs(sets: readonly LaidOutPairs[], batchSize: number): num
   return batchSize * sets.flatMap(({ rows }) => rows).reduce((most, row) => Math.max(most, row.length), 1);
 }
 
-/** Rows as batches that hold what the reference said of their pairs by the time they are made. @param length of every row: see `commonPairLength`. */
+/**
+ * Rows as batches, which hold the reference's log-probabilities as they are when a batch is made.
+ * @param length see `commonPairLength`
+ */
 export function pairRows(laidOut: LaidOutPairs, length: number): RowBatches<PolicyBatch> {
   return {
     count: laidOut.rows.length,

@@ -1,4 +1,7 @@
-/** @file Data sets of preferences as what a policy is tuned on: token ids of prompts with answers, which tokens are the answer's, and a count of what was left out. */
+/**
+ * @file Data sets of preferences as token ids of prompts with answers, for tuning a policy, with a count of rows left
+ * out.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
@@ -8,20 +11,23 @@ import type { RowEncoder, TrainingDocument } from "../data/documents.ts";
 import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
 import { readPreferenceRow, type PromptAndAnswer } from "../data/preference-row.ts";
 
-/** Two documents that are trained on together: the chosen and the rejected answer to a prompt; of KTO an answer, and an answer to another prompt. */
+/**
+ * Two documents that are trained on together: the chosen and the rejected answer to a prompt, or for KTO an answer and
+ * one to another prompt.
+ */
 export interface DocumentPair {
   first: TrainingDocument;
   second: TrainingDocument;
-  /** Of KTO: 1 for an answer that is wanted, -1 for one that is not. Of pairs 1. */
+  /** KTO's label: 1 for a desirable answer, -1 for an undesirable one. Pairs have 1. */
   label: 1 | -1;
 }
 
 export interface DocumentPairs {
   pairs: readonly DocumentPair[];
   files: readonly ReadFile[];
-  /** Rows left out, since an answer with its prompt has more tokens than the longest allowed: a cut answer is not the one that was preferred. */
+  /** Rows left out because an answer with its prompt is too long: a cut answer is not the one that was preferred. */
   tooLongRows: number;
-  /** Rows left out, since both answers are the same tokens. */
+  /** Rows left out because both answers are the same tokens. */
   identicalRows: number;
 }
 
@@ -31,7 +37,8 @@ type AnsweredPrompt = Extract<DatasetRow, { form: "completion" | "conversational
 /**
  * Reads and tokenises JSON Lines of {"prompt", "chosen", "rejected"}.
  * @param maxLength most tokens of a prompt with an answer.
- * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also where no row is left.
+ * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also
+ *   where no row is left.
  */
 export function readPolicyPairs(paths: readonly string[], encoder: RowEncoder, maxLength: number): DocumentPairs {
   const pairs: DocumentPair[] = [];
@@ -50,8 +57,9 @@ export function readPolicyPairs(paths: readonly string[], encoder: RowEncoder, m
 }
 
 /**
- * Reads what KTO takes: {"prompt", "completion", "label"} with a label of true or false, or pairs, each of which is an answer that is wanted and one that is
- * not. Beside each answer stands that of the next row to the same row's prompt, as in TRL, by which the policy's distance is estimated.
+ * Reads what KTO takes: {"prompt", "completion", "label"} with a label of true or false, or pairs, each of which is an
+ * answer that is wanted and one that is not. Beside each answer stands that of the next row to the same row's prompt,
+ * as in TRL, by which the policy's distance is estimated.
  * @throws BonsaiError as `readPolicyPairs`.
  */
 export function readPolicyAnswers(paths: readonly string[], encoder: RowEncoder, maxLength: number): DocumentPairs {

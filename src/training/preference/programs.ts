@@ -1,4 +1,4 @@
-/** @file The two programs of a policy that is tuned on preferences: the loss of a batch of pairs with gradients, and loss and log-probabilities alone. */
+/** @file The two programs of a policy under training: loss with gradients, and loss with log-probabilities. */
 
 import { buildTrainingDecoder, type TrainingDecoder, type TrainingDecoderOptions } from "../../architectures/training/training-decoder.ts";
 import { crossEntropy, targetLogProbabilities } from "../../autodiff/cross-entropy.ts";
@@ -10,7 +10,10 @@ import { outputGradients, type GradientProgramOptions } from "../model/gradient-
 import { ktoLoss, type KtoSettings } from "./kto-loss.ts";
 import { mixedLoss, type PairLossSettings, type WeightedLoss } from "./losses.ts";
 
-/** What a policy is trained for: losses of pairs, or of answers that are wanted or not, each beside an answer to another prompt. */
+/**
+ * What a policy is trained for: losses of pairs, or of answers that are wanted or not, each beside an answer to another
+ * prompt.
+ */
 export type PolicyObjective =
   | { kind: "pairs"; mix: readonly WeightedLoss[]; settings: PairLossSettings }
   | { kind: "kto"; settings: KtoSettings };
@@ -23,8 +26,9 @@ export interface PolicyProgramOptions extends DecoderProgramOptions {
 /**
  * Outputs log_probabilities [2P], correct and entropy (see `CrossEntropy`), loss, and the gradients of all parameters.
  *
- * The loss is a function of sums over tokens, so its derivative by a sum is one number a sequence: the first pass over the head finds the sums, that
- * function is differentiated by them, and a cross-entropy whose rows are scaled by the numbers has the loss's derivative, chunk by chunk.
+ * The loss is a function of sums over tokens, so its derivative by a sum is one number a sequence: the first pass over
+ * the head finds the sums, that function is differentiated by them, and a cross-entropy whose rows are scaled by the
+ * numbers has the loss's derivative, chunk by chunk.
  */
 export function policyGradientProgram(options: PolicyProgramOptions, objective: PolicyObjective, how: GradientProgramOptions): Program {
   const { decoder, targets, sequences, sums } = withSums({ ...options, dropout: true });
@@ -63,8 +67,9 @@ interface DecoderWithSums {
 }
 
 /**
- * Inputs beside the decoder's: targets int32 [B * T]; sequences int32 [B * T], the sequence of each place (any where nothing is trained); padding [2P, 1],
- * what the sums begin at: 0, and below it for sequences that are not there, so that no loss sees a log-probability of 0.
+ * Inputs beside the decoder's: targets int32 [B * T]; sequences int32 [B * T], the sequence of each place (any where
+ * nothing is trained); padding [2P, 1], what the sums begin at: 0, and below it for sequences that are not there, so
+ * that no loss sees a log-probability of 0.
  */
 function withSums(options: TrainingDecoderOptions & Pick<PolicyProgramOptions, "pairs">): DecoderWithSums {
   const decoder = buildTrainingDecoder(options);
@@ -81,8 +86,8 @@ function withSums(options: TrainingDecoderOptions & Pick<PolicyProgramOptions, "
 /**
  * The loss of a batch, a scalar.
  *
- * Inputs: references [2P], log pi_ref; pair_weights [P], what the loss of each pair is multiplied by; of losses of pairs lengths [2P], tokens of the
- * answers, and mean_chosen_length; of KTO labels and shares [P] (see `ktoLoss`).
+ * Inputs: references [2P], log pi_ref; pair_weights [P], what the loss of each pair is multiplied by; of losses of
+ * pairs lengths [2P], tokens of the answers, and mean_chosen_length; of KTO labels and shares [P] (see `ktoLoss`).
  * @param sums log pi, [2P, 1].
  */
 export function policyLoss(program: Program, sums: Node, objective: PolicyObjective, pairs: number): Node {

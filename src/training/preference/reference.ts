@@ -1,4 +1,7 @@
-/** @file The log-probabilities that the reference gives every answer: computed once before the first step, and kept in the output folder for a resumed run. */
+/**
+ * @file The log-probabilities that the reference gives every answer: computed once before the first step, and kept in
+ * the output folder for a resumed run.
+ */
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -25,8 +28,8 @@ interface ReferenceRun {
 }
 
 /**
- * Fills in the reference's log-probabilities of all pairs that the run will read, from its file or by the policy, which must not have been
- * trained yet.
+ * Fills in the reference's log-probabilities of all pairs that the run will read, from its file or by the policy, which
+ * must not have been trained yet.
  * @returns false where `stop` came before the end.
  */
 export async function fillAllReferences(policy: TrainablePolicy, data: PolicyData, run: ReferenceRun): Promise<boolean> {

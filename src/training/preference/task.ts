@@ -32,8 +32,8 @@ import { fillAllReferences } from "./reference.ts";
 
 export interface PolicyTraining extends TrainingRequest<DpoTrainingOptions> {
   /**
-   * Folder of a model of the same shape, whose weights the policy begins with where all weights are trained. The model at `modelPath` stays
-   * the reference.
+   * Folder of a model of the same shape, whose weights the policy begins with where all weights are trained. The model
+   * at `modelPath` stays the reference.
    */
   initialWeights?: string | undefined;
 }
@@ -91,7 +91,10 @@ interface PolicyStart {
   initial: InitialWeights | undefined;
 }
 
-/** Opens the policy, and computes the reference's log-probabilities with it while it is untrained; undefined where `stop` came first. */
+/**
+ * Opens the policy, and computes the reference's log-probabilities with it while it is untrained; undefined where
+ * `stop` came first.
+ */
 async function openPolicy(
   { options, log }: PolicyTraining,
   base: ModelFile,

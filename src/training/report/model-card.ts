@@ -1,4 +1,7 @@
-/** @file The card of a trained model: README.md with YAML that the Hugging Face Hub reads, and what a person wants to know first. */
+/**
+ * @file The card of a trained model: README.md with YAML that the Hugging Face Hub reads, and what a person wants to
+ * know first.
+ */
 
 import { resolve, sep } from "node:path";
 
@@ -114,8 +117,8 @@ function fileTable(files: readonly ReadFile[]): string[] {
 }
 
 /**
- * The fewest last parts of each path that no other path ends with: files of one name are told apart, and no more of the machine is told
- * than that takes.
+ * The fewest last parts of each path that no other path ends with: files of one name are told apart, and no more of the
+ * machine is told than that takes.
  */
 export function distinctNames(paths: readonly string[]): string[] {
   const parts = paths.map((path) => resolve(path).split(sep).slice(1));

@@ -1,4 +1,6 @@
-/** @file The papers of a trained model: training.json (everything that made it), curves.svg and README.md (its card). */
+/**
+ * @file The papers of a trained model: training.json (everything that made it), curves.svg and README.md (its card).
+ */
 
 import { cpus, type as systemType } from "node:os";
 import { join } from "node:path";

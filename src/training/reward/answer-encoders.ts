@@ -1,4 +1,4 @@
-/** @file How each form of reward model reads an answer: decoders by the chat template, encoders as a pair of texts. */
+/** @file The tokens of an answer for a reward model: decoders read the chat template, encoders a pair of texts. */
 
 import type { ModelFile } from "../../formats/model-file.ts";
 import { ChatTemplate, specialTokenTexts } from "../../text/conversation/chat-template.ts";
@@ -12,8 +12,8 @@ import type { PromptAndAnswer } from "../data/preference-row.ts";
 export type EncodingModel = Pick<ModelFile, "tokenizer" | "eosTokenIds">;
 
 /**
- * A decoder's tokens: of a conversation, all that the chat template writes of it; of texts, prompt and answer as one text, closed by an
- * end-of-sequence token. Too many are cut at the beginning, since the reward is read at the end.
+ * A decoder's tokens: of a conversation, all that the chat template writes of it; of texts, prompt and answer as one
+ * text, closed by an end-of-sequence token. Too many are cut at the beginning, since the reward is read at the end.
  */
 export class DecoderAnswerEncoder implements AnswerEncoder {
   readonly #tokenizer: Tokenizer;
@@ -22,7 +22,8 @@ export class DecoderAnswerEncoder implements AnswerEncoder {
   readonly #readsEnd: boolean;
 
   /**
-   * @param readsEnd whether the end of the turn is read too; a policy is not fed with what ends its answer, so its own head reads what comes before.
+   * @param readsEnd whether the end of the turn is read too. A policy never reads the token that ends its answer, so a
+   *   head over a policy must not either.
    * @throws BonsaiError `invalid_tokenizer` for a tokenizer or template that cannot be used.
    */
   constructor({ tokenizer, eosTokenIds }: EncodingModel, readsEnd: boolean) {

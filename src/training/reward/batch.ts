@@ -7,8 +7,8 @@ import { choicesOf, pairsOf, rankingOfPair, type Ranking } from "../data/ranking
 import type { Arrays } from "../model/training-session.ts";
 
 /**
- * What the loss of a list is: that of its whole ranking (Plackett and Luce), or the mean over its pairs (Bradley and Terry, as Ouyang et al. 2022,
- * equation 1). Of a pair they are the same.
+ * The loss of a list: that of its whole ranking (Plackett and Luce), or the mean over its pairs (Bradley and Terry, as
+ * Ouyang et al. 2022, equation 1). The two are the same for a pair.
  */
 export const lossTypes = ["bradley-terry", "plackett-luce"] as const;
 export type LossType = (typeof lossTypes)[number];
@@ -28,7 +28,10 @@ export interface ComparisonBatch {
   /** Answers of each row of tokens, as indices. */
   rows: readonly (readonly number[])[];
   groups: readonly ComparedGroup[];
-  /** Measures by which comparisons of the batch are labelled, all together: what the loss is the mean over. */
+  /**
+   * Labels of the batch: the loss is the mean over them. A comparison has one label for each measure that it is ranked
+   * by.
+   */
   labels: number;
 }
 
@@ -66,7 +69,7 @@ function groupsOf({ answers, rankings }: Comparison, first: number, lossType: Lo
 }
 
 export interface RewardObjective {
-  /** Of the dimensions in the holistic reward. */
+  /** Weights of the dimensions in the holistic reward. */
   weights: readonly number[];
   /** What the squares that keep rewards around zero are multiplied by; 0 leaves them out. */
   centring: number;
@@ -75,7 +78,8 @@ export interface RewardObjective {
 /**
  * The arrays that `preferenceLoss` takes, but for its scale.
  *
- * Every label weighs 1: the choices of a ranking share it. A margin is of the row's own ranking, so it holds for the last measure.
+ * Every label weighs 1: the choices of a ranking share it. A margin belongs to the row's own ranking, which is the last
+ * measure.
  * @throws BonsaiError `internal` for a batch that is larger than `sizes`.
  */
 export function comparisonArrays(batch: ComparisonBatch, sizes: ComparisonSizes, { weights, centring }: RewardObjective): Arrays {
@@ -126,8 +130,8 @@ export interface RowSizes {
 }
 
 /**
- * Answers side by side in their rows, each a document of its own: ids, segments, positions and, for models that know them, types [R * T]; and
- * the places of each answer's first and last token, starts and ends [N].
+ * Answers side by side in their rows, each a document of its own: ids, segments, positions and, for models that know
+ * them, types [R * T]; and the places of each answer's first and last token, starts and ends [N].
  * @throws BonsaiError `internal` for answers that do not fit.
  */
 export function tokenArrays(

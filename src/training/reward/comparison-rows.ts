@@ -1,4 +1,7 @@
-/** @file Comparisons laid out in rows of one length, and the batches of comparisons that a reward model under training takes. */
+/**
+ * @file Comparisons laid out in rows of one length, and the batches of comparisons that a reward model under training
+ * takes.
+ */
 
 import { groupCount, makeComparisonBatch, type ComparisonBatch, type LossType, type RowSizes } from "./batch.ts";
 import { measureCount, type Comparison, type EncodedAnswer } from "./comparisons.ts";
@@ -6,7 +9,10 @@ import { layOutRows, paddedLength } from "../data/packing.ts";
 import type { ComparisonSizes } from "./loss.ts";
 import type { RowBatches } from "../data/row-data.ts";
 
-/** Comparisons, and the rows that they are laid out in: all answers of a comparison lie in one row, so also in one batch. */
+/**
+ * Comparisons, and the rows that they are laid out in: all answers of a comparison lie in one row, so also in one
+ * batch.
+ */
 export interface LaidOutComparisons {
   comparisons: readonly Comparison[];
   /** Comparisons of each row, as indices. */

@@ -1,4 +1,7 @@
-/** @file Data sets of preferences as comparisons: token ids of answers to one prompt and how they rank, with a count of what was cut or left out. */
+/**
+ * @file Data sets of preferences as comparisons: token ids of answers to one prompt and their ranking, with a count of
+ * what was cut.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { rowError, type RowPlace } from "../data/dataset-row.ts";
@@ -46,8 +49,8 @@ export interface AnswerEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
 /**
  * Reads and tokenises JSON Lines files of preferences.
  * @param dimensions names of the model's outputs; see `rankingsOf`.
- * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also where no row is left, or none
- * says anything about a dimension.
+ * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also
+ *   where no row is left, or none says anything about a dimension.
  */
 export function readComparisons(
   paths: readonly string[],
@@ -96,8 +99,8 @@ export function measureCount(dimensions: readonly string[]): number {
 }
 
 /**
- * A row's own ranking is by all in all, which is the only measure where there is one dimension, unless `preferences` names that; those of `preferences`
- * are by dimension.
+ * A row's own ranking is by all in all, which is the only measure where there is one dimension, unless `preferences`
+ * names that; those of `preferences` are by dimension.
  */
 function rankingsOf({ ranking, dimensions: known }: PreferenceRow, dimensions: readonly string[]): (Ranking | undefined)[] {
   const [only] = dimensions;

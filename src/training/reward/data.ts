@@ -42,7 +42,10 @@ export function readLoggedComparisons(
   return found;
 }
 
-/** Lays the comparisons of a run out in rows of one length, and reads the reference answers. @throws BonsaiError as `readReference`. */
+/**
+ * Lays the comparisons of a run out in rows of one length, and reads the reference answers.
+ * @throws BonsaiError as `readReference`.
+ */
 export function layOutRewardData(
   options: RewardTrainingOptions,
   { encoder, packs }: OpenedForm,

@@ -4,14 +4,14 @@ import { buildTrainingRewardDecoder, scoreName } from "../../architectures/train
 import { normalValues } from "../model/decoder-initial-weights.ts";
 import type { TrainableDecoderOptions } from "../model/decoder-trainable.ts";
 import { initialOfDecoder, locateTrainedDecoder } from "../model/open-graphs.ts";
-import { openRewardModel, type RewardNetworkParts, type RewardTask, type TrainableRewardModel } from "./model.ts";
+import { openRewardModel, type RewardNetworkParts, type RewardLossOptions, type TrainableRewardModel } from "./model.ts";
 
 export interface ScoredDecoderOptions extends TrainableDecoderOptions {
   /** Standard deviation of the score's first weights, which are normal: transformers' `initializer_range`. */
   scoreDeviation: number;
 }
 
-export interface RewardDecoderOptions extends ScoredDecoderOptions, RewardTask {}
+export interface RewardDecoderOptions extends ScoredDecoderOptions, RewardLossOptions {}
 
 /** Errors and files as `createTrainableDecoder`. */
 export async function createRewardDecoder(options: RewardDecoderOptions): Promise<TrainableRewardModel> {
@@ -19,7 +19,10 @@ export async function createRewardDecoder(options: RewardDecoderOptions): Promis
   return openRewardModel(options, options.config, scoredDecoder(options, { places: answers, outputs: dimensions }));
 }
 
-/** The network that a decoder with a score is. @param places tokens of a batch whose states are scored; `outputs` numbers at each. */
+/**
+ * The network that a decoder with a score is.
+ * @param places tokens of a batch whose states are scored; `outputs` numbers at each.
+ */
 export function scoredDecoder(options: ScoredDecoderOptions, { places, outputs }: { places: number; outputs: number }): RewardNetworkParts {
   const { config, mode, rows, length, seed = 0, scoreDeviation } = options;
   const weights = locateTrainedDecoder(config, options);

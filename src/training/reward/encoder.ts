@@ -1,4 +1,6 @@
-/** @file A BERT with a classifier as a reward model under training: all weights, or LoRA's factors and the classifier. */
+/**
+ * @file A BERT with a classifier as a reward model under training: all weights, or LoRA's factors and the classifier.
+ */
 
 import type { BertConfig } from "../../architectures/encoder/bert-config.ts";
 import { locateBertWeights } from "../../architectures/encoder/bert-weights.ts";
@@ -6,17 +8,17 @@ import { checkTargets, type TrainedWeight } from "../../architectures/training/t
 import { buildTrainingBert } from "../../architectures/training/training-bert.ts";
 import { initialLoraA, normalValues } from "../model/decoder-initial-weights.ts";
 import type { ModelTrainingOptions } from "../model/open-graphs.ts";
-import { openRewardModel, type RewardTask, type TrainableRewardModel } from "./model.ts";
+import { openRewardModel, type RewardLossOptions, type TrainableRewardModel } from "./model.ts";
 
-export interface RewardEncoderOptions extends ModelTrainingOptions, RewardTask {
+export interface RewardEncoderOptions extends ModelTrainingOptions, RewardLossOptions {
   config: BertConfig;
   /** Standard deviation of new matrices, which are normal; new biases begin at zero. */
   deviation: number;
 }
 
 /**
- * The classifier is new, and so is the pooler where the model has none; LoRA needs one, since it would be left as it was drawn. Errors and files as
- * `createTrainableDecoder`.
+ * The classifier is new, and so is the pooler where the model has none; LoRA needs one, since it would be left as it
+ * was drawn. Errors and files as `createTrainableDecoder`.
  */
 export async function createRewardEncoder(options: RewardEncoderOptions): Promise<TrainableRewardModel> {
   const { config, mode, rows, length, sizes } = options;

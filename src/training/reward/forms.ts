@@ -1,4 +1,7 @@
-/** @file The forms of a reward model under training: how each reads an answer, what it trains, and which files it writes. */
+/**
+ * @file The forms of a reward model under training: how each reads an answer, what it trains, and which files it
+ * writes.
+ */
 
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
@@ -34,16 +37,16 @@ import type { TrainedPart } from "../report/training-report.ts";
 import type { OpenOptions } from "../run/training-task.ts";
 import { createValueModel, type TrainableValueModel } from "../value/model.ts";
 
-/** What a model under training is made for. */
+/** The sizes of the graphs, the objective, and the answers of a training. */
 export interface RewardLayout extends RowSizes {
   sizes: ComparisonSizes;
   objective: RewardObjective;
-  /** All that it will read. */
+  /** All that the model will read. */
   answers: readonly EncodedAnswer[];
 }
 
 /** How a model is opened, whatever its form. */
-export type RewardMaking = Omit<OpenOptions, "identity" | "totalSteps">;
+export type FormOpenOptions = Omit<OpenOptions, "identity" | "totalSteps">;
 
 export interface OpenedForm {
   form: RewardForm;
@@ -57,14 +60,15 @@ export interface OpenedForm {
   adapter: ChosenAdapter | undefined;
   policy?: PolicyReference;
   /** Undefined where `stop` came first. */
-  create: (layout: RewardLayout, making: RewardMaking) => Promise<TrainableRewardModel | undefined>;
+  create: (layout: RewardLayout, making: FormOpenOptions) => Promise<TrainableRewardModel | undefined>;
   /** Writes all but reward.json to the folder. */
   write: (folder: string, model: Pick<TrainableRewardModel, "trainedWeights">, answers: readonly EncodedAnswer[]) => void;
 }
 
 /**
  * The form that the options ask for, over an opened model.
- * @throws BonsaiError `usage` for options that the form does not have; `unsupported_model`, `invalid_model_file`, `invalid_tokenizer`.
+ * @throws BonsaiError `usage` for options that the form does not have; `unsupported_model`, `invalid_model_file`,
+ *   `invalid_tokenizer`.
  */
 export function openForm(options: RewardTrainingOptions, model: ModelFile): OpenedForm {
   const isBert = model.config["model_type"] === "bert";
@@ -83,11 +87,11 @@ function notForModel({ form, model: name }: RewardTrainingOptions, { config }: M
   );
 }
 
-type Making = RowSizes & RewardMaking;
+type DecoderOpenOptions = RowSizes & FormOpenOptions;
 
 /** A decoder with a score: how its weights are trained and written. */
 interface OpenedDecoder extends Pick<OpenedForm, "trains" | "contextLength" | "adapter" | "write"> {
-  making: (how: Making) => ScoredDecoderOptions;
+  optionsOf: (how: DecoderOpenOptions) => ScoredDecoderOptions;
 }
 
 function openDecoder(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedDecoder {
@@ -97,7 +101,7 @@ function openDecoder(options: RewardTrainingOptions, model: ModelFile, config: D
     trains: adapter === undefined ? "all weights" : "a LoRA adapter",
     contextLength: config.contextLength,
     adapter,
-    making: (how) => ({
+    optionsOf: (how) => ({
       ...how,
       config,
       ...weightsTraining(options, model, adapter),
@@ -115,21 +119,21 @@ function openDecoder(options: RewardTrainingOptions, model: ModelFile, config: D
 }
 
 function decoderForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {
-  const { making, ...decoder } = openDecoder(options, model, config);
+  const { optionsOf, ...decoder } = openDecoder(options, model, config);
   return {
     ...decoder,
     form: "decoder",
     packs: true,
     encoder: new DecoderAnswerEncoder(model, true),
     create: async ({ rows, length, sizes, objective }, how) =>
-      createRewardDecoder({ ...making({ ...how, rows, length }), sizes, objective }),
+      createRewardDecoder({ ...optionsOf({ ...how, rows, length }), sizes, objective }),
   };
 }
 
 /** A value model as its trainer sees it. */
 export interface OpenedValueForm extends Pick<OpenedForm, "trains" | "contextLength" | "adapter" | "write"> {
   encoder: DecoderAnswerEncoder;
-  create: (how: Making) => Promise<TrainableValueModel>;
+  create: (how: DecoderOpenOptions) => Promise<TrainableValueModel>;
 }
 
 /**
@@ -138,11 +142,11 @@ export interface OpenedValueForm extends Pick<OpenedForm, "trains" | "contextLen
  */
 export function openValueForm(options: RewardTrainingOptions, model: ModelFile): OpenedValueForm {
   if (model.config["model_type"] === "bert") throw notForModel(options, model);
-  const { making, ...decoder } = openDecoder(options, model, readDecoderConfig(model.config, model.path));
+  const { optionsOf, ...decoder } = openDecoder(options, model, readDecoderConfig(model.config, model.path));
   // A value is read where the policy would go on, so the end of a turn is never read.
   const encoder = new DecoderAnswerEncoder(model, false);
   // A regression that begins with zeros has no noise of its own to unlearn.
-  return { ...decoder, encoder, create: async (how) => createValueModel({ ...making(how), scoreDeviation: 0 }) };
+  return { ...decoder, encoder, create: async (how) => createValueModel({ ...optionsOf(how), scoreDeviation: 0 }) };
 }
 
 function policyHeadForm(options: RewardTrainingOptions, model: ModelFile, config: DecoderConfig): OpenedForm {

@@ -1,4 +1,4 @@
-/** @file A score over a policy's hidden states as a reward model under training: the policy stays as it is and is not run. */
+/** @file A reward head under training: a linear score over hidden states of a policy, which is frozen and not run. */
 
 import type { TrainedWeight } from "../../architectures/training/trained-weights.ts";
 import { add, matmul } from "../../autodiff/operations.ts";
@@ -8,8 +8,7 @@ import type { ComparisonBatch, RewardObjective } from "./batch.ts";
 import type { EncodedAnswer } from "./comparisons.ts";
 import { normalValues } from "../model/decoder-initial-weights.ts";
 import type { ComparisonSizes } from "./loss.ts";
-import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork } from "./programs.ts";
-import { TrainableRewardModel } from "./model.ts";
+import { rewardEvaluationProgram, rewardGradientProgram, TrainableRewardModel, type BuildNetwork } from "./model.ts";
 import { inGraphFolder } from "../model/open-graphs.ts";
 import { TrainingGraphs } from "../model/training-graphs.ts";
 

@@ -1,4 +1,4 @@
-/** @file A policy's hidden states at the ends of answers, computed once: what a head over a policy that stays as it is trains on. */
+/** @file Hidden states of a frozen policy at the ends of answers, computed once: the inputs of a reward head. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -13,15 +13,15 @@ import { FrozenWeights } from "../model/decoder-frozen-weights.ts";
 import { answerBatches, commonRowLength } from "./comparison-rows.ts";
 import { TrainingSession } from "../model/training-session.ts";
 
-/** Tokens of a run of the graph, about. */
+/** About how many tokens a run of the graph reads. */
 const tokensOfBatch = 2048;
-/** Answers of a row at most, about. */
+/** About how many answers a row holds. */
 const answersOfRow = 8;
 
 export interface HiddenStatesOptions {
   config: DecoderConfig;
   weights: WeightSource;
-  /** Of the model, as errors name it. */
+  /** The model, as errors name it. */
   path: string;
   threads: number;
   temporaryFolder: string;
@@ -30,7 +30,8 @@ export interface HiddenStatesOptions {
 }
 
 /**
- * The hidden state after the final norm at the last token of each answer, [H] each, by answer; undefined where `stop` came before the end.
+ * The hidden state after the final norm at the last token of each answer, [H] each, by answer; undefined where `stop`
+ * came before the end.
  * @throws BonsaiError `invalid_model_file` for weights that are not the config's.
  */
 export async function hiddenStatesOf(

@@ -1,14 +1,15 @@
 /**
- * @file The loss of a reward model on preferences: Plackett and Luce's model of choices, of which Bradley and Terry's is the case of two answers,
- * and the term that keeps rewards around zero.
+ * @file The loss of a reward model on preferences: Plackett and Luce's model of choices, of which Bradley and Terry's
+ *   is the case of two answers, and the term that keeps rewards around zero.
  */
 
 import { add, gatherRows, logSumExp, matmul, mul, reshape, sub, sum, sumAll, transpose } from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
 
 /**
- * Sizes of a batch of comparisons. Letters of the shapes: D dimensions; M measures of an answer, which are the dimensions and, where there are
- * several, last the holistic reward; N answers; C comparisons; K answers of a comparison.
+ * Sizes of a batch of comparisons. Letters of the shapes: D dimensions; M measures of an answer, which are the
+ * dimensions and, where there are several, last the holistic reward; N answers; C comparisons; K answers of a
+ * comparison.
  */
 export interface ComparisonSizes {
   dimensions: number;
@@ -22,23 +23,24 @@ export interface ChoiceInputs {
   /** Raw rewards, [M, C, K]. */
   rewards: Node;
   /**
-   * [M, C, K, K]. For the choice of answer i: what is added to the reward of answer j where j was there to be chosen (0, and a margin where j
-   * must lie further below), and `notThere` where it was not.
+   * [M, C, K, K]. For the choice of answer i: what is added to the reward of answer j where j could be chosen (0, and a
+   * margin where j must lie further below), and `notThere` where it was not.
    */
   offsets: Node;
   /** [M, C, K]: weights of the choices in the loss, 0 where there was none. */
   weights: Node;
 }
 
-/** Takes an answer out of a choice: exp(r + notThere) is 0 for every reward r. */
+/** Removes an answer from a choice: exp(r + notThere) is 0 for every reward r. */
 export const notThere = -1e30;
 
 /**
- * The sum of weights times -log P(i is chosen), a scalar, where P = exp(r_i) / sum_j exp(r_j + offset_ij) over the answers that were there
- * (Plackett 1975; Luce 1959, chapter 1.F).
+ * The sum of weights times -log P(i is chosen), a scalar, where P = exp(r_i) / sum_j exp(r_j + offset_ij) over the
+ * answers that were there (Plackett 1975; Luce 1959, chapter 1.F).
  *
- * Of two answers it is -log sigmoid(r_chosen - r_rejected - margin) (Bradley and Terry 1952; Ouyang et al. 2022, equation 1; with the margin,
- * Touvron et al. 2023, equation 2), as TRL's RewardTrainer has it. Differences are taken before exponentials, so that large rewards cost no digits.
+ * Of two answers it is -log sigmoid(r_chosen - r_rejected - margin) (Bradley and Terry 1952; Ouyang et al. 2022,
+ * equation 1; with the margin, Touvron et al. 2023, equation 2), as TRL's RewardTrainer has it. Differences are taken
+ * before exponentials, so that large rewards cost no digits.
  */
 export function choiceLoss({ rewards, offsets, weights }: ChoiceInputs): Node {
   const [M, C, K] = rewards.shape as [number, number, number];
@@ -58,8 +60,9 @@ export interface CentringInputs {
 }
 
 /**
- * The sum of weights times (r_chosen + r_rejected)^2, a scalar (Eisenstein et al. 2023, section 3; TRL's center_rewards_coefficient): rewards are
- * determined up to a constant for each prompt, and this chooses it. Of more than two answers it is the square of twice their mean.
+ * The sum of weights times (r_chosen + r_rejected)^2, a scalar (Eisenstein et al. 2023, section 3; TRL's
+ * center_rewards_coefficient): rewards are determined up to a constant for each prompt, and this chooses it. Of more
+ * than two answers it is the square of twice their mean.
  */
 export function centringLoss({ rewards, shares, weights }: CentringInputs): Node {
   const sums = reshape(sum(mul(rewards, shares), [2]), [...weights.shape]);
@@ -69,9 +72,10 @@ export function centringLoss({ rewards, shares, weights }: CentringInputs): Node
 /**
  * The loss of a batch of comparisons, as an output of the program beside `rewards` [N, M].
  *
- * Inputs beside the model's: measures [D, M], whose last column has the weights of the holistic reward and whose others pick a dimension each;
- * compared [C * K] int32, the place of each comparison's answers among the N; and what `ChoiceInputs` and `CentringInputs` say: offsets,
- * choice_weights, shares, centring_weights; and scale, what the loss is multiplied by.
+ * Inputs beside the model's: measures [D, M], whose last column has the weights of the holistic reward and whose others
+ * pick a dimension each; compared [C * K] int32, the place of each comparison's answers among the N; and what
+ * `ChoiceInputs` and `CentringInputs` say: offsets, choice_weights, shares, centring_weights; and scale, what the loss
+ * is multiplied by.
  * @param outputs the model's raw outputs, [N, D].
  */
 export function preferenceLoss(program: Program, outputs: Node, sizes: ComparisonSizes): Node {

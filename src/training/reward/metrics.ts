@@ -1,4 +1,4 @@
-/** @file What a reward model's rewards say of comparisons: TRL's accuracy, margin and rewards, over a step or a whole evaluation. */
+/** @file Metrics of a reward model on comparisons: TRL's accuracy, margin and rewards, over a step or an evaluation. */
 
 import type { ComparisonBatch } from "./batch.ts";
 import { pairsOf } from "../data/ranking.ts";
@@ -19,7 +19,7 @@ export interface RewardSums {
   labels: number;
   /** By measure, the last being all in all. */
   measures: readonly PairSums[];
-  /** Of the holistic rewards of answers. */
+  /** Count, sum and extremes of the holistic rewards of answers. */
   answers: number;
   reward: number;
   least: number;
@@ -82,8 +82,8 @@ function addPairs(a: PairSums, b: PairSums): PairSums {
 }
 
 /**
- * TRL's names: accuracy, margin, min_reward, mean_reward, max_reward; and accuracy/DIMENSION, margin/DIMENSION where there are several. What no
- * pair says anything of is left out.
+ * TRL's names: accuracy, margin, min_reward, mean_reward, max_reward; and accuracy/DIMENSION, margin/DIMENSION where
+ * there are several. What no pair says anything of is left out.
  */
 export function namedRewardMetrics(sums: RewardSums, dimensions: readonly string[]): Record<string, number> {
   const pairMetrics = (pairs: PairSums, suffix: string): Record<string, number> =>

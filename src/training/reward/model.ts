@@ -1,16 +1,18 @@
-/** @file A reward model under training, of whatever form: comparisons in, loss and new weights out. */
+/**
+ * @file A reward model under training, of any form: its programs, the inputs of its graphs, and its optimiser steps.
+ */
 
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { comparisonArrays, tokenArrays, type ComparisonBatch, type RewardObjective } from "./batch.ts";
 import { dropoutSeed } from "../model/dropout-seed.ts";
-import { GraphModel } from "../model/graph-model.ts";
 import { openModelGraphs, type BlockSizes, type ModelPrograms, type ModelTrainingOptions } from "../model/open-graphs.ts";
-import type { ComparisonSizes } from "./loss.ts";
+import { outputGradients, type GradientProgramOptions } from "../model/gradient-program.ts";
+import type { Node, Program } from "../../autodiff/program.ts";
+import { preferenceLoss, type ComparisonSizes } from "./loss.ts";
 import { addRewardSums, rewardSums, type RewardSums } from "./metrics.ts";
-import { rewardEvaluationProgram, rewardGradientProgram, type BuildNetwork, type RewardNetwork } from "./programs.ts";
 import type { SteppedModel, StepOutcome } from "../run/trainable-model.ts";
-import type { TrainingGraphs } from "../model/training-graphs.ts";
+import { GraphModel, type TrainingGraphs } from "../model/training-graphs.ts";
 import type { Arrays } from "../model/training-session.ts";
 
 /** A step; its loss is the mean over the labels of all batches. */
@@ -18,10 +20,36 @@ export interface RewardStep extends StepOutcome {
   sums: RewardSums;
 }
 
-/** What a reward model is trained for. */
-export interface RewardTask {
+/** The loss of a reward model, and the sizes of its batches. */
+export interface RewardLossOptions {
   sizes: ComparisonSizes;
   objective: RewardObjective;
+}
+
+/** A model up to its raw outputs. */
+export interface RewardNetwork {
+  program: Program;
+  /** [N, D]. */
+  outputs: Node;
+  /** Trained weights by name. */
+  parameters: ReadonlyMap<string, Node>;
+}
+
+/** Builds the network anew; its inputs are its own. */
+export type BuildNetwork = (options: { dropout: boolean }) => RewardNetwork;
+
+/** Outputs loss and rewards (see `preferenceLoss`), and the gradients of all parameters. */
+export function rewardGradientProgram(build: BuildNetwork, sizes: ComparisonSizes, how: GradientProgramOptions): Program {
+  const { program, outputs, parameters } = build({ dropout: true });
+  outputGradients(program, preferenceLoss(program, outputs, sizes), parameters, how);
+  return program;
+}
+
+/** Outputs loss and rewards. */
+export function rewardEvaluationProgram(build: BuildNetwork, sizes: ComparisonSizes): Program {
+  const { program, outputs } = build({ dropout: false });
+  preferenceLoss(program, outputs, sizes);
+  return program;
 }
 
 /** A network that gives rewards, built over blocks of frozen weights, and what its trained weights begin with. */
@@ -32,7 +60,7 @@ export interface RewardNetworkParts {
 
 /** @param config of a decoder. Errors and files as `createTrainableDecoder`. */
 export async function openRewardModel(
-  options: ModelTrainingOptions & RewardTask,
+  options: ModelTrainingOptions & RewardLossOptions,
   config: DecoderConfig | undefined,
   network: RewardNetworkParts,
 ): Promise<TrainableRewardModel> {

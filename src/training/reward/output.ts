@@ -1,4 +1,7 @@
-/** @file What a training of a reward model leaves for others to load: a Hugging Face folder with a score or a classifier, a PEFT adapter, or a head. */
+/**
+ * @file The files of a trained reward model: a Hugging Face folder with a score or classifier, a PEFT adapter, or a
+ * head.
+ */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -63,7 +66,10 @@ export function writeRewardAdapter(folder: string, base: ModelFile, trained: Tra
   writeTokenizer(folder, base);
 }
 
-/** Writes an encoder with the weights of `names`, of which the base may lack the pooler and the classifier. @throws BonsaiError `write_failed`. */
+/**
+ * Writes an encoder with the weights of `names`, of which the base may lack the pooler and the classifier.
+ * @throws BonsaiError `write_failed`.
+ */
 export function writeRewardEncoder(
   folder: string,
   base: ModelFile,
@@ -95,8 +101,8 @@ export function writeRewardHead(
 }
 
 /**
- * A token that no answer ends with, as transformers looks for the last token that is no padding: the model's own padding, another special token, or the
- * first of the vocabulary.
+ * A token that no answer ends with, as transformers looks for the last token that is no padding: the model's own
+ * padding, another special token, or the first of the vocabulary.
  */
 export function paddingToken({ config, tokenizer }: Pick<ModelFile, "config" | "tokenizer">, lastTokens: ReadonlySet<number>): number {
   const vocabulary = new Tokenizer(tokenizer);

@@ -16,8 +16,10 @@ export interface Reference {
 }
 
 /**
- * Reads and tokenises answers: of rows of messages the last one, of prompts with completions the completion, of preferences all answers.
- * @throws BonsaiError `file_not_found`, or `invalid_dataset` naming file, line and field; also where there is no second answer to tell apart.
+ * Reads and tokenises answers: of rows of messages the last one, of prompts with completions the completion, of
+ * preferences all answers.
+ * @throws BonsaiError `file_not_found`, or `invalid_dataset` naming file, line and field; also where there is no second
+ *   answer to tell apart.
  */
 export function readReference(paths: readonly string[], encoder: AnswerEncoder, maxLength: number): Reference {
   const counting = new CountingEncoder(encoder, maxLength);

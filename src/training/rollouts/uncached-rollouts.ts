@@ -1,4 +1,7 @@
-/** @file Rollouts without a cache: every token costs a forward pass over whole rows. Slow for long answers; needs only the training graphs. */
+/**
+ * @file Rollouts without a cache: every token costs a forward pass over whole rows. Slow for long answers; needs only
+ * the training graphs.
+ */
 
 import { join } from "node:path";
 
@@ -111,7 +114,10 @@ export class UncachedRollouts implements RolloutSource {
     this.#data.close();
   }
 
-  /** Each sequence in a row of its own; [rows * length]. @throws BonsaiError `internal` for what does not fit the graphs. */
+  /**
+   * Each sequence in a row of its own; [rows * length].
+   * @throws BonsaiError `internal` for what does not fit the graphs.
+   */
   #inputs(sequences: readonly Sequence[]): Record<"ids" | "segments" | "positions", Int32Array<ArrayBuffer>> {
     const { rows, promptTokens, answerTokens } = this.#options;
     const length = lengthOf(this.#options);

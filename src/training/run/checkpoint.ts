@@ -1,4 +1,6 @@
-/** @file Checkpoints: `checkpoints/step-N/` holds all that a run needs to go on, and exists only when it is whole. */
+/**
+ * @file Checkpoints: `checkpoints/step-N/` holds all that a run needs to resume, and exists only when it is complete.
+ */
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +13,7 @@ import { readSafetensorsHeader } from "../../formats/safetensors/safetensors.ts"
 import { onDisk, syncFolder, writeJsonFile } from "../../formats/written-file.ts";
 import type { StateTensor } from "./trainable-model.ts";
 
-/** Of a run's output folder. */
+/** In the output folder of a run. */
 export const checkpointsFolder = "checkpoints";
 const STATE = "state.safetensors";
 const PROGRESS = "progress.json";
@@ -19,7 +21,7 @@ const LARGEST_PROGRESS_BYTES = 2 ** 20;
 const complete = /^step-(\d{1,15})$/;
 const incomplete = /^\.step-\d+\.partial$/;
 
-/** Where a run stands. */
+/** Progress of a run. */
 export interface RunProgress {
   /** Steps that were done. */
   step: number;
@@ -28,11 +30,11 @@ export interface RunProgress {
   stepInEpoch: number;
   /** Tokens that were read so far. */
   numTokens: number;
-  /** Length of metrics.jsonl at this step; what is beyond is of steps that will be done again. */
+  /** Length of metrics.jsonl at this step; lines beyond it belong to steps that will be repeated. */
   metricsBytes: number;
   /** Seconds that steps took so far, over all processes of the run. */
   trainSeconds: number;
-  /** What decides the run's course: options, model and data. A run goes on only where these are the same. */
+  /** See `runIdentity`: a run resumes only where it is the same. */
   identity: JsonObject;
 }
 
@@ -81,7 +83,7 @@ export function checkpointSteps(folder: string): number[] {
     .toSorted((a, b) => a - b);
 }
 
-/** Removes what a process that was killed while it wrote has left. */
+/** Removes the partial checkpoints of killed processes. */
 export function removeIncompleteCheckpoints(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
@@ -106,7 +108,7 @@ export function readCheckpoint(path: string): { progress: RunProgress; state: Ma
   }
 }
 
-/** Where the run of a checkpoint stands, without its state. Errors as `readCheckpoint`. */
+/** The progress of a checkpoint, without its state. Errors as `readCheckpoint`. */
 export function readProgress(path: string): RunProgress {
   const progressPath = join(path, PROGRESS);
   const progress = readJsonObject(progressPath, LARGEST_PROGRESS_BYTES);

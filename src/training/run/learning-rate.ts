@@ -15,7 +15,8 @@ export interface Schedule {
 
 /**
  * The rate of a step, counted from 0 (transformers' optimization.py, `get_constant_schedule_with_warmup`,
- * `get_linear_schedule_with_warmup` and `get_cosine_schedule_with_warmup` with half a cycle). With a warm-up the first step's rate is 0.
+ * `get_linear_schedule_with_warmup` and `get_cosine_schedule_with_warmup` with half a cycle). With a warm-up the first
+ * step's rate is 0.
  */
 export function learningRateAt({ type, learningRate, warmupSteps, totalSteps }: Schedule, step: number): number {
   if (step < warmupSteps) return learningRate * (step / Math.max(1, warmupSteps));

@@ -1,4 +1,7 @@
-/** @file metrics.jsonl: a line a step and a line an evaluation, with TRL's names. A resumed run continues it without a gap or a repetition. */
+/**
+ * @file metrics.jsonl: a line a step and a line an evaluation, with TRL's names. A resumed run continues it without a
+ * gap or a repetition.
+ */
 
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 

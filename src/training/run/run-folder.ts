@@ -9,7 +9,8 @@ import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
 /**
  * Runs a training while this process holds the output folder.
- * @throws BonsaiError `usage` where the output is the model's own folder, is not free, or is another process's; `write_failed`; what `train` throws
+ * @throws BonsaiError `usage` where the output is the model's own folder, is not free, or is another process's;
+ *   `write_failed`; what `train` throws
  */
 export async function inOutputFolder<Outcome>(
   { outputDir, resume }: { outputDir: string; resume: boolean },

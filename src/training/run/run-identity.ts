@@ -1,4 +1,7 @@
-/** @file The identity of a run: the model, the data and the options that decide its course. A run resumes only where these are the same. */
+/**
+ * @file The identity of a run: the model, the data and the options that decide its course. A run resumes only where
+ * these are the same.
+ */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -46,7 +49,7 @@ export function runIdentity({ flags, options, base, task }: IdentifiedRun, data:
     "the content of --model": base.contentHash,
     "the content of --dataset": hashes(data.files),
     "the content of --eval-dataset": hashes(data.evaluationFiles),
-    "the content of --adapter": task.adapter?.begin?.hash ?? null,
+    "the content of --adapter": task.adapter?.initial?.hash ?? null,
     ...(initialWeightsHash === undefined ? {} : { "the content of the round before": initialWeightsHash }),
     ...Object.fromEntries([...courseFlags, ...task.courseFlags].map((flag) => [flag, flags[flag]])),
     // Runs of earlier versions had AdamW only and do not name it.
@@ -58,7 +61,8 @@ export function runIdentity({ flags, options, base, task }: IdentifiedRun, data:
 
 /**
  * Refuses to resume another run before its data are tokenised, which may take long: the files are only hashed.
- * @throws BonsaiError `usage`, naming what differs; `file_not_found`; `invalid_model_file` where the newest checkpoint is damaged.
+ * @throws BonsaiError `usage`, naming what differs; `file_not_found`; `invalid_model_file` where the newest checkpoint
+ *   is damaged.
  */
 export function requireSameSoFar(run: IdentifiedRun): void {
   const { outputDir, dataset, evalDataset, maxSteps } = run.options;

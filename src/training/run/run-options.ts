@@ -1,4 +1,7 @@
-/** @file What every run takes from a trainer's options: how steps are computed, how many there are, the longest row, and the order of rows. */
+/**
+ * @file What every run takes from a trainer's options: how steps are computed, how many there are, the longest row, and
+ * the order of rows.
+ */
 
 import { availableParallelism } from "node:os";
 

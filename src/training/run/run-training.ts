@@ -1,10 +1,13 @@
-/** @file The one orchestration of all trainers: base model, data, model under training, steps, and what a finished run publishes. */
+/**
+ * @file The one orchestration of all trainers: base model, data, model under training, steps, and what a finished run
+ * publishes.
+ */
 
 import type { SharedTrainingOptions } from "../../config/training-command-line.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import { openModel } from "../../formats/open-model.ts";
 import { allBatches } from "../data/row-data.ts";
-import { beginFromAdapter } from "../model/adapter-choice.ts";
+import { restoreAdapter } from "../model/adapter-choice.ts";
 import { runRecord, writePapers } from "../report/training-report.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { requireSameSoFar, runIdentity } from "./run-identity.ts";
@@ -17,8 +20,8 @@ import type { TaskData, TrainingRequest, TrainingTask } from "./training-task.ts
  * Trains a model as a task says, and writes it to the output folder once its last step is done.
  * @param makeTask checks the options against the opened base model
  * @param openBase opens the model at the request's path
- * @throws BonsaiError `usage`, `file_not_found`, `invalid_model_file`, `unsupported_model`, `invalid_tokenizer`, `invalid_dataset`, `write_failed`,
- *   `training_diverged`.
+ * @throws BonsaiError `usage`, `file_not_found`, `invalid_model_file`, `unsupported_model`, `invalid_tokenizer`,
+ *   `invalid_dataset`, `write_failed`, `training_diverged`.
  */
 export async function runTraining<
   Options extends SharedTrainingOptions,
@@ -52,7 +55,7 @@ export async function runTraining<
       if (opened === undefined) return { step: 0, isFinished: false, trainSeconds: 0 };
       const { model, measure } = opened;
       try {
-        if (task.adapter?.begin !== undefined) beginFromAdapter(model, task.adapter.begin);
+        if (task.adapter?.initial !== undefined) restoreAdapter(model, task.adapter.initial);
         const observe = (event: TrainingEvent): void => {
           // Before the checkpoint that may follow.
           work.requireHeld();

@@ -1,13 +1,16 @@
-/** @file The seam between the trainers' loops and what computes: batches of tokens in, loss and new weights out. */
+/** @file The interface of models under training: batches in, loss and new weights out. */
 
 /** Rows of packed documents, all of one length. Places are row-major: [rows * length]. */
 export interface TokenBatch {
   rows: number;
   length: number;
   ids: Int32Array;
-  /** The token that each place must predict, or -1 where nothing is trained. */
+  /** The token that each place must predict, or -1 where none is trained. */
   targets: Int32Array;
-  /** The document of each place: a place sees itself and the earlier places of its own document. Padding is a document of its own, -1. */
+  /**
+   * The document of each place: a place sees itself and the earlier places of its own document. Padding is a document
+   * of its own, -1.
+   */
   segments: Int32Array;
   /** Counted from the beginning of each document. */
   positions: Int32Array;
@@ -45,16 +48,21 @@ export interface StateTensor {
 }
 
 /**
- * A model under training: weights, optimiser and the graphs that change them. `Batch` is what it trains on, `Step` what a step says, `Sums` what
- * an evaluation adds up.
+ * A model under training: weights, optimiser and the graphs that change them. It trains on a `Batch`; a step returns
+ * `Step`, and an evaluation returns `Sums`, which add up over batches.
  */
 export interface SteppedModel<Batch, Step extends StepOutcome, Sums> {
-  /** One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. Where loss or norm is not finite, nothing changes. */
+  /**
+   * One optimiser step. The batches are accumulated: 8 of 1 row give what 1 of 8 rows gives. Where loss or norm is not
+   * finite, nothing changes.
+   */
   step(batches: readonly Batch[], learningRate: number): Promise<Step>;
   evaluate(batch: Batch): Promise<Sums>;
   /** The trained weights by their names in the model's own files (full) or in PEFT's (LoRA). */
   trainedWeights(): ReadonlyMap<string, StateTensor>;
-  /** All that a step changes (weights, moments, counters): a model that is given it goes on bit for bit as this one would. */
+  /**
+   * All that a step changes (weights, moments, counters): a model restored from it continues bit for bit as this one.
+   */
   state(): ReadonlyMap<string, StateTensor>;
   /** Throws `invalid_model_file` naming the tensor that is missing or of another shape. */
   restore(state: ReadonlyMap<string, StateTensor>): void;

@@ -1,4 +1,7 @@
-/** @file The loop of every trainer: steps, evaluations, metrics and checkpoints, and resuming from the newest checkpoint. */
+/**
+ * @file The loop of every trainer: steps, evaluations, metrics and checkpoints, and resuming from the newest
+ * checkpoint.
+ */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +31,10 @@ export interface StepBatches<Batch> {
   tokens: number;
 }
 
-/** The batches of each step: a pure function of the step and of the model's state, so that a resumed run trains on the same. */
+/**
+ * The batches of each step: a pure function of the step and of the model's state, so that a resumed run trains on the
+ * same.
+ */
 export interface StepSource<Batch> {
   readonly stepsPerEpoch: number;
   /** @param step counted from 0. The data may be made by the model itself, which takes time. */
@@ -48,14 +54,14 @@ export interface LoopOptions<Batch, Step extends StepOutcome, Sums> {
   saveTotalLimit: number;
   /** Steps between evaluations; before the first step and after the last there is always one. 0 has no other. */
   evalSteps: number;
-  /** Go on from the newest checkpoint, if there is one. */
+  /** Resume from the newest checkpoint, if there is one. */
   resume: boolean;
-  /** What decides the run's course, by the flags' names. */
+  /** See `runIdentity`. */
   identity: JsonObject;
-  /** Ends the run after the step that is being done, with a checkpoint. */
+  /** Ends the run after the current step, with a checkpoint. */
   stop: AbortSignal;
   observe: (event: TrainingEvent) => void;
-  /** More of an evaluation's numbers, a function of the model as it is and of the steps done. */
+  /** More metrics of an evaluation, after `step` steps. */
   measure?: ((step: number) => Promise<Metrics>) | undefined;
   /** Whether the run is finished before its last step, by all evaluations so far; it is asked after each. */
   isEnough?: ((evaluations: readonly EvaluationLine[]) => boolean) | undefined;
@@ -83,8 +89,8 @@ export interface MetricNaming<Step, Sums> {
 }
 
 /**
- * Trains until the schedule's last step, or until `stop`. A run that was ended at any step, by whatever means, and goes on with
- * `resume` does the same steps on the same data with the same state, so it ends with the same bytes.
+ * Trains until the schedule's last step, or until `stop`. A run that was ended at any step, by whatever means, and goes
+ * on with `resume` does the same steps on the same data with the same state, so it ends with the same bytes.
  * @throws BonsaiError `usage` where the folder holds another run; `write_failed` (the last checkpoint is whole then);
  * `training_diverged`; what the model throws.
  */
@@ -101,7 +107,7 @@ export async function runSteps<Batch, Step extends StepOutcome, Sums>(
   let savedStep = progress.step;
   const save = (): void => {
     const state = model.state();
-    // The last update's weights are in no loss: without this they would be published whatever they are.
+    // No loss was computed with the weights of the last update: without this check they could be published with NaNs.
     requireFiniteState(state, progress.step, savedStep);
     metrics.sync();
     progress.metricsBytes = metrics.bytes;
@@ -111,7 +117,7 @@ export async function runSteps<Batch, Step extends StepOutcome, Sums>(
   };
   const evaluateNow = async (): Promise<void> => {
     if (options.evaluation === undefined) return;
-    // Before the first step nothing is lost by stopping: a run that goes on evaluates anew.
+    // Before the first step nothing is lost by stopping: a resumed run evaluates again.
     const sums = await evaluate(model, options.evaluation, progress.step === 0 ? options.stop : undefined);
     if (sums === undefined) return;
     const found = naming.ofEvaluation(sums);

@@ -1,4 +1,7 @@
-/** @file What `runTraining` takes: a request of a command, and the task that says what is special about one kind of training. */
+/**
+ * @file What `runTraining` takes: a request of a command, and the task that says what is special about one kind of
+ * training.
+ */
 
 import type { JsonObject } from "../../formats/json-file.ts";
 import type { ReadFile } from "../../formats/json-lines.ts";
@@ -54,8 +57,8 @@ export interface OpenedModel<Model> {
 }
 
 /**
- * One kind of training over an opened base model. `runTraining` calls `read`, `layOut` and `open` once each (`read` once more for held-out
- * data), and `publish` after the last step.
+ * One kind of training over an opened base model. `runTraining` calls `read`, `layOut` and `open` once each (`read`
+ * once more for held-out data), and `publish` after the last step.
  */
 export interface TrainingTask<
   Rows,
@@ -75,7 +78,10 @@ export interface TrainingTask<
   initialWeightsHash?: string | undefined;
   /** Flags of this task that decide the course of a run. */
   courseFlags: readonly string[];
-  /** Reads and tokenises JSON Lines files, and logs what was cut or left out. @throws BonsaiError `file_not_found`, `invalid_dataset`. */
+  /**
+   * Reads and tokenises JSON Lines files, and logs what was cut or left out.
+   * @throws BonsaiError `file_not_found`, `invalid_dataset`.
+   */
   read: (paths: readonly string[], maxLength: number) => Rows;
   layOut: (rows: Rows, heldOut: Rows | undefined, maxLength: number) => Data;
   /** Undefined where `stop` came first. */
@@ -85,6 +91,10 @@ export interface TrainingTask<
   isEnough?: (evaluations: readonly EvaluationLine[]) => boolean;
   /** Told of each event after the request's own observer. */
   observe?: (event: TrainingEvent) => void;
-  /** Writes the trained model to the output folder. @returns the papers of the run @throws BonsaiError `write_failed`. */
+  /**
+   * Writes the trained model to the output folder.
+   * @returns the papers of the run
+   * @throws BonsaiError `write_failed`.
+   */
   publish: (model: Model, data: Data, record: RunRecord) => Promise<Papers>;
 }

@@ -1,6 +1,6 @@
 /**
- * @file The lock on an output folder, which belongs to one process at a time, and the folder inside it for graphs and frozen weights. What a
- * killed process left there is removed by the next one.
+ * @file The lock on an output folder, which belongs to one process at a time, and the folder inside it for graphs and
+ *   frozen weights. What a killed process left there is removed by the next one.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +13,10 @@ import { onDisk } from "../../formats/written-file.ts";
 
 const ownerFile = "owner.json";
 
-/** A lock that was not refreshed for this long is stale. A live process refreshes often, but not while it tokenises a large data set. */
+/**
+ * A lock that was not refreshed for this long is stale. A live process refreshes often, but not while it tokenises a
+ * large data set.
+ */
 const staleMs = 300_000;
 const refreshMs = 10_000;
 
@@ -38,7 +41,8 @@ interface Owner {
 /**
  * Takes the output folder for this process: two runs in one folder would overwrite each other's checkpoints.
  *
- * The lock of a process that is known to be dead is taken over at once; any other, also one of another host, only when it is stale.
+ * The lock of a process that is known to be dead is taken over at once; any other, also one of another host, only when
+ * it is stale.
  * @throws BonsaiError `usage` where another process holds the folder; `write_failed`.
  */
 export async function openWorkFolder(outputDir: string): Promise<WorkFolder> {
@@ -46,7 +50,8 @@ export async function openWorkFolder(outputDir: string): Promise<WorkFolder> {
   const lockfilePath = `${path}.lock`;
   onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
   let lost: Error | undefined;
-  // Whether a lock is free and taking it must be one step: of two processes that find a dead owner, one would break the other's new lock.
+  // Whether a lock is free and taking it must be one step: of two processes that find a dead owner, one would break the
+  // other's new lock.
   const releaseGuard = await onDiskAsync(path, async () =>
     lockfile.lock(`${path}-guard`, { ...guardOptions, lockfilePath: `${path}.guard` }),
   );

@@ -1,4 +1,4 @@
-/** @file Answers with scores as a value model learns from them: rows of tokens, and at every token of an answer what the whole of it is worth. */
+/** @file Scored answers for a value model: rows of tokens, with a target at every token of an answer. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
@@ -13,7 +13,7 @@ import { readAnswer, readPrompt, type PromptAndAnswer } from "../data/preference
 import type { RowBatches } from "../data/row-data.ts";
 import type { Arrays } from "../model/training-session.ts";
 
-/** An answer, what it answers, and what it is worth. */
+/** An answer with its prompt and its score. */
 export interface ScoredAnswer extends EncodedAnswer {
   /** Place of the answer's first token. */
   answerStart: number;
@@ -29,12 +29,14 @@ export interface ScoredAnswers {
   emptyRows: number;
 }
 
-/** Beyond any reward on a normalised scale; keeps squares finite. */
+/** Far beyond any reward on a normalised scale; keeps squares finite. */
 const largestScore = 1e6;
 
 /**
- * Reads and tokenises JSON Lines files of {"prompt", "completion", "score"}, as `collect --form points --scale graded` writes them.
- * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also where no row is left.
+ * Reads and tokenises JSON Lines files of {"prompt", "completion", "score"}, as `collect --form points --scale graded`
+ * writes them.
+ * @throws BonsaiError `file_not_found`, `invalid_tokenizer`, or `invalid_dataset` naming file, line and field; also
+ *   where no row is left.
  */
 export function readScoredAnswers(paths: readonly string[], encoder: DecoderAnswerEncoder, maxLength: number): ScoredAnswers {
   const answers: ScoredAnswer[] = [];
@@ -79,7 +81,7 @@ export function readScoredRow(row: JsonObject, place: RowPlace): PromptAndAnswer
 export interface ValueBatch {
   answers: readonly ScoredAnswer[];
   rows: readonly (readonly number[])[];
-  /** Tokens of answers, at each of which there is something to learn. */
+  /** Tokens of answers: each has a target. */
   labels: number;
 }
 
@@ -121,7 +123,8 @@ function batchOf({ answers, rows }: LaidOutAnswers, chosen: readonly number[]): 
 }
 
 /**
- * What the network and `valueLoss` take, but for its scale: every place of the rows is scored, and those of answers' tokens have the weight 1.
+ * The inputs of the network and of `valueLoss`, without its scale. Every place of the rows is scored; tokens of answers
+ * have the weight 1.
  * @throws BonsaiError `internal` for answers that do not fit.
  */
 export function valueArrays(batch: ValueBatch, { rows, length }: RowSizes): Arrays {

@@ -1,25 +1,27 @@
-/** @file A value model under training: a decoder whose score at each token of an answer is to be what the whole answer is worth. */
+/**
+ * @file A value model under training: a decoder whose score at each token of an answer predicts the score of the whole
+ * answer.
+ */
 
 import { mul, reshape, sub, sumAll } from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { RowSizes } from "../reward/batch.ts";
 import { dropoutSeed } from "../model/dropout-seed.ts";
-import { GraphModel } from "../model/graph-model.ts";
 import { outputGradients } from "../model/gradient-program.ts";
 import { openModelGraphs } from "../model/open-graphs.ts";
 import { scoredDecoder, type ScoredDecoderOptions } from "../reward/decoder.ts";
-import type { BuildNetwork } from "../reward/programs.ts";
+import type { BuildNetwork } from "../reward/model.ts";
 import type { SteppedModel, StepOutcome } from "../run/trainable-model.ts";
-import type { TrainingGraphs } from "../model/training-graphs.ts";
+import { GraphModel, type TrainingGraphs } from "../model/training-graphs.ts";
 import { valueArrays, type ValueBatch } from "./data.ts";
 
 /** Sums over the tokens of answers, so that batches add up. */
 export interface ValueSums {
-  /** Of squared errors. */
+  /** Sum of squared errors. */
   loss: number;
   labels: number;
-  /** Of the scores, and of their squares. */
+  /** Sums of the scores and of their squares. */
   scores: number;
   squares: number;
 }
@@ -30,8 +32,9 @@ export interface ValueStep extends StepOutcome {
 }
 
 /**
- * The weighted sum of squared errors times a scale, as the output `loss`: regression on the return that follows a state, without discounting, as value
- * functions are fitted (Schulman et al. 2017, "Proximal policy optimization algorithms", equation 9, its second term).
+ * The weighted sum of squared errors times a scale, as the output `loss`: regression on the return that follows a
+ * state, without discounting, as value functions are fitted (Schulman et al. 2017, "Proximal policy optimization
+ * algorithms", equation 9, its second term).
  *
  * Inputs beside the model's: targets [N], weights [N], scale.
  * @param outputs the model's, [N, 1].
@@ -120,7 +123,7 @@ export function addValueSums(all: readonly ValueSums[]): ValueSums {
   return { loss: sum(({ loss }) => loss), labels: sum(({ labels }) => labels), scores: sum(({ scores }) => scores), squares: sum(({ squares }) => squares) }; // prettier-ignore
 }
 
-/** 1 less the part of the scores' variance, over the tokens, that the errors leave; undefined where all scores are the same. */
+/** 1 - mean squared error / variance of the scores over the tokens; undefined where all scores are the same. */
 export function explainedVariance(meanSquaredError: number, { labels, scores, squares }: ValueSums): number | undefined {
   const variance = squares / labels - (scores / labels) ** 2;
   return variance > 0 ? 1 - meanSquaredError / variance : undefined;

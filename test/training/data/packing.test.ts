@@ -1,4 +1,7 @@
-/** @file Packing loses and doubles nothing, fits, and keeps to its bound; batches show each place what it must see and predict. */
+/**
+ * @file Packing loses and doubles nothing, fits, and keeps to its bound; batches show each place what it must see and
+ * predict.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

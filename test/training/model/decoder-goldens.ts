@@ -81,8 +81,8 @@ function digest(data: Float32Array): number[] {
 }
 
 /**
- * A key's bias adds the same to all scores of a query, which softmax ignores: its gradient is zero but for rounding, which Adam makes as large
- * as any other.
+ * A key's bias adds the same to all scores of a query, which softmax ignores: its gradient is zero but for rounding,
+ * which Adam makes as large as any other.
  */
 export const withoutInfluence = /\.(?:k_proj|c_attn)\.bias$/;
 

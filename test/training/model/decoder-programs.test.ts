@@ -78,7 +78,10 @@ async function firstGradients(
   );
 }
 
-/** Names of the frozen weights that a product of the backward pass gives derivatives of, or goes through below the first layer trained. */
+/**
+ * Names of the frozen weights that a product of the backward pass gives derivatives of, or goes through below the first
+ * layer trained.
+ */
 function productsWith(program: Program, suffix: string): Node[] {
   const isWeight = (node: Node): boolean => node.primitive === "weight" && (node.params as { name: string }).name.endsWith(suffix);
   return liveNodes(program).filter((node) => node.primitive === "matmul" && node.inputs.some(isWeight));

@@ -1,4 +1,7 @@
-/** @file The implicit reward of a tuned policy is served as any reward model, and is beta times what the slow twin finds between policy and reference. */
+/**
+ * @file The implicit reward of a tuned policy is served as any reward model, and is beta times what the slow twin finds
+ * between policy and reference.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file Preferences that a tiny model learns in seconds: which animal makes which sound, and which answer is the shorter. */
+/**
+ * @file Preferences that a tiny model learns in seconds: which animal makes which sound, and which answer is the
+ * shorter.
+ */
 
 const sounds: Readonly<Record<string, string>> = { cat: "meow", dog: "woof", cow: "moo", duck: "quack", owl: "hoot", pig: "oink" };
 const questions = ["what says the ", "say "];

@@ -1,4 +1,7 @@
-/** @file What PyTorch computed of reward models (test/oracle/reward-training.py), and the batches that it computed it on. */
+/**
+ * @file What PyTorch computed of reward models (test/oracle/reward-training.py), and the batches that it computed it
+ * on.
+ */
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

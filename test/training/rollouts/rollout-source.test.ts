@@ -1,4 +1,7 @@
-/** @file Every source of rollouts: greedy answers are a naive decode of the same weights, seeds reproduce, log-probabilities are the training graph's. */
+/**
+ * @file Every source of rollouts: greedy answers are a naive decode of the same weights, seeds reproduce,
+ * log-probabilities are the training graph's.
+ */
 
 import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";

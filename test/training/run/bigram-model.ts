@@ -1,4 +1,7 @@
-/** @file A small model that really learns: the next token by the last one alone, softmax regression with AdamW, in plain float64. */
+/**
+ * @file A small model that really learns: the next token by the last one alone, softmax regression with AdamW, in plain
+ * float64.
+ */
 
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import type { EvaluationSums, StateTensor, TokenBatch, TrainableModel, TrainStep } from "../../../src/training/run/trainable-model.ts";

@@ -1,4 +1,6 @@
-/** @file A run of the bigram model over fixed documents, for the tests of the loop; as a program it is a run to kill. */
+/**
+ * @file A run of the bigram model over fixed documents, for the tests of the loop; as a program it is a run to kill.
+ */
 
 import { pathToFileURL } from "node:url";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";

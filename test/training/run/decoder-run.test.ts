@@ -1,4 +1,7 @@
-/** @file Runs of a real decoder that end badly: what is no number and what does not fit on the disk stop them, with the last checkpoint whole. */
+/**
+ * @file Runs of a real decoder that end badly: what is no number and what does not fit on the disk stop them, with the
+ * last checkpoint whole.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file Whole tunings of tiny policies: they learn what is preferred, others load what they leave, and cutting the work in pieces changes no byte. */
+/**
+ * @file Whole tunings of tiny policies: they learn what is preferred, others load what they leave, and cutting the work
+ * in pieces changes no byte.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";

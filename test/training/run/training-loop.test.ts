@@ -114,7 +114,8 @@ describe("a run", () => {
 describe("a run that was ended", () => {
   test("by kill -9 at any step goes on to the bytes of one that was not", async () => {
     const folder = join(root, "killed");
-    // Where it is killed comes from a fixed list of any steps; how far it came after the line it wrote is up to the machine.
+    // Where it is killed comes from a fixed list of any steps; how far it came after the line it wrote is up to the
+    // machine.
     for (const step of [3, 6, 17, 31]) await killAt(folder, step);
     // As if the last kill had come while a checkpoint was written.
     mkdirSync(join(folder, "checkpoints/.step-32.partial"));
@@ -277,7 +278,8 @@ describe("a full disk", () => {
 
   test("or a limit on the size of files does the same", () => {
     const folder = join(root, "limited");
-    // In blocks of 1024 bytes (bash): a checkpoint of the bigram model has some 7 KB, so the metrics reach the limit first.
+    // In blocks of 1024 bytes (bash): a checkpoint of the bigram model has some 7 KB, so the metrics reach the limit
+    // first.
     const { status, stderr } = spawnSync(
       "bash",
       ["-c", `ulimit -f 8; exec "$0" --import tsx "$1" "$2"`, process.execPath, program, folder],

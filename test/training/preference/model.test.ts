@@ -1,4 +1,7 @@
-/** @file A policy under training takes PyTorch's steps, against the reference that it began as, and gives the same whatever way the same work is cut. */
+/**
+ * @file A policy under training takes PyTorch's steps, against the reference that it began as, and gives the same
+ * whatever way the same work is cut.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Whole trainings of tiny value models: they learn, are served at every token of an answer, and cutting the work in pieces changes no byte. */
+/**
+ * @file Whole trainings of tiny value models: they learn, are served at every token of an answer, and cutting the work
+ * in pieces changes no byte.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

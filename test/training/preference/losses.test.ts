@@ -1,4 +1,7 @@
-/** @file The losses that tune a policy are PyTorch's, with their derivatives; those agree with finite differences; and what each loss is for holds. */
+/**
+ * @file The losses that tune a policy are PyTorch's, with their derivatives; those agree with finite differences; and
+ * what each loss is for holds.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Whole trainings of a tiny model: it learns, others load what it leaves, and cutting the work in pieces changes no byte. */
+/**
+ * @file Whole trainings of a tiny model: it learns, others load what it leaves, and cutting the work in pieces changes
+ * no byte.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file Whole trainings of tiny reward models of every form: they learn, others load what they leave, and cutting the work in pieces changes no byte. */
+/**
+ * @file Whole trainings of tiny reward models of every form: they learn, others load what they leave, and cutting the
+ * work in pieces changes no byte.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -93,7 +96,10 @@ interface Loaded {
   type: string;
 }
 
-/** Checks that these outputs of all answers have mean 0 and deviation 1 on the folder's own scale, as a whole and by dimension. */
+/**
+ * Checks that these outputs of all answers have mean 0 and deviation 1 on the folder's own scale, as a whole and by
+ * dimension.
+ */
 function assertScaled(name: string, outputs: readonly (readonly number[])[]): void {
   const reward = readRewardConfig(join(root, name));
   const rewards = outputs.map((row) => normalized(reward, row, ""));

@@ -1,4 +1,7 @@
-/** @file On stories260K, whole and under LoRA, every loss is TRL's (test/oracle/policy-trl.py), with its metrics and its gradients. */
+/**
+ * @file On stories260K, whole and under LoRA, every loss is TRL's (test/oracle/policy-trl.py), with its metrics and its
+ * gradients.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
