@@ -24,7 +24,6 @@ import type { TaskData, TrainingRequest, TrainingTask } from "./training-task.ts
  *   `invalid_dataset`, `write_failed`, `training_diverged`.
  */
 export async function runTraining<
-  Options extends SharedTrainingOptions,
   Rows,
   Batch,
   Step extends StepOutcome,
@@ -32,7 +31,7 @@ export async function runTraining<
   Model extends SteppedModel<Batch, Step, Sums>,
   Data extends TaskData<Batch>,
 >(
-  request: TrainingRequest<Options>,
+  request: TrainingRequest<SharedTrainingOptions>,
   makeTask: (base: ModelFile) => TrainingTask<Rows, Batch, Step, Sums, Model, Data>,
   openBase: (path: string) => ModelFile = openModel,
 ): Promise<RunOutcome> {
