@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -125,6 +125,27 @@ describe("the lock on an output folder", () => {
     await (await openWorkFolder(output)).remove();
     assert.equal(existsSync(output), false);
   });
+});
+
+test("a run whose lock another process took over says so, and removes nothing of the other", async () => {
+  const output = join(root, "lost");
+  const work = await openWorkFolder(output);
+  // As the other process does it: a lock of its own in place of the stale one.
+  rmdirSync(join(output, ".work.lock"));
+  mkdirSync(join(output, ".work.lock"));
+  utimesSync(join(output, ".work.lock"), new Date(0), new Date(0));
+  for (;;) {
+    try {
+      work.requireHeld();
+    } catch (error) {
+      assert.ok(error instanceof BonsaiError && error.code === "write_failed", String(error));
+      break;
+    }
+    // The loss is seen when the lock is refreshed next.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await work.remove();
+  assert.deepEqual(readdirSync(output).toSorted(), [".work", ".work.lock"]);
 });
 
 test("what is left of a killed run is removed, and what the run has made is not", async () => {
