@@ -4,8 +4,9 @@
 export const masked = -3.4028234663852886e38;
 
 /**
- * The mask of one row of new tokens over a prompt cache and themselves: [group * count, places + count]. A token sees what is filled of the
- * cache, itself and the new tokens before it; the tokens are repeated for each query head of a group.
+ * The mask of one row of new tokens over a prompt cache and themselves: [group * count, places + count]. A token sees
+ * what is filled of the cache, itself and the new tokens before it; the tokens are repeated for each query head of a
+ * group.
  */
 export function causalMask(count: number, group: number, places: number, filled: number): Float32Array<ArrayBuffer> {
   const width = places + count;

@@ -1,8 +1,9 @@
 /**
  * @file The interface between the engine and the hardware: a device loads models, computes them and owns their caches.
  *
- * Scheduler, sampler and protocol use these names only. A device decides how weights are stored, where keys and values are, and which rows it
- * computes together; none of these choices may depend on other requests in a way that changes a bit of an answer.
+ * Scheduler, sampler and protocol use these names only. A device decides how weights are stored, where keys and values
+ * are, and which rows it computes together; none of these choices may depend on other requests in a way that changes a
+ * bit of an answer.
  */
 
 import type { DecoderConfig } from "../architectures/decoder/decoder-config.ts";
@@ -91,8 +92,8 @@ export interface DecodeRow {
 }
 
 /**
- * A copy of the keys and values of one full chunk. It is freed when it has been released as often as it was retained, plus once for the
- * reference that `readPage` gives. Pages are not part of `bytesHeld`: whoever keeps them bounds them.
+ * A copy of the keys and values of one full chunk. It is freed when it has been released as often as it was retained,
+ * plus once for the reference that `readPage` gives. Pages are not part of `bytesHeld`: whoever keeps them bounds them.
  */
 export interface CachePage {
   readonly byteLength: number;
@@ -120,8 +121,9 @@ export interface DecodeStep {
 }
 
 /**
- * When all logits of a row are wanted: unless the most likely tokens that a step returns hold more than `share` of the mass of the whole
- * vocabulary, or the last of them weighs less than `weight` times the first. Weights are exp(logit * inverseTemperature).
+ * When all logits of a row are wanted: unless the most likely tokens that a step returns hold more than `share` of the
+ * mass of the whole vocabulary, or the last of them weighs less than `weight` times the first. Weights are exp(logit *
+ * inverseTemperature).
  */
 export interface LogitsWish {
   share: number;
@@ -166,13 +168,15 @@ export interface DecoderDevice {
   /** Bytes that keys and values take now: prompts, rows, padding, and memory that is kept for later rows. */
   readonly bytesHeld: number;
   /**
-   * Tells the device how many bytes all open requests have reserved. It keeps memory for later rows within this only; open prompts and rows
-   * stay within it if it is what `requestBytes` and `scoringBytes` said of them. Until the first call there is no bound.
+   * Tells the device how many bytes all open requests have reserved. It keeps memory for later rows within this only;
+   * open prompts and rows stay within it if it is what `requestBytes` and `scoringBytes` said of them. Until the first
+   * call there is no bound.
    */
   setReserved(bytes: number): void;
   /**
-   * The most bytes that these requests may hold together, at any point of their lives and in any order of their steps. Adding a request never
-   * lowers it. It is less than the sum over requests alone where one buffer serves several of them in turn.
+   * The most bytes that these requests may hold together, at any point of their lives and in any order of their steps.
+   * Adding a request never lowers it. It is less than the sum over requests alone where one buffer serves several of
+   * them in turn.
    */
   requestBytes(requests: readonly RequestSize[]): number;
   /** The most bytes that a text holds while `prefillMany` reads it, its part of the run's buffers included. */
@@ -188,7 +192,8 @@ export interface DecoderDevice {
    */
   prefill(prompt: PromptCache, ids: readonly number[], wantLogits?: boolean): Promise<Float32Array | undefined>;
   /**
-   * Appends a chunk to each of several prompts, many in one run. A chunk that is not full ends its prompt: its keys and values are not kept.
+   * Appends a chunk to each of several prompts, many in one run. A chunk that is not full ends its prompt: its keys and
+   * values are not kept.
    * @returns for each, the hidden state of its last token after the final norm, [H]
    */
   prefillMany(chunks: readonly PromptChunk[]): Promise<Float32Array[]>;
@@ -197,8 +202,8 @@ export interface DecoderDevice {
   /** Appends a full chunk that another prompt computed. The page must not be freed before this resolves. */
   appendPage(prompt: PromptCache, page: CachePage): Promise<void>;
   /**
-   * Opens `count` rows that continue a filled prompt by at most `maxAnswerTokens` each. The prompt belongs to them from here on, and is freed
-   * with the last of them.
+   * Opens `count` rows that continue a filled prompt by at most `maxAnswerTokens` each. The prompt belongs to them from
+   * here on, and is freed with the last of them.
    * @param sequences that `requestBytes` was told of; more than `count` where some ended before their prompt was filled
    */
   openRows(prompt: PromptCache, count: number, maxAnswerTokens: number, sequences?: number): DecodeRow[];

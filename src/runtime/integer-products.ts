@@ -1,8 +1,9 @@
 /**
- * @file What ONNX Runtime's integer products are on this processor. Where x86 has no VNNI instructions, sums of two products of an
- * unsigned and a signed byte are cut at 16 bits (ONNX Runtime, "Quantize ONNX models", section on U8S8 and saturation); those of two unsigned
- * bytes are not, and take a tenth longer. Weights are made so that nothing is cut (tensor/quantize.ts); caches hold what comes. And without
- * AVX-512 a row alone is multiplied by 4-bit blocks in another order than several are (seen with 1.30).
+ * @file What ONNX Runtime's integer products are on this processor. Where x86 has no VNNI instructions, sums of two
+ * products of an unsigned and a signed byte are cut at 16 bits (ONNX Runtime, "Quantize ONNX models", section on U8S8
+ * and saturation); those of two unsigned bytes are not, and take a tenth longer. Weights are made so that nothing is
+ * cut (tensor/quantize.ts); caches hold what comes. And without AVX-512 a row alone is multiplied by 4-bit blocks in
+ * another order than several are (seen with 1.30).
  */
 
 import { emitBlockProduct } from "../architectures/quantization/block-products.ts";
@@ -72,7 +73,8 @@ export async function exactByteType(): Promise<ByteType | undefined> {
 }
 
 /**
- * Multiplies the largest rows that there are by the largest and smallest columns, in a product of the kind that models are served with.
+ * Multiplies the largest rows that there are by the largest and smallest columns, in a product of the kind that models
+ * are served with.
  * @param largest magnitude on the right side; sums of two of 127 pass 16 bits
  */
 export async function byteProductsAreExact(type: ByteType, largest: number): Promise<boolean> {

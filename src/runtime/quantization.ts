@@ -1,4 +1,7 @@
-/** @file The modes that a model can be served in: how its linear layers are computed, and how keys and values are stored. */
+/**
+ * @file The modes that a model can be served in: how its linear layers are computed, and how keys and values are
+ * stored.
+ */
 
 import { isByteCache, longestByteCache, type CacheType } from "../architectures/decoder/cached-attention.ts";
 import type { LinearScheme } from "../architectures/quantization/linear.ts";
@@ -20,8 +23,8 @@ export const quantizationPlans = {
 } as const satisfies Record<Quantization, QuantizationPlan>;
 
 /**
- * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches of floats; where no
- * product of bytes is exact, nothing is multiplied that way.
+ * The plan of a mode for one model on one machine. Integer sums must stay within 32 bits, so long contexts have caches
+ * of floats; where no product of bytes is exact, nothing is multiplied that way.
  */
 export function quantizationPlan(
   mode: Quantization,

@@ -10,7 +10,10 @@ export interface SessionOptions {
   threads: number;
   /** Whether idle threads wait in a loop: faster, at the price of the cores. */
   spinning: boolean;
-  /** Runs the graph as it is written. Rewriting merges equal nodes, which would undo the recomputation of activations in training. */
+  /**
+   * Runs the graph as it is written. Rewriting merges equal nodes, which would undo the recomputation of activations in
+   * training.
+   */
   asWritten?: boolean;
 }
 
@@ -35,7 +38,8 @@ export async function loadSession(model: string | Uint8Array, options: SessionOp
       logSeverityLevel: 3,
       extra: {
         session: {
-          // A place that attention may not look at weighs exp(-104), a denormal, on which each of these processors' operations stalls: zero is as right.
+          // A place that attention may not look at weighs exp(-104), a denormal, on which each of these processors'
+          // operations stalls: zero is as right.
           set_denormal_as_zero: "1",
           intra_op: { allow_spinning: options.spinning ? "1" : "0" },
         },

@@ -1,7 +1,8 @@
 /**
- * @file LoRA adapters beside the base that they share (Hu et al. 2021, section 4.1): every row of a run names its adapter, and gets
- * y = x Wᵀ + scale (x Aᵀ) Bᵀ with that one's factors. The factors of all adapters are stacked, and those of other adapters are multiplied by exact
- * zeros: a row's numbers depend on its own adapter alone, and a row without one keeps the base's.
+ * @file LoRA adapters beside the base that they share (Hu et al. 2021, section 4.1): every row of a run names its
+ * adapter, and gets y = x Wᵀ + scale (x Aᵀ) Bᵀ with that one's factors. The factors of all adapters are stacked, and
+ * those of other adapters are multiplied by exact zeros: a row's numbers depend on its own adapter alone, and a row
+ * without one keeps the base's.
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -30,7 +31,9 @@ interface Part {
   firstOutput: number;
 }
 
-/** Throws `invalid_model_file` or `unsupported_model` naming the first layer of an adapter that the decoder cannot take. */
+/**
+ * Throws `invalid_model_file` or `unsupported_model` naming the first layer of an adapter that the decoder cannot take.
+ */
 export function checkAdapter(adapter: LoraAdapter, weights: DecoderWeights, path: string): void {
   const known = new Map<string, [outputs: number, inputs: number]>();
   for (const layer of weights.layers) {
@@ -54,7 +57,10 @@ export function checkAdapter(adapter: LoraAdapter, weights: DecoderWeights, path
   }
 }
 
-/** What the adapters add to a linear layer's y [M, outputs], from the same x [M, inputs]; undefined where none changes it. */
+/**
+ * What the adapters add to a linear layer's y [M, outputs], from the same x [M, inputs]; undefined where none changes
+ * it.
+ */
 export function emitAdapters(context: AdapterContext, weight: LinearWeight, x: Value, scaling: LinearScaling): Value | undefined {
   const { graph, data, adapters } = context;
   if (adapters === undefined) return undefined;

@@ -1,6 +1,7 @@
 /**
- * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With caches of bytes the products
- * with the caches are integer products, which are exact, fast and need no widened copy of the cache.
+ * @file Attention of new tokens over two caches and themselves. With float caches everything is a float product. With
+ * caches of bytes the products with the caches are integer products, which are exact, fast and need no widened copy of
+ * the cache.
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -12,8 +13,8 @@ import { byteTypes, emitByteProduct, zeroPoint128, zeroPointOf, type ByteType } 
 import { emitQuantizedRows } from "../quantization/quantized-rows.ts";
 
 /**
- * How keys and values are stored between runs. float16 is widened in the graph, which is exact. A byte times the scale of its channel is the
- * value; each channel of each key/value head of each layer has a scale (kv-scales.ts).
+ * How keys and values are stored between runs. float16 is widened in the graph, which is exact. A byte times the scale
+ * of its channel is the value; each channel of each key/value head of each layer has a scale (kv-scales.ts).
  */
 export type CacheType = Extract<ElementType, "float32" | "float16"> | ByteType;
 
@@ -27,7 +28,10 @@ export interface CacheOptions {
   scales: KvScales | undefined;
 }
 
-/** Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 128 * 127 < 2^31, and no more than a power of two. */
+/**
+ * Places over which sums of 8-bit values times 8-bit digits stay within 32 bits: T * 128 * 127 < 2^31, and no more than
+ * a power of two.
+ */
 export const longestByteCache = 131_072;
 
 interface AttentionInputs {
@@ -74,7 +78,10 @@ interface CacheValues {
 interface CachedProducts {
   /** Over the places of the prompt and then of the answer, in one value or in two: [N, kvHeads, R, T]. */
   scores: Value[];
-  /** What adds up to Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: each [N, kvHeads, R, headDim]. */
+  /**
+   * What adds up to Σ over the cached places of weight * value, of weights [N, kvHeads, R, T1 + T2 + S]: each [N,
+   * kvHeads, R, headDim].
+   */
   sums: (weights: Value, lengths: Value) => Value[];
 }
 
@@ -99,13 +106,15 @@ function floatProducts({ graph, config }: DecoderContext, query: Value, caches: 
   return { scores, sums };
 }
 
-/** What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides. */
+/**
+ * What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides.
+ */
 const lowDigits = 254;
 const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;
 
 /**
- * Queries have 8 bits a number and a scale a row. Attention weights lie between 0 and 1, and small ones count: they have two digits of 8 bits.
- * Both digits are rows of one product, so that the values are read once.
+ * Queries have 8 bits a number and a scale a row. Attention weights lie between 0 and 1, and small ones count: they
+ * have two digits of 8 bits. Both digits are rows of one product, so that the values are read once.
  */
 function integerProducts(
   context: DecoderContext,
@@ -143,8 +152,8 @@ function emitDigits(graph: Graph, x: Value): [high: Value, low: Value] {
 }
 
 /**
- * New keys or values of all layers, each [N, kvHeads, S, headDim], as they are stored: [layers * N, kvHeads, S, headDim], with the last two
- * swapped for keys.
+ * New keys or values of all layers, each [N, kvHeads, S, headDim], as they are stored: [layers * N, kvHeads, S,
+ * headDim], with the last two swapped for keys.
  */
 export function emitStored(context: DecoderContext, layers: readonly Value[], kind: "key" | "value", options: CacheOptions): Value {
   const { graph } = context;

@@ -1,4 +1,7 @@
-/** @file Self-attention of one layer: from the normalised hidden states of new tokens to what they add to the residual stream. */
+/**
+ * @file Self-attention of one layer: from the normalised hidden states of new tokens to what they add to the residual
+ * stream.
+ */
 
 import type { Value } from "../../onnx/graph.ts";
 import { emitCachedAttention, type CacheOptions } from "./cached-attention.ts";
@@ -53,7 +56,9 @@ export function emitAttention(
   return { output: emitOutput(context, layer, attended, scales), key, value };
 }
 
-/** The output projection of the attended values. With a cache of bytes these are still divided by the scales of values. */
+/**
+ * The output projection of the attended values. With a cache of bytes these are still divided by the scales of values.
+ */
 function emitOutput(context: DecoderContext, { output }: LayerWeights, attended: Value, scales: Float32Array | undefined): Value {
   const smoothing = context.smoothing?.get(output.name);
   const divisor =

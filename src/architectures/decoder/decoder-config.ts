@@ -1,4 +1,7 @@
-/** @file One description of the decoders we run: what Llama, Qwen2, Qwen3 and GPT-2 have in common, and where they differ. */
+/**
+ * @file One description of the decoders we run: what Llama, Qwen2, Qwen3 and GPT-2 have in common, and where they
+ * differ.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { ConfigReader } from "../config-reader.ts";

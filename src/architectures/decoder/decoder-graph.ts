@@ -1,6 +1,6 @@
 /**
- * @file The decoder as one graph for both of its phases, which differ in shape only: prefill runs one row of many tokens, decoding many rows
- * of one token. One graph keeps one copy of the weights in memory.
+ * @file The decoder as one graph for both of its phases, which differ in shape only: prefill runs one row of many
+ * tokens, decoding many rows of one token. One graph keeps one copy of the weights in memory.
  */
 
 import { Graph, type Value } from "../../onnx/graph.ts";
@@ -19,29 +19,34 @@ export interface DecoderGraphOptions {
   adapters?: readonly LoraAdapter[] | undefined;
   /** Leaves the output projection out, for models that score texts and write none. */
   withoutHead?: boolean | undefined;
-  /** Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as "max:NAME" [inputs]. */
+  /**
+   * Instead of hidden states and head: the largest magnitude of every channel that enters each linear layer, as
+   * "max:NAME" [inputs].
+   */
   observed?: boolean;
 }
 
 /**
  * Inputs, with N rows of S tokens, T1 places in the prompt cache and T2 in the answer cache:
  * - ids, positions [N, S] int64
- * - prompt_key_i [P, kvHeads, headDim, T1], prompt_value_i [P, kvHeads, T1, headDim] where P is N, or 1 when all rows share one prompt
+ * - prompt_key_i [P, kvHeads, headDim, T1], prompt_value_i [P, kvHeads, T1, headDim] where P is N, or 1 when all rows
+ *   share one prompt
  * - answer_key_i [N, kvHeads, headDim, T2], answer_value_i [N, kvHeads, T2, headDim]
- * - mask [N, 1, Q, T1 + T2 + S]: 0 where a token may look, the lowest float elsewhere. Q is 1, or S * heads / kvHeads: the tokens once for
- *   each query head of a group
+ * - mask [N, 1, Q, T1 + T2 + S]: 0 where a token may look, the lowest float elsewhere. Q is 1, or S * heads / kvHeads:
+ *   the tokens once for each query head of a group
  * - lengths [3] int64: T1, T2, S
  *
- * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with caches of bytes also adapter_rows
- *   [N, 1 + adapters], 1 for the base or the adapter of the row
- * - unless `observed`: head_rows [R] int64, indices into N * S of the tokens that are read, at least one (ONNX Runtime's block product divides
- *   by the number of rows); and the head's (decoder-head.ts)
+ * - with adapters: adapters [N * S, adapters] float32, 1 where a token has the adapter, else 0; with caches of bytes
+ *   also adapter_rows [N, 1 + adapters], 1 for the base or the adapter of the row
+ * - unless `observed`: head_rows [R] int64, indices into N * S of the tokens that are read, at least one (ONNX
+ *   Runtime's block product divides by the number of rows); and the head's (decoder-head.ts)
  *
- * Outputs: hidden [R, H], the states of those tokens after the final norm; the head's; what the new tokens add to the caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and
- * value_rows [layers * N, kvHeads, S, headDim].
+ * Outputs: hidden [R, H], the states of those tokens after the final norm; the head's; what the new tokens add to the
+ * caches, all layers in turn: key_rows [layers * N, kvHeads, headDim, S] and value_rows [layers * N, kvHeads, S,
+ * headDim].
  *
- * Prompt, answer and the new tokens are multiplied apart, whoever shares them: a row's sums are added in one order whether its prompt is
- * shared or not.
+ * Prompt, answer and the new tokens are multiplied apart, whoever shares them: a row's sums are added in one order
+ * whether its prompt is shared or not.
  */
 export function buildDecoderGraph(base: Omit<DecoderContext, "graph" | "adapters">, options: DecoderGraphOptions): Graph {
   const graph = new Graph();

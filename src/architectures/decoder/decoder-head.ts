@@ -8,14 +8,16 @@ import { emitLinear } from "../quantization/linear.ts";
 export const topCandidates = 64;
 
 /**
- * From the hidden states [R, H] of the tokens that are read, after the final norm, to the outputs, with K = min(64, V) and weight = exp((logit - largest) *
- * inverse_temperature):
+ * From the hidden states [R, H] of the tokens that are read, after the final norm, to the outputs, with K = min(64, V)
+ * and weight = exp((logit - largest) * inverse_temperature):
  * - top_logits [R, K] float32, largest first; top_ids [R, K] int64
  * - mass [R, 1]: sum of the weights of the whole vocabulary
- * - all_wanted [R] bool; logits [W, V]: the whole rows of those, one after the other, since copying every row costs more than most draws need
+ * - all_wanted [R] bool; logits [W, V]: the whole rows of those, one after the other, since copying every row costs
+ *   more than most draws need
  *
- * The inputs inverse_temperature, wanted_share and wanted_weight, each [R, 1], say which rows those are: a row's logits are all wanted unless
- * its K largest hold more than wanted_share of the mass, or the last of them weighs less than wanted_weight.
+ * The inputs inverse_temperature, wanted_share and wanted_weight, each [R, 1], say which rows those are: a row's logits
+ * are all wanted unless its K largest hold more than wanted_share of the mass, or the last of them weighs less than
+ * wanted_weight.
  */
 export function emitHead(context: DecoderContext, hidden: Value): void {
   const { graph, config, weights, smoothing } = context;
@@ -34,7 +36,8 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   const mass = emitRowSums(graph, weigh(logits), vocabSize);
   const topWeights = weigh(topLogits);
   const lastWeight = graph.op("Slice", [topWeights, graph.int64s(k - 1), graph.int64s(k), graph.int64s(1)]);
-  // Both margins are far beyond float32's rounding, so that whoever decides again with the same numbers never lacks a row. A mass that is no
+  // Both margins are far beyond float32's rounding, so that whoever decides again with the same numbers never lacks a
+  // row. A mass that is no
   // number is below nothing: its row is wanted, and whoever draws from it finds the fault.
   const holdsShare = graph.op("LessOrEqual", [
     graph.op("Mul", [wantedShare, mass]),
@@ -51,8 +54,9 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
 }
 
 /**
- * ReduceSum adds in an order that depends on the row's place in the batch, unless rows are a multiple of a vector long (of 16 numbers where that was
- * seen; here there is room for longer ones). Other lengths are multiplied by ones, which is slower.
+ * ReduceSum adds in an order that depends on the row's place in the batch, unless rows are a multiple of a vector long
+ * (of 16 numbers where that was seen; here there is room for longer ones). Other lengths are multiplied by ones, which
+ * is slower.
  */
 function emitRowSums(graph: Graph, x: Value, length: number): Value {
   if (length % 64 === 0) return graph.op("ReduceSum", [x, graph.int64s(-1)], { keepdims: { int: 1 } });

@@ -58,7 +58,10 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
   return flat(graph.op("Add", [embedded, graph.op("Gather", [positionTable, positions])]));
 }
 
-/** Adds `update` to the residual stream, where there is one, and normalises the sum. `divisor` is folded into the norm's weight. */
+/**
+ * Adds `update` to the residual stream, where there is one, and normalises the sum. `divisor` is folded into the norm's
+ * weight.
+ */
 export function emitNorm(
   context: DecoderContext,
   norm: NormWeight,

@@ -1,4 +1,7 @@
-/** @file Where each part of a decoder is found among a model's named tensors, and the check that every one has its shape. */
+/**
+ * @file Where each part of a decoder is found among a model's named tensors, and the check that every one has its
+ * shape.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { WeightSource } from "../../formats/model-file.ts";
@@ -53,7 +56,10 @@ export interface DecoderWeights {
   head: LinearWeight;
 }
 
-/** Names every weight of the config's architecture and checks its presence and shape. Throws `invalid_model_file` naming the tensor. */
+/**
+ * Names every weight of the config's architecture and checks its presence and shape. Throws `invalid_model_file` naming
+ * the tensor.
+ */
 export function locateDecoderWeights(config: DecoderConfig, source: Pick<WeightSource, "infos">, path: string): DecoderWeights {
   requireShapes(decoderWeightShapes(config), source, path);
   return decoderWeightNames(config);

@@ -1,4 +1,7 @@
-/** @file Rotary position embedding (Su et al. 2021, RoFormer, equation 15) and the frequency scalings that model configs ask for. */
+/**
+ * @file Rotary position embedding (Su et al. 2021, RoFormer, equation 15) and the frequency scalings that model configs
+ * ask for.
+ */
 
 import type { ConfigReader } from "../config-reader.ts";
 

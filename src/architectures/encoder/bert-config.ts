@@ -1,4 +1,7 @@
-/** @file One description of the encoders we run: BERT (Devlin et al. 2019), whose layers look at all places of a row and normalise after each sum. */
+/**
+ * @file One description of the encoders we run: BERT (Devlin et al. 2019), whose layers look at all places of a row and
+ * normalise after each sum.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { ConfigReader } from "../config-reader.ts";
@@ -37,7 +40,10 @@ const limits = {
   labels: 4096,
 };
 
-/** Reads a Hugging Face config.json of `model_type` bert. Throws `unsupported_model` or `invalid_model_file` naming the key. */
+/**
+ * Reads a Hugging Face config.json of `model_type` bert. Throws `unsupported_model` or `invalid_model_file` naming the
+ * key.
+ */
 export function readBertConfig(json: Record<string, unknown>, path: string): BertConfig {
   const reader = new ConfigReader(json, path);
   reader.choice("model_type", ["bert"]);

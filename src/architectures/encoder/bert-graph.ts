@@ -1,4 +1,7 @@
-/** @file BERT as one graph: rows of texts to hidden states, to their mean (an embedding), or through pooler and classifier to rewards. */
+/**
+ * @file BERT as one graph: rows of texts to hidden states, to their mean (an embedding), or through pooler and
+ * classifier to rewards.
+ */
 
 import { Graph, type Value } from "../../onnx/graph.ts";
 import type { BertConfig } from "./bert-config.ts";
@@ -12,15 +15,15 @@ export interface BertContext extends LinearContext {
 }
 
 /**
- * hidden: the last layer's states, [N, S, H].
- * embedding: their mean over the tokens of each row, [N, H], as sentence-transformers pools; not normalised.
- * logits: the classifier's outputs, [N, labels]: transformers' BertForSequenceClassification. Needs the weights of `parts: "classifier"`.
+ * hidden: the last layer's states, [N, S, H]. embedding: their mean over the tokens of each row, [N, H], as
+ * sentence-transformers pools; not normalised. logits: the classifier's outputs, [N, labels]: transformers'
+ * BertForSequenceClassification. Needs the weights of `parts: "classifier"`.
  */
 export type BertOutput = "hidden" | "embedding" | "logits";
 
 /**
- * Inputs, with N rows of S places (bert-inputs.ts makes them): ids, types [N, S] int32; mask [N, S] float32, 1 for a token, 0 for padding.
- * Outputs: those of `outputs`, by name, float32.
+ * Inputs, with N rows of S places (bert-inputs.ts makes them): ids, types [N, S] int32; mask [N, S] float32, 1 for a
+ * token, 0 for padding. Outputs: those of `outputs`, by name, float32.
  *
  * A row's results are the same to the bit whatever padding and rows are beside it, in every scheme.
  * Layers compute as the scheme says; pooler and classifier, which are small, in fp32 always.
@@ -73,7 +76,10 @@ function emitEmbedding(context: BertContext, ids: Value, types: Value): Value {
   return emitNorm(context, weights.embeddingNorm, graph.op("Reshape", [sum, graph.int64s(-1, hiddenSize)]));
 }
 
-/** x [N * S, H] -> what attention adds, [N * S, H]. bias [N, 1, 1, S] is added to the scores; ids [N, S] tell rows and places. */
+/**
+ * x [N * S, H] -> what attention adds, [N * S, H]. bias [N, 1, 1, S] is added to the scores; ids [N, S] tell rows and
+ * places.
+ */
 function emitAttention(context: BertContext, layer: BertLayerWeights, x: Value, ids: Value, bias: Value): Value {
   const { graph, config } = context;
   const { heads, headDim, hiddenSize } = config;
@@ -104,7 +110,10 @@ function emitNorm(context: BertContext, norm: NormWeight, x: Value): Value {
   });
 }
 
-/** The mean over the tokens: hidden [N, S, H], mask [N, S] -> [N, H]. A product adds place after place, so that padding adds zeros last. */
+/**
+ * The mean over the tokens: hidden [N, S, H], mask [N, S] -> [N, H]. A product adds place after place, so that padding
+ * adds zeros last.
+ */
 function emitMean(graph: Graph, hidden: Value, mask: Value): Value {
   const sum = graph.op("Squeeze", [graph.op("MatMul", [graph.op("Unsqueeze", [mask, graph.int64s(1)]), hidden]), graph.int64s(1)]);
   const count = graph.op("ReduceSum", [mask, graph.int64s(1)], { keepdims: { int: 1 } });

@@ -21,12 +21,16 @@ export interface EncoderBatch {
 }
 
 /**
- * Rows are as long as a multiple of this many places: a vector register of floats. On the processors that were measured no padding changes a
- * bit of a row; where a kernel adds what does not fill a register apart, whole registers keep it so.
+ * Rows are as long as a multiple of this many places: a vector register of floats. On the processors that were measured
+ * no padding changes a bit of a row; where a kernel adds what does not fill a register apart, whole registers keep it
+ * so.
  */
 const lengthStep = 16;
 
-/** The length of rows of at most `tokens` tokens. It may pass the model's context, since padding has no place of its own. */
+/**
+ * The length of rows of at most `tokens` tokens. It may pass the model's context, since padding has no place of its
+ * own.
+ */
 export function paddedLength(tokens: number): number {
   return Math.max(1, Math.ceil(tokens / lengthStep)) * lengthStep;
 }
@@ -34,7 +38,8 @@ export function paddedLength(tokens: number): number {
 /**
  * The batch of some rows.
  * @param length of all rows; default the padded length of the longest
- * @throws BonsaiError `internal` for a row that does not fit the model or the length: what is too long was to be cut or refused before
+ * @throws BonsaiError `internal` for a row that does not fit the model or the length: what is too long was to be cut or
+ * refused before
  */
 export function encoderBatch(
   rows: readonly EncoderRow[],

@@ -1,4 +1,6 @@
-/** @file Where each part of a BERT is found among a model's named tensors, and the check that every one has its shape. */
+/**
+ * @file Where each part of a BERT is found among a model's named tensors, and the check that every one has its shape.
+ */
 
 import type { WeightSource } from "../../formats/model-file.ts";
 import type { BertConfig } from "./bert-config.ts";
@@ -35,8 +37,9 @@ export interface BertWeights {
 export type BertParts = "encoder" | "pooled" | "classifier";
 
 /**
- * Names every weight of the config's architecture, as transformers' BertForSequenceClassification has them (a bare BertModel's names get
- * their `bert.` when its folder is opened), and checks presence and shape. Throws `invalid_model_file` naming the tensor.
+ * Names every weight of the config's architecture, as transformers' BertForSequenceClassification has them (a bare
+ * BertModel's names get their `bert.` when its folder is opened), and checks presence and shape. Throws
+ * `invalid_model_file` naming the tensor.
  */
 export function locateBertWeights(config: BertConfig, source: Pick<WeightSource, "infos">, path: string, parts: BertParts): BertWeights {
   requireShapes(bertWeightShapes(config, parts), source, path);

@@ -3,14 +3,17 @@
 import type { Graph, Value } from "../../onnx/graph.ts";
 
 /**
- * How the right side of a product is stored. Weights are int8, made so that their sums are exact (tensor/quantize.ts). Caches hold what comes: int8, or
- * uint8 around 128 for processors that would cut sums of signed bytes (runtime/integer-products.ts). Both hold the same integers, so that products have
- * the same bits.
+ * How the right side of a product is stored. Weights are int8, made so that their sums are exact (tensor/quantize.ts).
+ * Caches hold what comes: int8, or uint8 around 128 for processors that would cut sums of signed bytes
+ * (runtime/integer-products.ts). Both hold the same integers, so that products have the same bits.
  */
 export const byteTypes = ["int8", "uint8"] as const;
 export type ByteType = (typeof byteTypes)[number];
 
-/** Σ (rows - 128) * (right - zero point) * scales, in float32: [..., M, K] times [..., K, N]. @param scales of one, or of N, values */
+/**
+ * Σ (rows - 128) * (right - zero point) * scales, in float32: [..., M, K] times [..., K, N]. @param scales of one, or
+ * of N, values
+ */
 export function emitByteProduct(graph: Graph, rows: Value, right: Value, type: ByteType, scales: Value): Value {
   const inputs = [rows, right, graph.float(1), scales, zeroPoint128(graph)];
   // Without a zero point, as int8 has none.

@@ -1,13 +1,14 @@
 /**
- * @file The scales of caches of bytes. Each channel of keys and of values has one, measured beforehand; what is stored is a whole number, and
- * that number times the scale is the value.
+ * @file The scales of caches of bytes. Each channel of keys and of values has one, measured beforehand; what is stored
+ * is a whole number, and that number times the scale is the value.
  *
- * The projection gives values already divided by their scales, and so are sums of them: nothing is multiplied on the way into the cache and
- * out of it. Keys are rotated between projection and cache, and a rotation mixes two channels, which have two scales: keys are divided by
- * theirs after the rotation, before they are stored, and queries are multiplied by them.
+ * The projection gives values already divided by their scales, and so are sums of them: nothing is multiplied on the
+ * way into the cache and out of it. Keys are rotated between projection and cache, and a rotation mixes two channels,
+ * which have two scales: keys are divided by theirs after the rotation, before they are stored, and queries are
+ * multiplied by them.
  *
- * Scales are measured apart for the base and for each of its adapters, whose keys and values may be larger. A row takes those of its own
- * adapter, so that no adapter changes what the answers of another are rounded to.
+ * Scales are measured apart for the base and for each of its adapters, whose keys and values may be larger. A row takes
+ * those of its own adapter, so that no adapter changes what the answers of another are rounded to.
  */
 
 import type { Value } from "../../onnx/graph.ts";
@@ -24,11 +25,17 @@ export interface MeasuredScales {
 export interface KvScales {
   /** The base's scales of each channel of values, one array a layer: [kvHeads, headDim]. */
   values: Float32Array<ArrayBuffer>[];
-  /** What queries are multiplied by, one value a layer: scales of keys / √headDim. Broadcasts against [N, kvHeads, R, headDim]. */
+  /**
+   * What queries are multiplied by, one value a layer: scales of keys / √headDim. Broadcasts against [N, kvHeads, R,
+   * headDim].
+   */
   query: Value[];
   /** 1 / scales of keys, broadcasts against [layers, N, kvHeads, S, headDim]. */
   keyReciprocals: Value;
-  /** Where rows may have adapters: a row's scales of values divided by the base's, which is exactly 1 for a row without an adapter. */
+  /**
+   * Where rows may have adapters: a row's scales of values divided by the base's, which is exactly 1 for a row without
+   * an adapter.
+   */
   own: OwnScales | undefined;
 }
 
@@ -39,7 +46,10 @@ interface OwnScales {
   valueReciprocals: Value;
 }
 
-/** @param rows [N, 1 + adapters] float32: 1 for the base or the adapter that a row has, else 0; undefined without adapters */
+/**
+ * @param rows [N, 1 + adapters] float32: 1 for the base or the adapter that a row has, else 0; undefined without
+ * adapters
+ */
 export function emitKvScales(context: DecoderContext, { keys, values }: MeasuredScales, rows: Value | undefined): KvScales {
   const { layers, kvHeads, headDim } = context.config;
   const size = kvHeads * headDim;
@@ -65,7 +75,10 @@ function reciprocals(scales: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffe
   return scales.map((scale) => 1 / scale);
 }
 
-/** What the outputs of the stacked projection of queries, keys and values are multiplied by: [(heads + 2 * kvHeads) * headDim]. */
+/**
+ * What the outputs of the stacked projection of queries, keys and values are multiplied by: [(heads + 2 * kvHeads) *
+ * headDim].
+ */
 export function projectionFactors({ heads, kvHeads, headDim }: DecoderConfig, values: Float32Array): Float32Array<ArrayBuffer> {
   const factors = new Float32Array((heads + 2 * kvHeads) * headDim).fill(1);
   factors.set(

@@ -51,8 +51,8 @@ export function emitLinear(context: LinearContext, weight: LinearWeight, x: Valu
 }
 
 /**
- * As `emitLinear`, but each of the stacked parts for itself. Rows of bytes are multiplied by one part after the other, which is faster than taking
- * the product apart again.
+ * As `emitLinear`, but each of the stacked parts for itself. Rows of bytes are multiplied by one part after the other,
+ * which is faster than taking the product apart again.
  */
 export function emitParts(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value[] {
   const { graph, scheme, adapters } = context;
@@ -62,7 +62,10 @@ export function emitParts(context: LinearContext, weight: LinearWeight, x: Value
   return graph.ops("Split", [whole, graph.int64s(...partOutputs)], partOutputs.length, { axis: { int: -1 } });
 }
 
-/** An initializer in the model's data file, written once under its key. @param name of the value, where one graph reads the same bytes twice */
+/**
+ * An initializer in the model's data file, written once under its key. @param name of the value, where one graph reads
+ * the same bytes twice
+ */
 export function external(
   context: Pick<LinearContext, "graph" | "data">,
   key: string,

@@ -1,4 +1,6 @@
-/** @file Activations as 8-bit integers: one scale a row, so that a row's numbers do not depend on the rows beside it. */
+/**
+ * @file Activations as 8-bit integers: one scale a row, so that a row's numbers do not depend on the rows beside it.
+ */
 
 import type { Graph, Value } from "../../onnx/graph.ts";
 

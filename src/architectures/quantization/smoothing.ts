@@ -1,4 +1,7 @@
-/** @file SmoothQuant (Xiao et al. 2023, equation 4): factors that move outliers of activations into the weights they meet. */
+/**
+ * @file SmoothQuant (Xiao et al. 2023, equation 4): factors that move outliers of activations into the weights they
+ * meet.
+ */
 
 /** For each linear layer, by name, what its inputs are divided by: [inputs]. */
 export type Smoothing = ReadonlyMap<string, Float32Array>;

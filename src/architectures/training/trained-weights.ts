@@ -1,4 +1,7 @@
-/** @file Which weights of a model a training changes: all of them, or low-rank factors beside chosen linear layers (LoRA). */
+/**
+ * @file Which weights of a model a training changes: all of them, or low-rank factors beside chosen linear layers
+ * (LoRA).
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { peftTensorName } from "../../formats/peft-adapter.ts";

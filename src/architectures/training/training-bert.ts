@@ -11,7 +11,10 @@ import { dropped, linear, modelWeight, norm, shared, type LayerContext } from ".
 export interface TrainingBertOptions {
   config: BertConfig;
   weights: BertWeights;
-  /** Pooler and layers are trained whole, or by factors beside the linear layers named; the classifier is trained whole in either. */
+  /**
+   * Pooler and layers are trained whole, or by factors beside the linear layers named; the classifier is trained whole
+   * in either.
+   */
   mode: TrainingMode;
   /** Rows of a batch, B, and their length, T, which is at most the model's context. */
   rows: number;
@@ -20,7 +23,10 @@ export interface TrainingBertOptions {
   documents: number;
   /** See `LayerContext`. */
   blockSize?: ((module: string) => number | undefined) | undefined;
-  /** Whether dropout is on: in training, not in evaluation. The config's rates for hidden states and classifier, and LoRA's. Attention drops nothing. */
+  /**
+   * Whether dropout is on: in training, not in evaluation. The config's rates for hidden states and classifier, and
+   * LoRA's. Attention drops nothing.
+   */
   dropout: boolean;
 }
 
@@ -35,10 +41,11 @@ export interface TrainingBert {
 }
 
 /**
- * Inputs, int32: ids, types, positions, segments, each [B * T] or [B, T]; starts [N], the places among B * T of each document's first token
- * ([CLS]), and dropout_seed [2] where something is dropped. Places of one segment of a row see each other; padding has a segment of its own, -1.
- * A row with one pair has segment 0, positions from 0 and then padding; several pairs are rows side by side in one.
- * Frozen weights are found by the names of the model's files (with `.blocks8` and `.blocks8.scales` for those in 8 bits).
+ * Inputs, int32: ids, types, positions, segments, each [B * T] or [B, T]; starts [N], the places among B * T of each
+ * document's first token ([CLS]), and dropout_seed [2] where something is dropped. Places of one segment of a row see
+ * each other; padding has a segment of its own, -1. A row with one pair has segment 0, positions from 0 and then
+ * padding; several pairs are rows side by side in one. Frozen weights are found by the names of the model's files (with
+ * `.blocks8` and `.blocks8.scales` for those in 8 bits).
  */
 export function buildTrainingBert(options: TrainingBertOptions): TrainingBert {
   const { config, weights, mode, rows, length, documents, dropout } = options;
@@ -72,7 +79,10 @@ export function buildTrainingBert(options: TrainingBertOptions): TrainingBert {
   return { program, hidden, logits, parameters: new Map(parameters) };
 }
 
-/** The classifier's matrix [labels, H] and bias [labels], by the names of the model's own files or of PEFT's, which keep it whole beside the factors. */
+/**
+ * The classifier's matrix [labels, H] and bias [labels], by the names of the model's own files or of PEFT's, which keep
+ * it whole beside the factors.
+ */
 function classifierWeights({ labels, hiddenSize }: BertConfig, { kind }: TrainingMode): [weight: TrainedWeight, bias: TrainedWeight] {
   const prefix = kind === "full" ? "" : "base_model.model.";
   return [
@@ -92,7 +102,10 @@ function embed(context: LayerContext, { config, weights }: TrainingBertOptions, 
   return hiddenDropout(context, config, norm(context, weights.embeddingNorm, sum));
 }
 
-/** segments [B, T] -> [B, 1, T, T]: 0 where a place may look, which is its own segment, and far below any score elsewhere. */
+/**
+ * segments [B, T] -> [B, 1, T, T]: 0 where a place may look, which is its own segment, and far below any score
+ * elsewhere.
+ */
 function maskOf(segments: Node): Node {
   const [rows, length] = segments.shape as [number, number];
   const isSeen = o.equal(o.reshape(segments, [rows, 1, length, 1]), o.reshape(segments, [rows, 1, 1, length]));

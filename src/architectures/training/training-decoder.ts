@@ -38,9 +38,9 @@ export interface TrainingDecoderBody {
 }
 
 /**
- * Inputs, all int32 [B * T] or [B, T], as TokenBatch has them: ids, segments, positions; and dropout_seed [2] where something is dropped.
- * Frozen weights are found by the names of the model's files (with `.blocks8` and `.blocks8.scales` for those in 8 bits), and
- * "rotary.cos" and "rotary.sin" [contextLength, headDim / 2].
+ * Inputs, all int32 [B * T] or [B, T], as TokenBatch has them: ids, segments, positions; and dropout_seed [2] where
+ * something is dropped. Frozen weights are found by the names of the model's files (with `.blocks8` and
+ * `.blocks8.scales` for those in 8 bits), and "rotary.cos" and "rotary.sin" [contextLength, headDim / 2].
  */
 export function buildTrainingDecoder(options: TrainingDecoderOptions): TrainingDecoder {
   const { config, weights } = options;

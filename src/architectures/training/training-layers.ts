@@ -1,4 +1,7 @@
-/** @file The parts of a model as programs under differentiation: weights by name, linear layers with and without factors, norms. */
+/**
+ * @file The parts of a model as programs under differentiation: weights by name, linear layers with and without
+ * factors, norms.
+ */
 
 import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
@@ -11,7 +14,10 @@ export interface LayerContext {
   program: Program;
   config: Pick<DecoderConfig, "hiddenSize" | "norm">;
   mode: TrainingMode;
-  /** Inputs that share a scale where frozen linear layers are in 8 bits, by full name without `.weight`; undefined where they are float32. */
+  /**
+   * Inputs that share a scale where frozen linear layers are in 8 bits, by full name without `.weight`; undefined where
+   * they are float32.
+   */
   blockSize: (module: string) => number | undefined;
   /** Whether dropout is on. */
   dropout: boolean;

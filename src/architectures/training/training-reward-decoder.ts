@@ -1,4 +1,7 @@
-/** @file A decoder with a score in place of its head: hidden states at the ends of documents, and what a reward model makes of them. */
+/**
+ * @file A decoder with a score in place of its head: hidden states at the ends of documents, and what a reward model
+ * makes of them.
+ */
 
 import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
@@ -13,8 +16,8 @@ export interface TrainingRewardDecoderOptions extends TrainingDecoderOptions {
 }
 
 /**
- * The hidden state after the final norm at each document's end, [N, H]. Inputs are those of `buildTrainingDecoder` and ends [N] int32, places
- * among the B * T tokens.
+ * The hidden state after the final norm at each document's end, [N, H]. Inputs are those of `buildTrainingDecoder` and
+ * ends [N] int32, places among the B * T tokens.
  */
 export function buildHiddenAtEnds(options: TrainingRewardDecoderOptions): {
   program: Program;

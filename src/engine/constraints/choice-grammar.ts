@@ -14,7 +14,9 @@ interface TrieNode {
 /** Choices that are tokenised at once; then running answers take a step. */
 const sliceLength = 64;
 
-/** A choice is written in the tokens that the tokenizer makes of its text alone, and in no others that spell the same. */
+/**
+ * A choice is written in the tokens that the tokenizer makes of its text alone, and in no others that spell the same.
+ */
 export class ChoiceGrammar implements Grammar {
   readonly ready: Promise<void>;
   readonly #root: TrieNode = { children: new Map(), isEnd: false };

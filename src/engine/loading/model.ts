@@ -36,13 +36,18 @@ export interface ModelOptions extends DecoderLoadOptions {
   reward?: RewardDescription | undefined;
   /** A policy's reward model for Best-of-N where the request names none, by id. */
   rewardModel?: string | undefined;
-  /** Where `path` is an adapter of an encoder: that encoder's folder. Each such adapter is served by weights of its own. */
+  /**
+   * Where `path` is an adapter of an encoder: that encoder's folder. Each such adapter is served by weights of its own.
+   */
   encoder?: string | undefined;
   /** LoRA adapters in PEFT's layout, each served as a model of its own over the same weights. */
   adapters?: readonly AdapterOptions[];
   /** Reward models that read the hidden states of this model or of one of its adapters. */
   heads?: readonly PolicyHeadOptions[];
-  /** Reward models that compare the probabilities of two policies, of which the tuned one is this model or one of its adapters. */
+  /**
+   * Reward models that compare the probabilities of two policies, of which the tuned one is this model or one of its
+   * adapters.
+   */
   implicitRewards?: readonly ImplicitRewardOptions[];
 }
 

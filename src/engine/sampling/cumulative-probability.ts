@@ -1,4 +1,6 @@
-/** @file Running sums of token weights, most likely first: the one order of summation that every way of sampling shares. */
+/**
+ * @file Running sums of token weights, most likely first: the one order of summation that every way of sampling shares.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
@@ -9,8 +11,9 @@ export interface RankedLogits {
 }
 
 /**
- * The weights w_j = exp((l_j - l_0) / T) of tokens by falling logit, and their running sums, computed as far as they are asked
- * for and always one after the other from the largest: whoever knows only the first K tokens gets the same first K sums.
+ * The weights w_j = exp((l_j - l_0) / T) of tokens by falling logit, and their running sums, computed as far as they
+ * are asked for and always one after the other from the largest: whoever knows only the first K tokens gets the same
+ * first K sums.
  */
 export class CumulativeProbability {
   /** Tokens whose logits are known. */
@@ -49,14 +52,19 @@ export class CumulativeProbability {
     return count === 0 ? 0 : this.#sums[count - 1]!;
   }
 
-  /** Sum of the weights of all tokens of the row, in any order of `logits`: another rounding than `ofFirst(count)`, but no sorting. */
+  /**
+   * Sum of the weights of all tokens of the row, in any order of `logits`: another rounding than `ofFirst(count)`, but
+   * no sorting.
+   */
   ofAll(logits: Float32Array): number {
     let sum = 0;
     for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i]! - this.#largest) * this.#inverseTemperature);
     return sum;
   }
 
-  /** The first rank whose running sum is above the target (or reaches it, with `orEqual`); undefined if no known one is. */
+  /**
+   * The first rank whose running sum is above the target (or reaches it, with `orEqual`); undefined if no known one is.
+   */
   firstRankPast(target: number, orEqual = false): number | undefined {
     const past = (rank: number): boolean => (orEqual ? this.#sums[rank]! >= target : this.#sums[rank]! > target);
     while (this.#computed < this.count && !(this.#computed > 0 && past(this.#computed - 1))) {

@@ -1,4 +1,7 @@
-/** @file From a step's logits to the next token of each row, looking at whole rows of logits only for draws that need them. */
+/**
+ * @file From a step's logits to the next token of each row, looking at whole rows of logits only for draws that need
+ * them.
+ */
 
 import { topCandidates } from "../../architectures/decoder/decoder-head.ts";
 import { alwaysWanted, neverWanted, type LogitsWish, type StepResult, type TopLogits } from "../../runtime/device.ts";
@@ -35,7 +38,8 @@ export function drawTokens(inputs: readonly DrawInput[], result: StepResult): (D
 }
 
 /**
- * When a draw looks beyond the most likely tokens. It must say so wherever `sampleFromTop` may not decide, and says so rarely.
+ * When a draw looks beyond the most likely tokens. It must say so wherever `sampleFromTop` may not decide, and says so
+ * rarely.
  * @param uniform of the draw
  */
 export function wantsLogits(request: GenerateRequest, uniform: number, vocabSize: number): LogitsWish {
@@ -52,7 +56,9 @@ export function wantsLogits(request: GenerateRequest, uniform: number, vocabSize
   return { share: topP < 1 ? topP : uniform, weight: 0 };
 }
 
-/** How many of the most likely tokens' log-probabilities are wanted; undefined for none, and not the token's own either. */
+/**
+ * How many of the most likely tokens' log-probabilities are wanted; undefined for none, and not the token's own either.
+ */
 function logprobsOf({ logprobs, sumLogprobs }: GenerateRequest): number | undefined {
   return logprobs ?? (sumLogprobs === true ? 0 : undefined);
 }

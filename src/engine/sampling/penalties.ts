@@ -1,11 +1,17 @@
-/** @file What changes logits before a draw: presence, frequency and repetition penalties and logit_bias, over the tokens a sequence already has. */
+/**
+ * @file What changes logits before a draw: presence, frequency and repetition penalties and logit_bias, over the tokens
+ * a sequence already has.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { SamplingParams } from "../contract/request.ts";
 
 const largestFloat32 = 3.4028234663852886e38;
 
-/** The tokens of one sequence, as its penalties count them. The prompt's set may be shared by all sequences of a request. */
+/**
+ * The tokens of one sequence, as its penalties count them. The prompt's set may be shared by all sequences of a
+ * request.
+ */
 export class TokenHistory {
   readonly promptTokens: ReadonlySet<number>;
   /** Occurrences of each token in the answer so far. */
@@ -21,7 +27,9 @@ export class TokenHistory {
   }
 }
 
-/** Whether penalties or bias may change some logit, so that the largest logits alone do not tell which token is drawn. */
+/**
+ * Whether penalties or bias may change some logit, so that the largest logits alone do not tell which token is drawn.
+ */
 export function needsFullLogits(params: SamplingParams): boolean {
   return (
     params.presencePenalty !== 0 ||
@@ -32,9 +40,10 @@ export function needsFullLogits(params: SamplingParams): boolean {
 }
 
 /**
- * The logits that a row is drawn from: first the repetition penalty over prompt and answer (Keskar et al. 2019, section 4.1:
- * positive logits are divided, negative ones multiplied), then OpenAI's `logit - count * frequency - (count > 0) * presence`
- * over the answer, then the bias. Each token's result is rounded to float32 once, and stays finite if the model's logit was.
+ * The logits that a row is drawn from: first the repetition penalty over prompt and answer (Keskar et al. 2019, section
+ * 4.1: positive logits are divided, negative ones multiplied), then OpenAI's `logit - count * frequency - (count > 0) *
+ * presence` over the answer, then the bias. Each token's result is rounded to float32 once, and stays finite if the
+ * model's logit was.
  *
  * @param logits [V], left as it is.
  * @returns `logits` itself when nothing changes it, or a changed copy.

@@ -2,9 +2,9 @@
  * @file Draws a token by inverse transform sampling: tokens by falling logit (ties by rising id), weights
  * w_j = exp((l_j - l_0) / T), and the first token whose running sum of weights exceeds u * S.
  *
- * Truncation only shortens S. It starts as Z, the sum of all weights; top_k makes it the sum of the first k weights; top_p
- * the first running sum that reaches top_p * S; min_p at most the sum of the weights of at least min_p. So a row's K largest
- * logits and its Z tell the token exactly, unless u * S may lie beyond them.
+ * Truncation only shortens S. It starts as Z, the sum of all weights; top_k makes it the sum of the first k weights;
+ * top_p the first running sum that reaches top_p * S; min_p at most the sum of the weights of at least min_p. So a
+ * row's K largest logits and its Z tell the token exactly, unless u * S may lie beyond them.
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -83,9 +83,10 @@ export function sampleFromTop(top: TopLogits, params: SamplingParams, uniform: n
  * The token of the draw `uniform`, from all logits of a row, after penalties and bias.
  *
  * @param logits [V], the model's own, finite or -Infinity (a token that is never drawn); left as they are.
- * @param normaliser the row's Z as `sampleFromTop` had it, so that both agree to the last bit; undefined, or unused where
- * penalties change the logits: the sum of the weights themselves.
- * @throws BonsaiError `internal` on NaN, +Infinity or only -Infinity; `invalid_request` on a bias outside the vocabulary.
+ * @param normaliser the row's Z as `sampleFromTop` had it, so that both agree to the last bit; undefined, or unused
+ * where penalties change the logits: the sum of the weights themselves.
+ * @throws BonsaiError `internal` on NaN, +Infinity or only -Infinity; `invalid_request` on a bias outside the
+ * vocabulary.
  */
 export function sampleFromFull(
   logits: Float32Array,
@@ -120,8 +121,8 @@ function keptMass(mass: CumulativeProbability, params: SamplingParams, candidate
 }
 
 /**
- * The least and the most that S can be, where only the K most likely tokens are known: `keptMass` of all tokens lies between,
- * both inclusive. Each step is monotone, in floating point too, so it maps bounds to bounds.
+ * The least and the most that S can be, where only the K most likely tokens are known: `keptMass` of all tokens lies
+ * between, both inclusive. Each step is monotone, in floating point too, so it maps bounds to bounds.
  */
 function boundsOfKeptMass(mass: CumulativeProbability, params: SamplingParams, normaliser: number): [least: number, most: number] {
   const known = mass.ofFirst(mass.count);

@@ -1,4 +1,7 @@
-/** @file Log-probabilities as OpenAI reports them: natural logarithms of the model's own distribution, before temperature, penalties and truncation. */
+/**
+ * @file Log-probabilities as OpenAI reports them: natural logarithms of the model's own distribution, before
+ * temperature, penalties and truncation.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { TopLogits } from "./sampler.ts";

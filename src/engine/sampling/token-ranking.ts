@@ -79,7 +79,10 @@ function descendingKey(bits: number, tokenId: number): number {
   return bits >= signBit ? bits : ~(bits | signBit) >>> 0;
 }
 
-/** Ids by rising `keys[id]`, those of equal keys in the order they had: a radix sort in three passes from the lowest digit. */
+/**
+ * Ids by rising `keys[id]`, those of equal keys in the order they had: a radix sort in three passes from the lowest
+ * digit.
+ */
 function sortByKey(ids: Uint32Array, keys: Uint32Array): Uint32Array {
   let from = ids;
   let to: Uint32Array = new Uint32Array(ids.length);

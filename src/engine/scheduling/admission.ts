@@ -1,4 +1,7 @@
-/** @file Decides which requests start and which wait: one atomic reservation of rows and cache bytes for all sequences of a request. */
+/**
+ * @file Decides which requests start and which wait: one atomic reservation of rows and cache bytes for all sequences
+ * of a request.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
@@ -50,8 +53,8 @@ export class Admission<T extends Reservation> {
   }
 
   /**
-   * Puts a request in the queue. Throws `request_too_large` when it could not even run alone, `overloaded` when the queue is full.
-   * Check and count are one step: nothing else runs between them.
+   * Puts a request in the queue. Throws `request_too_large` when it could not even run alone, `overloaded` when the
+   * queue is full. Check and count are one step: nothing else runs between them.
    */
   enqueue(request: T): void {
     const { maxSequences, maxQueuedSequences, kvCacheBytes } = this.#limits;
@@ -124,7 +127,10 @@ export class Admission<T extends Reservation> {
     return sequences + request.sequences <= maxSequences && this.#bytesOf([...running, request]) <= kvCacheBytes;
   }
 
-  /** Sequences that would wait if the request joined them, its own included: those that start at the next `admit` are not in the queue. */
+  /**
+   * Sequences that would wait if the request joined them, its own included: those that start at the next `admit` are
+   * not in the queue.
+   */
   #queuedAfter(request: T): number {
     const running = [...this.#running];
     let sequences = this.#runningSequences;

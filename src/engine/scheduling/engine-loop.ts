@@ -145,7 +145,8 @@ export class EngineLoop {
   async #run(): Promise<void> {
     this.#running = true;
     for (;;) {
-      // Messages are heard here: requests that arrived in the same turn start together, and a cancelled one takes no further step.
+      // Messages are heard here: requests that arrived in the same turn start together, and a cancelled one takes no
+      // further step.
       await new Promise((resolve) => setImmediate(resolve));
       this.#scoring.dropCancelled();
       this.#requests.endCancelled();
@@ -253,7 +254,9 @@ export class EngineLoop {
     }
   }
 
-  /** Opens a row for each sequence, all over the one prompt, as soon as the grammar is ready: open rows step together. */
+  /**
+   * Opens a row for each sequence, all over the one prompt, as soon as the grammar is ready: open rows step together.
+   */
   #openRows(generation: Generation): void {
     const { request, model, sequenceStates, prompt, grammar } = generation;
     if (prompt === undefined || grammar?.isReady === false) return;

@@ -66,7 +66,10 @@ export class OpenRequests {
     }
   }
 
-  /** Ends a request for which no token can be drawn; or the sequence alone, where the request says so and another one has not failed. */
+  /**
+   * Ends a request for which no token can be drawn; or the sequence alone, where the request says so and another one
+   * has not failed.
+   */
   failSequence(generation: Generation, sequence: Sequence, error: Error): void {
     const others = generation.sequenceStates.filter((other) => other !== sequence);
     if (generation.request.failAlone !== true || others.every(({ finished }) => finished === "failed")) {

@@ -1,12 +1,15 @@
-/** @file Keys and values of prompt chunks, kept between requests: a request whose prompt begins alike computes only the rest. */
+/**
+ * @file Keys and values of prompt chunks, kept between requests: a request whose prompt begins alike computes only the
+ * rest.
+ */
 
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { CachePage, DecoderDevice, PromptCache } from "../../runtime/device.ts";
 
 /**
- * Only full chunks are kept, each under the hash of everything before it and of itself. A chunk is what a prefill computed for exactly
- * these tokens at exactly this place, so a hit gives the bits that computing again would.
+ * Only full chunks are kept, each under the hash of everything before it and of itself. A chunk is what a prefill
+ * computed for exactly these tokens at exactly this place, so a hit gives the bits that computing again would.
  */
 export class PrefixCache {
   readonly #pages: LRUCache<string, CachePage> | undefined;

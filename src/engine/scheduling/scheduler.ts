@@ -1,4 +1,6 @@
-/** @file What the engine computes next: a pure decision over the requests that wait for the compute, within a budget. */
+/**
+ * @file What the engine computes next: a pure decision over the requests that wait for the compute, within a budget.
+ */
 
 /** A request whose prompt is not filled yet. */
 export interface PromptView<G> {
@@ -49,8 +51,9 @@ export interface TurnPlan<G, R> {
 const turns = ["prefill", "decode", "score"] as const satisfies readonly Turn[];
 
 /**
- * Prefill chunks, decode steps and runs of reward models take turns: a long prompt or list of documents slows running answers down by one turn
- * a token, and running answers never keep others waiting for more than one step. "idle" is the plan where no work is ready.
+ * Prefill chunks, decode steps and runs of reward models take turns: a long prompt or list of documents slows running
+ * answers down by one turn a token, and running answers never keep others waiting for more than one step. "idle" is the
+ * plan where no work is ready.
  */
 export function planTurn<G, R>({ prompts, rows, scoring, last }: SchedulerView<G, R>, budget: TurnBudget): TurnPlan<G, R> {
   const ready = rows.filter(({ isReady }) => isReady);

@@ -1,4 +1,6 @@
-/** @file One answer as it grows: its tokens, its text up to what may still turn into a stop string, and why it ended. */
+/**
+ * @file One answer as it grows: its tokens, its text up to what may still turn into a stop string, and why it ended.
+ */
 
 import type { DecodeRow } from "../../runtime/device.ts";
 import type { Detokenizer } from "../../text/streaming/detokenizer.ts";

@@ -1,5 +1,6 @@
 /**
- * @file Folders of derived files on disk, one for each key: each is complete or is not there, and together they are bounded.
+ * @file Folders of derived files on disk, one for each key: each is complete or is not there, and together they are
+ * bounded.
  *
  * The cache may be deleted at any time, even while a server runs: mapped files stay until they are unmapped.
  */

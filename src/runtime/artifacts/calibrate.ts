@@ -1,4 +1,7 @@
-/** @file Measures the largest activations and cached values of a model over the calibration texts, from which its integer scales follow. */
+/**
+ * @file Measures the largest activations and cached values of a model over the calibration texts, from which its
+ * integer scales follow.
+ */
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -122,8 +125,9 @@ function raise(largest: Map<string, Float32Array>, name: string, seen: Float32Ar
 }
 
 /**
- * Rotation turns a key's channels into one another the further on it stands: texts are spread over all positions, so that keys are seen as they are
- * anywhere. What a rotated model computes of a text is the same wherever it stands; learned positions have to be those of a text's beginning.
+ * Rotation turns a key's channels into one another the further on it stands: texts are spread over all positions, so
+ * that keys are seen as they are anywhere. What a rotated model computes of a text is the same wherever it stands;
+ * learned positions have to be those of a text's beginning.
  *
  * @param share of the way, from 0 to 1
  */

@@ -1,4 +1,7 @@
-/** @file Short texts of several kinds, over which the largest activations of a model are measured before it is quantised. */
+/**
+ * @file Short texts of several kinds, over which the largest activations of a model are measured before it is
+ * quantised.
+ */
 
 export const calibrationTexts: readonly string[] = [
   "A lighthouse keeper counts the ships that pass at night. Most of them never learn his name, but each one trusts the lamp that he trims.",

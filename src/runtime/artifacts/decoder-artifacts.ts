@@ -1,4 +1,7 @@
-/** @file The graph and quantised weights of a model, made once and kept on disk under the hash of what they were made from. */
+/**
+ * @file The graph and quantised weights of a model, made once and kept on disk under the hash of what they were made
+ * from.
+ */
 
 import { createHash } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
@@ -50,7 +53,9 @@ export interface NamedAdapter {
   contentHash: string;
 }
 
-/** Finds or makes the artifacts of a model. Throws `unsupported_model` when the file has nothing that the plan needs. */
+/**
+ * Finds or makes the artifacts of a model. Throws `unsupported_model` when the file has nothing that the plan needs.
+ */
 export async function prepareArtifacts(
   model: ModelFile,
   config: DecoderConfig,

@@ -1,4 +1,7 @@
-/** @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and appended to in place. */
+/**
+ * @file A decoder on the CPU: ONNX Runtime computes, the caches live in plain arrays that are fed as inputs and
+ * appended to in place.
+ */
 
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -55,8 +58,8 @@ export class CpuDecoder implements DecoderDevice {
   /** Batches of rows with prompts of their own, by class of length. */
   readonly #batches = new Map<number, DecodeBatch>();
   /**
-   * The answer's cache of a prompt that is filled: places that no token sees, since ONNX Runtime's integer product over no places is undefined.
-   * They belong to no request, and are not counted.
+   * The answer's cache of a prompt that is filled: places that no token sees, since ONNX Runtime's integer product over
+   * no places is undefined. They belong to no request, and are not counted.
    */
   readonly #noAnswer: KvSegment;
   readonly #limits: { maxRows: number; maxPlaces: number };

@@ -1,4 +1,7 @@
-/** @file The CPU as a device: chooses how a model's weights and caches are stored, prepares its graph on disk, and loads it. */
+/**
+ * @file The CPU as a device: chooses how a model's weights and caches are stored, prepares its graph on disk, and loads
+ * it.
+ */
 
 import { isByteCache, longestByteCache } from "../../architectures/decoder/cached-attention.ts";
 import type { LinearScheme } from "../../architectures/quantization/linear.ts";

@@ -1,4 +1,7 @@
-/** @file Rows that decode in one run of the graph: their prompts, shared by all or one each, their answers, and the mask over both. */
+/**
+ * @file Rows that decode in one run of the graph: their prompts, shared by all or one each, their answers, and the mask
+ * over both.
+ */
 
 import type { DecodeRow } from "../device.ts";
 import { masked } from "../attention-mask.ts";
@@ -128,7 +131,10 @@ export class DecodeBatch {
     this.#fit();
   }
 
-  /** Sizes both segments for the rows there are. Growing by a quarter keeps both the copies and the places read in vain few. */
+  /**
+   * Sizes both segments for the rows there are. Growing by a quarter keeps both the copies and the places read in vain
+   * few.
+   */
   #fit(): void {
     const count = this.#rows.length;
     if (!this.#shared) this.#prompts.resize(count, count === 0 ? 0 : roundUpPlaces(this.#longest((row) => row.start.promptLength)));

@@ -23,8 +23,8 @@ export function bytesPerPlace({ layers, kvHeads, headDim, type }: KvShape): numb
 }
 
 /**
- * Counts the bytes of all segments of one decoder. Memory that was used once is kept for the next rows, since the system takes longer to give
- * it than to leave it; but no more is kept than requests have reserved.
+ * Counts the bytes of all segments of one decoder. Memory that was used once is kept for the next rows, since the
+ * system takes longer to give it than to leave it; but no more is kept than requests have reserved.
  */
 export class KvMemory {
   readonly shape: KvShape;
@@ -46,7 +46,10 @@ export class KvMemory {
     if (this.bytesHeld > bytes) this.#trim();
   }
 
-  /** Called by a holder before it takes more memory and after it has given some back. @param places that it holds from then on */
+  /**
+   * Called by a holder before it takes more memory and after it has given some back. @param places that it holds from
+   * then on
+   */
   setPlaces(holder: MemoryHolder, places: number): void {
     const more = places - (this.#places.get(holder) ?? 0);
     if (more > 0 && this.bytesHeld + more * bytesPerPlace(this.shape) > this.#reserved) this.#trim(holder);

@@ -1,4 +1,6 @@
-/** @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them. */
+/**
+ * @file Keys and values of several rows in plain memory, one pair of arrays a layer, laid out as the graphs read them.
+ */
 
 import type { CacheType } from "../../architectures/decoder/cached-attention.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -16,12 +18,15 @@ export interface KvRows {
 }
 
 /**
- * Sums over places are vectorised in groups of 64: as long as every segment's length is a multiple of this, the places that padding adds
- * cannot change the order in which the others are added.
+ * Sums over places are vectorised in groups of 64: as long as every segment's length is a multiple of this, the places
+ * that padding adds cannot change the order in which the others are added.
  */
 export const placeGranularity = 64;
 
-/** Places that a segment keeps once it has needed them, while memory is not short: rows that come and go need them again. */
+/**
+ * Places that a segment keeps once it has needed them, while memory is not short: rows that come and go need them
+ * again.
+ */
 const leastKept = 4096;
 
 /** Runs of at most this many values are copied one by one, which is faster than through a view. */
@@ -31,7 +36,10 @@ export function roundUpPlaces(places: number): number {
   return Math.max(1, Math.ceil(places / placeGranularity)) * placeGranularity;
 }
 
-/** One layer's keys or values, [rows, outer, places, inner]: keys channel by channel, as products read them, values place by place. */
+/**
+ * One layer's keys or values, [rows, outer, places, inner]: keys channel by channel, as products read them, values
+ * place by place.
+ */
 interface LayerArray {
   /** The whole of a resizable buffer. */
   data: CacheArray;
@@ -40,10 +48,12 @@ interface LayerArray {
 }
 
 /**
- * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what is past a row's length is finite.
+ * Keys are [rows, kvHeads, headDim, places] and values [rows, kvHeads, places, headDim]; what is past a row's length is
+ * finite.
  *
- * Addresses are reserved once, for the whole capacity, and rows and places change within them. The system gives memory only to what was
- * written, and takes it back when less than half is needed, or when memory is short; nothing waits for the garbage collector.
+ * Addresses are reserved once, for the whole capacity, and rows and places change within them. The system gives memory
+ * only to what was written, and takes it back when less than half is needed, or when memory is short; nothing waits for
+ * the garbage collector.
  */
 export class KvSegment implements MemoryHolder {
   /** Places of all rows together. */
@@ -93,7 +103,9 @@ export class KvSegment implements MemoryHolder {
     this.resize(rows, places);
   }
 
-  /** Changes the number of rows and of places, keeping what both have in common. Throws `internal` past the capacity. */
+  /**
+   * Changes the number of rows and of places, keeping what both have in common. Throws `internal` past the capacity.
+   */
   resize(rows: number, places: number): void {
     if (rows === this.#rows && places === this.#places) return;
     const needed = rows * places;
@@ -124,7 +136,10 @@ export class KvSegment implements MemoryHolder {
     return this.#tensors;
   }
 
-  /** Writes the keys and values of `count` new places of one row. @param source of `sourceRows` rows, `sourceRow` of which is written */
+  /**
+   * Writes the keys and values of `count` new places of one row. @param source of `sourceRows` rows, `sourceRow` of
+   * which is written
+   */
   write(source: KvRows, sourceRows: number, sourceRow: number, row: number, place: number, count: number): void {
     this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
       const run = count * inner;

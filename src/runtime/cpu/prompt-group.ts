@@ -1,4 +1,7 @@
-/** @file Several prompts that take a chunk each in one run of the graph: their caches side by side, their tokens, and the mask over both. */
+/**
+ * @file Several prompts that take a chunk each in one run of the graph: their caches side by side, their tokens, and
+ * the mask over both.
+ */
 
 import { causalMask } from "../attention-mask.ts";
 import type { PromptChunk } from "../device.ts";
@@ -8,8 +11,8 @@ import { KvSegment, roundUpPlaces } from "./kv-segment.ts";
 import type { CpuPrompt } from "./prompt.ts";
 
 /**
- * A chunk that is not full is run as if it had a multiple of this many tokens. Softmax adds in vector registers: only rows of one length have
- * their sums added in one order, so that is what runs together.
+ * A chunk that is not full is run as if it had a multiple of this many tokens. Softmax adds in vector registers: only
+ * rows of one length have their sums added in one order, so that is what runs together.
  */
 const lengthStep = 16;
 
@@ -90,7 +93,10 @@ export class PromptGatherer {
   }
 }
 
-/** The graph's inputs that say what is run: `length` tokens of each prompt, of which those past its chunk are read by nobody. */
+/**
+ * The graph's inputs that say what is run: `length` tokens of each prompt, of which those past its chunk are read by
+ * nobody.
+ */
 export function groupFeeds(
   chunks: readonly PromptChunk[],
   length: number,

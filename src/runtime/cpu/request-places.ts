@@ -1,10 +1,16 @@
-/** @file The most places of keys and values that requests take on the CPU: answers, prompts with their copies, and padding. */
+/**
+ * @file The most places of keys and values that requests take on the CPU: answers, prompts with their copies, and
+ * padding.
+ */
 
 import type { RequestSize } from "../device.ts";
 import { classBound, lengthClassOf, sharingRows } from "./grouping.ts";
 import { roundUpPlaces } from "./kv-segment.ts";
 
-/** Rows whose prompts are copied, in places; they decode in the batches of the classes from `first` to `last`, one after the other. */
+/**
+ * Rows whose prompts are copied, in places; they decode in the batches of the classes from `first` to `last`, one after
+ * the other.
+ */
 interface CopiedRows {
   sequences: number;
   prompt: number;
@@ -20,9 +26,9 @@ interface ClassWidth {
 }
 
 /**
- * A bound that holds at any point of the requests' lives. Sequences that share their prompt have a batch of their own. The others are padded
- * to the longest prompt and answer of their batch, and move to the batch of the next class when their answer has outgrown their own; while
- * one prompt or row moves, it is held twice.
+ * A bound that holds at any point of the requests' lives. Sequences that share their prompt have a batch of their own.
+ * The others are padded to the longest prompt and answer of their batch, and move to the batch of the next class when
+ * their answer has outgrown their own; while one prompt or row moves, it is held twice.
  */
 export function requestPlaces(requests: readonly RequestSize[]): number {
   let total = 0;
