@@ -1,6 +1,6 @@
 /** @file One of the N candidates of a request: its tokens and text so far, and how it ended. */
 
-import type { FinishReason, GenerateEvent } from "../engine/contract/request.ts";
+import { deltaTokens, type FinishReason, type GenerateEvent } from "../engine/contract/request.ts";
 
 /** The engine's event about new tokens of one candidate. */
 export type Delta = Extract<GenerateEvent, { type: "delta" }>;
@@ -66,11 +66,11 @@ export class Candidate {
 
   /** Adds new tokens. Those that come after the end only count: the answer that was scored is the answer that is returned. */
   append(delta: Delta): void {
-    this.generatedTokens += delta.tokenIds.length;
+    this.generatedTokens += deltaTokens(delta);
     if (!this.isRunning) return;
     this.deltas.push(delta);
     this.#text += delta.text;
-    this.tokens += delta.tokenIds.length;
+    this.tokens += deltaTokens(delta);
     if (delta.logprobSum !== undefined) this.#logprobSum = (this.#logprobSum ?? 0) + delta.logprobSum;
   }
 }

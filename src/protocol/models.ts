@@ -1,7 +1,8 @@
 /** @file The answers of GET /v1/models and /v1/models/{id}. */
 
 import { Type, type Static } from "typebox";
-import type { ModelInfo } from "../engine/contract/request.ts";
+import type { Capabilities } from "../engine/contract/backend.ts";
+import type { ServedModel } from "../engine/contract/request.ts";
 import type { EnsembleDescription, RewardDescription } from "../engine/contract/reward-description.ts";
 
 export const Model = Type.Object(
@@ -21,6 +22,15 @@ export const Model = Type.Object(
       device: Type.String(),
       has_chat_template: Type.Boolean({ description: "Without one, only /v1/completions can use the model." }),
       fingerprint: Type.String(),
+      capabilities: Type.Object(
+        {
+          exact_seeds: Type.Boolean({ description: "The same request with the same seed gives the same bytes." }),
+          exact_counts: Type.Boolean({ description: "Token counts are exact while an answer streams, not only at its end." }),
+          token_ids: Type.Boolean({ description: "The ids of the tokens are known, and prompts may be given as ids." }),
+          drop: Type.Boolean({ description: "Candidates can be dropped before their end, which prune and early stopping need." }),
+        },
+        { description: "What the backend that runs the model promises." },
+      ),
       reward_model: Type.Optional(
         Type.String({ description: "Of a policy whose folder names one: the reward model of its Best-of-N, where that is served." }),
       ),
@@ -62,7 +72,14 @@ export type Model = Static<typeof Model>;
 export const ModelList = Type.Object({ object: Type.Literal("list"), data: Type.Array(Model) }, { title: "ModelList" });
 export type ModelList = Static<typeof ModelList>;
 
-export const toModel = (info: ModelInfo): Model => ({
+const toCapabilities = ({ exactSeeds, exactCounts, tokenIds, drop }: Capabilities): Model["card"]["capabilities"] => ({
+  exact_seeds: exactSeeds,
+  exact_counts: exactCounts,
+  token_ids: tokenIds,
+  drop,
+});
+
+export const toModel = (info: ServedModel): Model => ({
   id: info.id,
   object: "model",
   created: info.created,
@@ -76,6 +93,7 @@ export const toModel = (info: ModelInfo): Model => ({
     device: info.device,
     has_chat_template: info.hasChatTemplate,
     fingerprint: info.fingerprint,
+    capabilities: toCapabilities(info.capabilities),
     ...(info.rewardModel === undefined ? {} : { reward_model: info.rewardModel }),
     ...(info.reward === undefined ? {} : { reward: toRewardCard(info.reward) }),
     ...(info.ensemble === undefined ? {} : { ensemble: toEnsembleCard(info.ensemble) }),
@@ -93,7 +111,7 @@ function toRewardCard(reward: RewardDescription): NonNullable<Model["card"]["rew
   };
 }
 
-export const toModelList = (models: readonly ModelInfo[]): ModelList => ({ object: "list", data: models.map(toModel) });
+export const toModelList = (models: readonly ServedModel[]): ModelList => ({ object: "list", data: models.map(toModel) });
 
 function toEnsembleCard({ members, rule }: EnsembleDescription): NonNullable<Model["card"]["ensemble"]> {
   const { kind, ...parameters } = rule;

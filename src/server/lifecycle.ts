@@ -33,8 +33,9 @@ export class Lifecycle {
     }
   }
 
+  /** Loading again where the engine was ready and takes no requests now. */
   get phase(): Phase {
-    return this.#phase;
+    return this.#phase === "ready" && this.#engine?.unavailable !== undefined ? "loading" : this.#phase;
   }
 
   /** The engine once it has loaded, whatever the phase, for metrics. */
@@ -59,6 +60,8 @@ export class Lifecycle {
     if (this.#phase === "failed") throw new BonsaiError("engine_failed", "The models could not be loaded; the server's log says why.");
     if (this.#engine === undefined)
       throw new BonsaiError("loading", "The models are still loading.", { retryAfterSeconds: loadingRetrySeconds });
+    const { unavailable } = this.#engine;
+    if (unavailable !== undefined) throw unavailable;
     return this.#engine;
   }
 

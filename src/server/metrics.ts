@@ -2,7 +2,7 @@
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BestOfEvent } from "../best-of-n/result.ts";
-import type { EngineStats } from "../engine/contract/request.ts";
+import { deltaTokens, type EngineStats } from "../engine/contract/request.ts";
 import { BestOfMetrics } from "./generation/best-of-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
@@ -191,11 +191,11 @@ export class Metrics {
     const startMs = performance.now();
     const previousMs = new Map<number, number>();
     return (event) => {
-      if (event.type === "delta" && event.tokenIds.length > 0) {
+      if (event.type === "delta" && deltaTokens(event) > 0) {
         const nowMs = performance.now();
         if (previousMs.size === 0) this.#firstToken.observe(labels, (nowMs - startMs) / 1000);
         const beforeMs = previousMs.get(event.index);
-        if (beforeMs !== undefined) this.#interToken.observe(labels, (nowMs - beforeMs) / 1000 / event.tokenIds.length);
+        if (beforeMs !== undefined) this.#interToken.observe(labels, (nowMs - beforeMs) / 1000 / deltaTokens(event));
         previousMs.set(event.index, nowMs);
       } else if (event.type === "end") this.#queue.observe(labels, event.timings.queueMs / 1000);
       else if (event.type === "chosen") this.bestOf.chosen(model, event.report);

@@ -18,7 +18,7 @@ import { roomyLimits } from "../engine/answers.ts";
 import { writePoisoned } from "../engine/poisoned-model.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
-const rewardPath = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
+export const rewardPath = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
 
 /** The policy is "policy", the reward model "reward"; "long" is a policy whose answers can take long, and "poisoned" one that fails when it reads token 50. */
 export function startSmallEngine(folder: string): Promise<Engine> {

@@ -3,6 +3,7 @@
 import type { AddressInfo } from "node:net";
 import { defaultConfig, type Config } from "../../src/config/options.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
+import { Router } from "../../src/engine/router.ts";
 import { buildServer, type BonsaiServer, type LogDestination } from "../../src/server/build-server.ts";
 import { ScriptedEngine, type ScriptedEngineOptions } from "./scripted-engine.ts";
 
@@ -23,7 +24,7 @@ export async function startFixture(
   log?: LogDestination,
 ): Promise<Fixture> {
   const engine = new ScriptedEngine(engineOptions);
-  const server = await startServer(t, config, Promise.resolve(engine), log);
+  const server = await startServer(t, config, Promise.resolve(new Router([engine])), log);
   return { ...server, engine };
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Router } from "../../src/engine/router.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import type { Model, ModelList } from "../../src/protocol/models.ts";
@@ -38,7 +39,7 @@ test("until the models have loaded, all but liveness answers 503 with Retry-Afte
   }
   assert.match((await fastify.inject("/metrics")).body, /^bonsai_ready 0$/m);
   const { engine } = await startFixture(t);
-  load(engine);
+  load(new Router([engine]));
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual((await fastify.inject("/health/ready")).json(), { status: "ready" });
 });

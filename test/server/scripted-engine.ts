@@ -3,8 +3,8 @@
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { PrefixMeasurement, RewardDescription } from "../../src/engine/contract/reward-description.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/contract/score-request.ts";
+import type { Backend } from "../../src/engine/contract/backend.ts";
 import type {
-  Engine,
   EngineStats,
   GenerateEvent,
   GenerateRequest,
@@ -83,8 +83,10 @@ export const scriptedModel = (id: string, contextLength: number, kind: "policy" 
 
 const encoder = new TextEncoder();
 
-export class ScriptedEngine implements Engine {
+export class ScriptedEngine implements Required<Backend> {
   readonly models: readonly ModelInfo[];
+  readonly capabilities = { exactSeeds: true, tokenIds: true, exactCounts: true, drop: true };
+  readonly unavailable = undefined;
   readonly #options: Required<Pick<ScriptedEngineOptions, "maxSequences" | "maxQueuedSequences" | "contextLength">> & ScriptedEngineOptions;
   readonly #waiting: { n: number; admit: () => void }[] = [];
   #running = 0;

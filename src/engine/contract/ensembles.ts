@@ -11,16 +11,16 @@ export interface NamedEnsemble extends EnsembleDescription {
 }
 
 /**
- * What is listed of ensembles over these models.
+ * The ensembles as models of the list: each takes after its first member what the rule does not decide.
  * @throws BonsaiError `usage` for a name that is taken, and for a member that is no reward model among them
  */
-export function ensembleInfos(models: readonly ModelInfo[], ensembles: readonly NamedEnsemble[]): ModelInfo[] {
+export function ensembleInfos<M extends ModelInfo>(models: readonly M[], ensembles: readonly NamedEnsemble[]): M[] {
   const taken = new Set(models.map(({ id }) => id));
   return ensembles.map(({ id, members: names, rule }) => {
     if (taken.has(id)) throw refusal(`Two models are called ${id}: give the ensemble another name.`);
     taken.add(id);
     const members = names.map((name) => memberNamed(name, id, models));
-    const [first] = members as [ModelInfo];
+    const [first] = members as [M];
     const fingerprint = createHash("sha256")
       .update(JSON.stringify([rule, members.map((member) => member.fingerprint)]))
       .digest("hex");
@@ -37,7 +37,7 @@ export function ensembleInfos(models: readonly ModelInfo[], ensembles: readonly 
   });
 }
 
-function memberNamed(name: string, ensemble: string, models: readonly ModelInfo[]): ModelInfo {
+function memberNamed<M extends ModelInfo>(name: string, ensemble: string, models: readonly M[]): M {
   const rewardModels = models.filter(({ kind }) => kind === "reward");
   const member = rewardModels.find(({ id }) => id === name);
   if (member !== undefined) return member;

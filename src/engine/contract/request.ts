@@ -1,8 +1,8 @@
 /** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
 
 import type { Message } from "../../text/conversation/message.ts";
+import type { Backend, Capabilities } from "./backend.ts";
 import type { EnsembleDescription, RewardDescription } from "./reward-description.ts";
-import type { ScoreRequest, ScoreResult } from "./score-request.ts";
 
 export type Prompt =
   /** Rendered with the model's own chat template, with a generation prompt. */
@@ -98,7 +98,10 @@ export type GenerateEvent =
       index: number;
       /** Whole characters only; may be empty when a token ends inside a character or a possible stop string. */
       text: string;
+      /** Empty where the backend does not know them. */
       tokenIds: number[];
+      /** Tokens that the delta stands for, where they are not as many as its ids; see `deltaTokens`. */
+      tokenCount?: number | undefined;
       logprobs?: TokenLogprob[] | undefined;
       /** Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and truncation. */
       logprobSum?: number | undefined;
@@ -112,6 +115,11 @@ export type GenerateEvent =
       outputs?: number[] | undefined;
     }
   | { type: "end"; timings: RequestTimings };
+
+export type DeltaEvent = Extract<GenerateEvent, { type: "delta" }>;
+
+/** How many tokens a delta stands for: any number, an estimate where the backend's `exactCounts` is false. */
+export const deltaTokens = ({ tokenIds, tokenCount }: Pick<DeltaEvent, "tokenIds" | "tokenCount">): number => tokenCount ?? tokenIds.length;
 
 /** The events of a request, and the way to end some of its sequences before the others. */
 export interface Generating extends AsyncIterable<GenerateEvent> {
@@ -180,23 +188,12 @@ export interface EngineStats {
   scoringInputs: number;
 }
 
-/** What the server sees of the engine; the compute happens in a worker. */
-export interface Engine {
-  readonly models: readonly ModelInfo[];
-  /**
-   * Runs a request. Admission is atomic: all n sequences are reserved at once, or the first `next()` rejects with
-   * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
-   * Aborting the signal, or leaving the loop, frees the rows before the next step.
-   */
-  generate(request: GenerateRequest, signal?: AbortSignal): Generating;
-  /**
-   * Scores conversations by a reward model. Rejects as `generate` does, and with `context_length_exceeded` for an input that the model cannot read
-   * whole where the request does not let it be cut.
-   */
-  score(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult>;
-  /** Token ids of a prompt, as `generate` would see them. */
-  tokenize(model: string, prompt: Prompt): Promise<number[]>;
-  stats(): EngineStats;
-  /** Resolves when the worker has gone. Running requests reject with `draining`. */
-  close(): Promise<void>;
+/** A model with the promises of the backend that runs it. */
+export interface ServedModel extends ModelInfo {
+  capabilities: Capabilities;
+}
+
+/** What the server holds: all backends as one, whose methods find the backend of a request's model. */
+export interface Engine extends Required<Omit<Backend, "capabilities" | "models">> {
+  readonly models: readonly ServedModel[];
 }

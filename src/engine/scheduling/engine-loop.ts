@@ -74,13 +74,13 @@ export class EngineLoop {
       listener.failed(error);
       return;
     }
-    this.#work();
+    this.wake();
   }
 
   /** Queues a request of a reward model, as `start` does. */
   score(id: number, request: ScoreRequest, listener: ScoreListener): void {
     this.#scoring.start(id, request, listener);
-    this.#work();
+    this.wake();
   }
 
   /** The rows are free before the next step, and then the listener hears of it. */
@@ -136,7 +136,8 @@ export class EngineLoop {
     return model;
   }
 
-  #work(): void {
+  /** Looks at what there is to do, after a change from outside such as room in a listener that was full. */
+  wake(): void {
     this.#wake?.();
     if (!this.#running) void this.#run();
   }
@@ -176,7 +177,7 @@ export class EngineLoop {
         .filter(({ finished }) => finished === undefined)
         .map((sequence) => ({
           row: { generation, sequence },
-          isReady: sequence.row !== undefined,
+          isReady: sequence.row !== undefined && !this.#requests.isFull(generation),
           lastTurn: sequence.lastTurn,
         })),
     );
@@ -195,7 +196,7 @@ export class EngineLoop {
     this.#counters[turn === "prefill" ? "prefillSeconds" : "decodeSeconds"] += (performance.now() - startMs) / 1000;
   }
 
-  /** Rests while every row waits for its grammar. */
+  /** Rests while every row waits for its grammar or its reader. */
   async #grammarOrMessage(): Promise<void> {
     await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;

@@ -11,6 +11,8 @@ export interface GenerationListener {
   event(event: GenerateEvent): void;
   /** The request is over and nothing follows. */
   failed(error: unknown): void;
+  /** Whether the reader is behind: the request then takes no step and keeps its rows, until it has room and the loop is woken. Absent: never. */
+  isFull?(): boolean;
 }
 
 export class OpenRequests {
@@ -22,6 +24,11 @@ export class OpenRequests {
 
   constructor(limits: AdmissionLimits) {
     this.admission = new Admission(limits, bytesOfGenerations);
+  }
+
+  /** Whether its listener has no room for more. */
+  isFull({ id }: Generation): boolean {
+    return this.#entries.get(id)?.listener.isFull?.() === true;
   }
 
   /** Puts a request in the queue. Throws as `Admission.enqueue` does. */

@@ -7,6 +7,7 @@ import type { GenerationListener } from "../scheduling/open-requests.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { openImplicitReward } from "../scoring/implicit-scorer.ts";
 import { loadModels, type Model } from "../loading/model.ts";
+import { ReadWindow } from "./read-window.ts";
 import type { Scorer } from "../scoring/scorer.ts";
 import { yieldToServer } from "./thread-priority.ts";
 import { toWire } from "./wire-error.ts";
@@ -50,10 +51,23 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
     }
     return turn;
   };
-  const listener = (id: number): GenerationListener => ({
-    event: (event) => pending().events.push({ id, event }),
-    failed: (error) => pending().failures.push({ id, error: toWire(error) }),
-  });
+  const windows = new Map<number, ReadWindow>();
+  const listener = (id: number): GenerationListener => {
+    const window = new ReadWindow();
+    windows.set(id, window);
+    return {
+      event: (event) => {
+        window.sent(event);
+        pending().events.push({ id, event });
+        if (event.type === "end") windows.delete(id);
+      },
+      failed: (error) => {
+        pending().failures.push({ id, error: toWire(error) });
+        windows.delete(id);
+      },
+      isFull: () => window.isFull,
+    };
+  };
   port?.on("message", (message: ToWorker) => {
     if (message.type === "generate") {
       loop.start(message.id, message.request, listener(message.id));
@@ -66,7 +80,10 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
       });
       pending();
     } else if (message.type === "cancel") loop.cancel(message.id);
-    else if (message.type === "drop") loop.drop(message.id, message.indexes);
+    else if (message.type === "taken") {
+      windows.get(message.id)?.taken(message.bytes);
+      loop.wake();
+    } else if (message.type === "drop") loop.drop(message.id, message.indexes);
     else if (message.type === "tokenize") {
       try {
         send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });

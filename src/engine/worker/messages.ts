@@ -15,6 +15,8 @@ export type ToWorker =
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "score"; id: number; request: ScoreRequest }
   | { type: "cancel"; id: number }
+  /** The reader of a generation took about this many bytes of its events. */
+  | { type: "taken"; id: number; bytes: number }
   | { type: "drop"; id: number; indexes: number[] }
   | { type: "tokenize"; id: number; model: string; prompt: Prompt }
   | { type: "close" };

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { setMaxListeners } from "node:events";
+import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +10,8 @@ import type { Worker } from "node:worker_threads";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
 import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from "../../../src/engine/contract/request.ts";
 import { startEngine, type EngineOptions } from "../../../src/engine/worker/start-engine.ts";
+import { bytesOf, windowBytes } from "../../../src/engine/worker/read-window.ts";
+import { restartDelayMs } from "../../../src/engine/worker/worker-backend.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../../fixtures/tiny-model.ts";
@@ -70,6 +73,10 @@ function failureOf(engine: Engine, request = endless, signal?: AbortSignal): { b
     }
   };
   return { begun, failure: read() };
+}
+
+async function ready(engine: Engine): Promise<void> {
+  while (engine.unavailable !== undefined) await sleep(2);
 }
 
 async function until(engine: Engine, condition: (stats: EngineStats) => boolean): Promise<void> {
@@ -171,6 +178,61 @@ describe("an engine", () => {
   });
 });
 
+describe("a reader that does not read", () => {
+  const wide = requestFor("tiny", {
+    n: 64,
+    maxTokens: 60,
+    ignoreEos: true,
+    logprobs: 20,
+    sampling: { ...greedySampling, temperature: 1 },
+  });
+
+  test("pauses its request alone, and reads what a fast reader does", async () => {
+    const engine = await startEngine({ ...options, maxSequences: 128 });
+    const expected: GenerateEvent[] = [];
+    for await (const event of engine.generate(wide)) expected.push(event);
+    const tokensBefore = engine.stats().generatedTokens;
+    const slow = engine.generate(wide)[Symbol.asyncIterator]();
+    const events = [(await slow.next()).value as GenerateEvent];
+    let others = 0;
+    const answerAnother = async (): Promise<void> => {
+      others += 300;
+      assert.equal((await collect(engine, requestFor("tiny", { maxTokens: 300, ignoreEos: true }))).sequences[0]!.tokenIds.length, 300);
+    };
+    await answerAnother();
+    // Three hundred steps of another request later, what waits is a window and what one more step adds.
+    const waiting = engine.stats().generatedTokens - tokensBefore - others;
+    const stepBytes = expected
+      .filter((event) => event.type === "delta")
+      .slice(0, wide.n)
+      .reduce((sum, event) => sum + bytesOf(event), 0);
+    assert.ok(waiting > 0 && waiting <= wide.n * Math.ceil(windowBytes / stepBytes), `${waiting} tokens wait`);
+    assert.equal(engine.stats().runningSequences, wide.n);
+    await answerAnother();
+    assert.equal(engine.stats().generatedTokens - tokensBefore - others, waiting);
+    for (let next = await slow.next(); next.done !== true; next = await slow.next()) events.push(next.value);
+    const withoutTimes = (list: GenerateEvent[]) => list.filter(({ type }) => type !== "start" && type !== "end");
+    assert.deepEqual(withoutTimes(events), withoutTimes(expected));
+    await engine.close();
+  });
+
+  test("frees what it holds when it leaves, though nothing else runs", async () => {
+    const engine = await startEngine(options);
+    const leave = new AbortController();
+    const slow = engine.generate({ ...wide, maxTokens: 4000 }, leave.signal)[Symbol.asyncIterator]();
+    await slow.next();
+    await until(engine, ({ decodeSteps }) => decodeSteps > 0);
+    let steps = -1;
+    while (steps !== engine.stats().decodeSteps) {
+      steps = engine.stats().decodeSteps;
+      await sleep(500);
+    }
+    leave.abort();
+    await until(engine, ({ runningSequences, kvTokensReserved }) => runningSequences === 0 && kvTokensReserved === 0);
+    await engine.close();
+  });
+});
+
 describe("an engine that closes", () => {
   test("fails what runs and what comes with draining, and its worker leaves", async () => {
     const { engine, worker } = await startWithWorker();
@@ -205,9 +267,17 @@ describe("an engine whose worker dies", () => {
     const error = await failure;
     assert.ok(error instanceof BonsaiError && error.code === "engine_failed");
     assert.equal(engine.stats().runningSequences, 0);
-    const meanwhile = await failureOf(engine).failure;
-    assert.ok(meanwhile instanceof BonsaiError && meanwhile.code === "engine_failed" && meanwhile.retryAfterSeconds! > 0);
+    assert.ok(engine.models.length > 0);
+    const refused = async (): Promise<void> => {
+      const meanwhile = await failureOf(engine).failure;
+      assert.ok(meanwhile instanceof BonsaiError && meanwhile.code === "loading" && meanwhile.retryAfterSeconds! > 0);
+      assert.equal(engine.unavailable?.code, "loading");
+    };
+    await refused();
+    // The new worker is not ready when it starts.
     await replacement;
+    await refused();
+    await ready(engine);
     assert.deepEqual({ ...(await collect(engine, request)), cachedTokens: 0 }, answer);
     assert.ok(lines.some((line) => /compute worker stopped .* started again/.test(line)));
     await engine.close();
@@ -217,9 +287,32 @@ describe("an engine whose worker dies", () => {
     const { engine, worker } = await startWithWorker();
     kill(worker);
     await new Promise((resolve) => worker.once("exit", resolve));
-    await assert.rejects(collect(engine, requestFor("tiny")), isCode("engine_failed"));
+    await assert.rejects(collect(engine, requestFor("tiny")), isCode("loading"));
     await engine.close();
     await assert.rejects(collect(engine, requestFor("tiny")), isCode("draining"));
+  });
+
+  test("whose model has gone is tried again, each time later, until the model is back", { timeout: 60_000 }, async () => {
+    const own = join(folder, "moving");
+    writeTinyModel(own);
+    const told: string[] = [];
+    const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+    const engine = await startEngine({ ...options, models: [{ id: "tiny", path: own }], log: (line) => told.push(line) });
+    renameSync(own, `${own}.away`);
+    kill(await started);
+    const attempts = (): string[] => told.flatMap((line) => /is started again in (\S+ s)/.exec(line)?.slice(1) ?? []);
+    while (attempts().length < 2) await sleep(10);
+    assert.deepEqual(attempts(), ["1 s", "2 s"]);
+    assert.match(told.at(-1)!, /moving/);
+    assert.equal(engine.unavailable?.code, "loading");
+    renameSync(`${own}.away`, own);
+    await ready(engine);
+    await collect(engine, requestFor("tiny"));
+    await engine.close();
+  });
+
+  test("is replaced after a delay that doubles up to a minute", () => {
+    assert.deepEqual([0, 1, 2, 3, 6, 7, 50, 2000].map(restartDelayMs), [0, 1000, 2000, 4000, 32_000, 60_000, 60_000, 60_000]);
   });
 });
 
