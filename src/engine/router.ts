@@ -1,7 +1,7 @@
 /** @file All backends as one engine: each request goes to the backend that runs its model. */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import type { Backend } from "./contract/backend.ts";
+import type { Backend } from "./contract/request.ts";
 import { ensembleInfos, type NamedEnsemble } from "./contract/ensembles.ts";
 import type { Engine, EngineStats, GenerateRequest, Generating, Prompt, ServedModel } from "./contract/request.ts";
 import type { ScoreRequest, ScoreResult } from "./contract/score-request.ts";

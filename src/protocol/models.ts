@@ -1,7 +1,7 @@
 /** @file The answers of GET /v1/models and /v1/models/{id}. */
 
 import { Type, type Static } from "typebox";
-import type { Capabilities } from "../engine/contract/backend.ts";
+import type { Capabilities } from "../engine/contract/request.ts";
 import type { ServedModel } from "../engine/contract/request.ts";
 import type { EnsembleDescription, RewardDescription } from "../engine/contract/reward-description.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import type { Backend } from "../../src/engine/contract/backend.ts";
+import type { Backend } from "../../src/engine/contract/request.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../src/engine/contract/request.ts";
 import { Router } from "../../src/engine/router.ts";
 import { startWorkerBackend } from "../../src/engine/worker/start-engine.ts";

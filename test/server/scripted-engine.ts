@@ -3,7 +3,7 @@
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { PrefixMeasurement, RewardDescription } from "../../src/engine/contract/reward-description.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/contract/score-request.ts";
-import type { Backend } from "../../src/engine/contract/backend.ts";
+import type { Backend } from "../../src/engine/contract/request.ts";
 import type {
   EngineStats,
   GenerateEvent,

@@ -2,7 +2,7 @@
 
 import type { Worker } from "node:worker_threads";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { Backend, Capabilities } from "../contract/backend.ts";
+import type { Backend, Capabilities } from "../contract/request.ts";
 import type { EngineStats, GenerateEvent, GenerateRequest, Generating, ModelInfo, Prompt } from "../contract/request.ts";
 import type { ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 import { EventQueue } from "./event-queue.ts";
