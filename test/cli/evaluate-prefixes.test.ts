@@ -32,7 +32,7 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   const { status, output, errors } = await evaluate(context, ...quick);
   assert.equal(status, 0, errors);
   assert.match(output, /12 prompts, 4 answers of teddy-sft to each at temperature 1/);
-  assert.match(output, /\| tokens of the beginning \| 4 \| 12 \|\n.*\n\| correlation \| -?[01]\.\d{3} \| -?[01]\.\d{3} \|/);
+  assert.match(output, /\| tokens of the prefix \| 4 \| 12 \|\n.*\n\| correlation \| -?[01]\.\d{3} \| -?[01]\.\d{3} \|/);
   assert.match(output, /\n\| 4 \| .* \| \d+\.\d% \| -?\d+\.\d% \| -?\d+\.\d% \|/);
   assert.deepEqual(readRewardConfig(rewardModel), before);
 
@@ -46,7 +46,7 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   );
   const first = prefixes!.correlations[0];
   assert.ok(written.output.includes(first!.correlation.toFixed(3)));
-  assert.ok(readFileSync(join(rewardModel, "README.md"), "utf8").includes("## Beginnings"));
+  assert.ok(readFileSync(join(rewardModel, "README.md"), "utf8").includes("## Prefixes"));
   // The same seed, the same measurement.
   assert.equal(written.output.split("\n")[4], output.split("\n")[4]);
 });

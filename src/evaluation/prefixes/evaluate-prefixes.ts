@@ -58,5 +58,5 @@ export async function evaluatePrefixes(options: PrefixOptions, context: TaskCont
   if (config === undefined || !options.write) return;
   writeRewardConfig(folder, { ...config, prefixes: measured.correlations.length === 0 ? undefined : measured });
   const card = join(folder, "README.md");
-  if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Beginnings", report.join("\n"))]);
+  if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Prefixes", report.join("\n"))]);
 }

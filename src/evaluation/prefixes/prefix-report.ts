@@ -61,11 +61,11 @@ export function prunedRow(groups: readonly RecordedGroup[], candidates: number, 
 /** Lines of Markdown. */
 export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedRow[]): string[] {
   return [
-    `How well ${measured.valueModel === undefined ? "the reward" : `the value by ${measured.valueModel}`} of an answer's beginning tells the reward of the whole, among answers to one prompt (Pearson's correlation, over answers that go on): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
+    `How well ${measured.valueModel === undefined ? "the reward" : `the value by ${measured.valueModel}`} of a prefix predicts the reward of the whole answer, among answers to one prompt (Pearson's correlation, over answers that are longer than the prefix): ${measured.reference}. Whole answers have ${measured.meanTokens.toFixed(1)} tokens on average.`,
     "",
     ...correlationTable(measured),
     "",
-    'What `prune: "auto"` makes of it, replayed over the same answers: at each stage, so many tokens into the answers, a part of those that still run goes on. Gains are those of the winner over the mean candidate.',
+    'The stages that `prune: "auto"` derives from it, replayed over the same answers. A stage, such as 4: 0.625, keeps this part of the running candidates after this many tokens. Gains are those of the winner over the mean candidate.',
     "",
     "| N | stages | tokens sampled | gain in reward kept | gain by gold kept |",
     "| ---: | --- | ---: | ---: | ---: |",
@@ -83,11 +83,11 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
  */
 export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number[], continuations: number): string[] {
   return [
-    `The most that any judgement of beginnings could tell: the correlation of the mean reward of all answers that the policy makes of a beginning with that of the one it made, estimated by letting it go on ${continuations} more times from each.`,
+    `The best that any model of prefixes could do: the correlation between the mean reward of all answers with a prefix and the reward of the answer at hand, estimated from ${continuations} more continuations of each prefix.`,
     "",
     ...correlationTable(perfect),
     "",
-    "Schedules that such a judge would allow, and the tokens that they would sample of answers of the mean length.",
+    "Schedules that such a model would allow, and the tokens that they would sample of answers of the mean length.",
     "",
     "| N | stages | tokens sampled |",
     "| ---: | --- | ---: |",
@@ -100,7 +100,7 @@ export function perfectReport(perfect: PrefixMeasurement, sizes: readonly number
 
 function correlationTable({ correlations }: PrefixMeasurement): string[] {
   return [
-    `| tokens of the beginning | ${correlations.map(({ tokens }) => tokens).join(" | ")} |`,
+    `| tokens of the prefix | ${correlations.map(({ tokens }) => tokens).join(" | ")} |`,
     `| --- |${correlations.map(() => " ---: |").join("")}`,
     `| correlation | ${correlations.map(({ correlation }) => correlation.toFixed(3)).join(" | ")} |`,
   ];
