@@ -16,7 +16,7 @@ const sampled = { limit: 50, samples: 2, "max-tokens": 64, seed: 1 };
 const shares = { "held-out": 0.2, validation: 0.1 };
 
 const about =
-  "Polite against impolite answers to short instructions, from rasbt/LLMs-from-scratch (Apache-2.0), made by a language model; the pairs are not part of this repository. The other half of the data are answers of SmolLM2-135M-Instruct itself to the same instructions, compared by [minilm-rm-polite](../minilm-rm-polite/README.md), which knows the tone of short English answers and nothing of whether they are right: this adapter is politer and no wiser than its base, much wordier, and far from it (the KL below): pairs and judge like words of courtesy, and it says them at any occasion. SmolLM2-135M-Instruct (Apache-2.0) is its base in the catalog's form of 4 bits; over the original weights it does much the same.";
+  "Polite against impolite answers to short instructions, from rasbt/LLMs-from-scratch (Apache-2.0), made by a language model; the pairs are not part of this repository. The other half of the data are answers of SmolLM2-135M-Instruct itself to the same instructions, compared by [minilm-rm-polite](../minilm-rm-polite/README.md), which knows the tone of short English answers and not whether they are right. So this adapter is more polite than its base and no wiser. It is much wordier, and far from its base (the KL below): pairs and judge like words of courtesy, and it uses them on any occasion. SmolLM2-135M-Instruct (Apache-2.0) is its base in the catalog's form of 4 bits; over the original weights it does much the same.";
 
 function stages(): Stage[] {
   const inWork = (...names: string[]): string => join(workFolder, name, ...names);

@@ -8,15 +8,15 @@ import { heldOutPrompts, inWork, model, pairsOf, panel, publish, sample, train, 
 
 /** What teddy-rm's card says of its data. */
 const rewardSource =
-  "Pairs of answers of [teddy-sft](../teddy-sft/README.md) to 180,000 prompts, each labelled by the majority of five simulated raters, and never by gold; in three parts of 60,000, one training after the other, of which the table of files names the last. Raters like long answers for their length, and a model that learns from them learns that first: half of what length is worth to it is taken off its rewards afterwards (Length, below).";
+  "Pairs of answers of [teddy-sft](../teddy-sft/README.md) to 180,000 prompts. The majority of five simulated raters labelled each pair; gold labelled none. The pairs were used in three runs of 60,000, one after the other; the table of files names those of the last run. Raters prefer long answers because they are long, and a model that learns from them learns that first: afterwards half of this effect was taken off its rewards (Length, below).";
 
 /** What the head's card says of its data. */
 const headSource =
-  "The first 20,000 of [teddy-rm](../teddy-rm/README.md)'s pairs. It reads the hidden states that [teddy-sft](../teddy-sft/README.md) has of an answer when it has written it, so that choosing among its own answers costs nothing beside writing them; three linear functions of 192 numbers cannot tell as much as a model of its own.";
+  "The first 20,000 of [teddy-rm](../teddy-rm/README.md)'s pairs. The head reads the hidden states that [teddy-sft](../teddy-sft/README.md) computes while it writes an answer, so choosing among these answers costs almost nothing in addition. Three linear functions of 192 numbers cannot know as much as a separate model.";
 
 /** What the value model's card says of its data. */
 const valueSource =
-  "Eight answers of [teddy-sft](../teddy-sft/README.md) to each of 6,000 prompts, at temperature 1, with [teddy-rm](../teddy-rm/README.md)'s rewards of them, from which it was trained on: it knows of gold no more than teddy-rm does. It was made for beginnings; whole answers are better judged by teddy-rm itself, whose `reward.json` names it for pruning.";
+  "Eight answers of [teddy-sft](../teddy-sft/README.md) to each of 6,000 prompts, at temperature 1, with the rewards of [teddy-rm](../teddy-rm/README.md), whose weights the training began with. It knows no more about gold than teddy-rm does. It was made to judge prefixes, and the `reward.json` of teddy-rm names it for pruning; teddy-rm itself judges whole answers better.";
 
 const dimensionWords = (friendliness: number): string[] =>
   Object.entries({ usefulness: 0.6, friendliness, safety: 0.6 }).flatMap(([dimension, weight]) => [

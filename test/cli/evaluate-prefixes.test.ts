@@ -63,7 +63,7 @@ test("with --continuations it also says what a perfect judge of beginnings would
   assert.equal(own!.length, 2);
   // A token decides less than twelve of some thirty-five.
   assert.ok(perfect![0]! < perfect![1]! && perfect![1]! > 0.1 && perfect![1]! <= 1, String(perfect));
-  assert.match(output, /letting it go on 2 more times from each[^]*\n\| 16 \| .* \| \d+\.\d% \|\n/);
+  assert.match(output, /estimated from 2 more continuations of each prefix[^]*\n\| 16 \| .* \| \d+\.\d% \|\n/);
 });
 
 test("--write is refused at once where the reward model has no reward.json to keep the measurement in", async (context) => {

@@ -26,7 +26,7 @@ export interface EvaluatedSet {
 export function evaluationReport(sets: readonly EvaluatedSet[], seed: number): string[] {
   const teddy = sets.filter(({ raters }) => raters !== undefined);
   return [
-    "How often the preferred answer has the higher score, with 95% intervals: Wilson's where every prompt has one pair, else (marked b) the bootstrap over prompts, since pairs of one prompt are not independent. Equal scores count a half. Beside it: longer is better.",
+    "How often the preferred answer has the higher score, with 95% intervals: Wilson's where every prompt has one pair, else (marked b) the bootstrap over prompts, since pairs of one prompt are not independent. Equal scores count a half. The column length is a baseline that prefers the longer answer.",
     "",
     ...accuracyTable(sets),
     ...calibrationTable(sets),
@@ -63,7 +63,7 @@ function calibrationTable(sets: readonly EvaluatedSet[]): string[] {
   if (rows.length === 0) return [];
   return [
     "",
-    "Calibration: sigmoid of the difference of raw rewards against how often it is right, in ten bins from 0.5 to 1. A confidence above the accuracy is too sure of itself.",
+    "Calibration: sigmoid of the difference of raw rewards against how often it is right, in ten bins from 0.5 to 1. A mean confidence above the accuracy means that the model is too sure of itself.",
     "",
     ...header("set", "model", "expected calibration error", "mean confidence", "accuracy"),
     ...rows,
@@ -80,7 +80,7 @@ function bestOfFourTable(sets: readonly EvaluatedSet[]): string[] {
   if (rows.length === 0) return [];
   return [
     "",
-    "Best of four: an answer and three others that it was preferred to; how often it has the highest score.",
+    "Best of four: how often an answer has the highest score among itself and three others that it was preferred to.",
     "",
     ...header("set", "groups", ...names, "chance"),
     ...rows,
@@ -140,7 +140,7 @@ function noiseTable(sets: readonly EvaluatedSet[], seed: number): string[] {
   );
   return [
     "",
-    `Accuracy where labels are turned with a probability, by draws with seed ${seed}; in brackets what that does to an accuracy a, a (1 - 2p) + p. A perfect model would have 1 - p.`,
+    `Accuracy when each label is reversed with probability p, drawn with seed ${seed}; in brackets what is expected of an accuracy a: a (1 - 2p) + p. A perfect model would have 1 - p.`,
     "",
     ...header("set", "model", ...noiseLevels.map((noise) => `p = ${noise}`)),
     ...rows,
