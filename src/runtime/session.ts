@@ -1,5 +1,6 @@
 /** @file One ONNX Runtime session, with the options that were measured to matter (docs/LOG.md). */
 
+import "./telemetry-off.ts";
 import * as ort from "onnxruntime-node";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementArray, ElementType } from "../onnx/data-type.ts";

@@ -1,5 +1,6 @@
 /** @file Runs a program as the training does, by lowering it to ONNX, with everything inline. */
 
+import "../../src/runtime/telemetry-off.ts";
 import * as ort from "onnxruntime-node";
 import { lowerProgram } from "../../src/autodiff/lower-program.ts";
 import type { Program } from "../../src/autodiff/program.ts";

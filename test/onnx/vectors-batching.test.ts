@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import "../../src/runtime/telemetry-off.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { uniform } from "../../src/random/philox.ts";
 import { emitBlockProduct } from "../../src/architectures/quantization/block-products.ts";

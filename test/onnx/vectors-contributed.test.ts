@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import "../../src/runtime/telemetry-off.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { uniform } from "../../src/random/philox.ts";
 import { emitByteProduct, storedBytes } from "../../src/architectures/quantization/byte-products.ts";

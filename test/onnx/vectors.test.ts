@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
+import "../../src/runtime/telemetry-off.ts";
 import { InferenceSession } from "onnxruntime-node";
 import { elementTypes, type ElementType } from "../../src/onnx/data-type.ts";
 import { type Attribute, Graph, type Value } from "../../src/onnx/graph.ts";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
+import "../../src/runtime/telemetry-off.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ExternalDataWriter } from "../../src/onnx/external-data.ts";
 import { Graph, type InitializerData } from "../../src/onnx/graph.ts";

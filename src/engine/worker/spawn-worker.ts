@@ -1,5 +1,6 @@
 /** @file Starts a module of this program in a thread, compiled or from source, as the program itself runs. */
 
+import "../../runtime/telemetry-off.ts";
 import { Worker } from "node:worker_threads";
 
 /** @param module the module's path from this folder, without its extension */
