@@ -1,6 +1,6 @@
 /**
- * @file Makes a model of `models/` from nothing: `npm run recipe -- teddy`. Each stage is a command that can be run alone; a recipe that was
- * interrupted goes on where it stopped, and does nothing again that is done.
+ * @file Makes a model of `models/` from nothing: `npm run recipe -- teddy`. Each stage is a command that can be run
+ * alone; a recipe that was interrupted goes on where it stopped, and does nothing again that is done.
  */
 
 import { spawn } from "node:child_process";
@@ -24,7 +24,10 @@ const recipes: Readonly<Record<string, Recipe>> = {
   ...smollm2SftRecipes,
 };
 
-/** The exit status of a program of this project. A signal is passed on: the stage saves its work and ends, and then so does this. */
+/**
+ * The exit status of a program of this project. A signal is passed on: the stage saves its work and ends, and then so
+ * does this.
+ */
 async function runProgram(words: readonly string[]): Promise<number> {
   const child = spawn(process.execPath, ["--import", "tsx", ...words], { stdio: "inherit" });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);

@@ -1,6 +1,6 @@
 /**
- * @file Writes and looks at the teddy world: `npm run teddy -- corpus --output-dir DIR --tokens 5000000`. Commands: corpus, sft, prompts,
- * tokenizer, rename, judge, show. See src/teddy.
+ * @file Writes and looks at the teddy world: `npm run teddy -- corpus --output-dir DIR --tokens 5000000`. Commands:
+ * corpus, sft, prompts, tokenizer, rename, judge, show. See src/teddy.
  */
 
 import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";

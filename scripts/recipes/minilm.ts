@@ -1,6 +1,6 @@
 /**
- * @file Reward models of real preferences: LoRA adapters of all-MiniLM-L6-v2 with a classifier. The preferences stay where they are, beside the project,
- * in files that are split so that no prompt, topic or answer is on both sides.
+ * @file Reward models of real preferences: LoRA adapters of all-MiniLM-L6-v2 with a classifier. The preferences stay
+ * where they are, beside the project, in files that are split so that no prompt, topic or answer is on both sides.
  */
 
 import { join } from "node:path";

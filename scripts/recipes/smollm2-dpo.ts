@@ -1,6 +1,7 @@
 /**
- * @file smollm2-135m-dpo: a LoRA adapter that makes SmolLM2-135M-Instruct more polite. It is tuned on real preferences, which stay where they are, beside the
- * project, and on its own answers, which minilm-rm-polite compares; neither has seen the held-out prompts.
+ * @file smollm2-135m-dpo: a LoRA adapter that makes SmolLM2-135M-Instruct more polite. It is tuned on real preferences,
+ * which stay where they are, beside the project, and on its own answers, which minilm-rm-polite compares; neither has
+ * seen the held-out prompts.
  */
 
 import { join } from "node:path";

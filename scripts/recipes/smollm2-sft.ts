@@ -1,6 +1,7 @@
 /**
- * @file smollm2-135m-sft: a LoRA adapter of SmolLM2-135M-Instruct, tuned on demonstrations that people and models wrote. They stay where they are, beside the
- * project, and so does the adapter in the recipe's folder: it answers much as its base does. What is kept is its card, whose held-out loss shows that tuning works.
+ * @file smollm2-135m-sft: a LoRA adapter of SmolLM2-135M-Instruct, tuned on demonstrations that people and models
+ * wrote. They stay where they are, beside the project, and so does the adapter in the recipe's folder: it answers much
+ * as its base does. What is kept is its card, whose held-out loss shows that tuning works.
  */
 
 import { createHash } from "node:crypto";
@@ -24,7 +25,10 @@ interface Demonstration {
   output: string;
 }
 
-/** Writes conversations to train on and held-out ones. @throws BonsaiError `file_not_found`; `invalid_dataset`, naming file, row and field. */
+/**
+ * Writes conversations to train on and held-out ones. @throws BonsaiError `file_not_found`; `invalid_dataset`, naming
+ * file, row and field.
+ */
 function writeConversations(): void {
   const missing = files.filter((path) => !existsSync(path));
   if (missing.length > 0) {
@@ -43,7 +47,9 @@ function writeConversations(): void {
     writeWholeFile(join(workFolder, name, file), conversations.filter((one) => one.heldOut === heldOut).map(({ line }) => line));
 }
 
-/** Rows of {instruction, input, output}, or of {instruction, instances: [{input, output}]}; a JSON array or JSON Lines. */
+/**
+ * Rows of {instruction, input, output}, or of {instruction, instances: [{input, output}]}; a JSON array or JSON Lines.
+ */
 function readDemonstrations(path: string): Demonstration[] {
   const text = readFileSync(path, "utf8");
   const rows = (

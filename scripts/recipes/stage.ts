@@ -10,7 +10,10 @@ export interface Stage {
   name: string;
   /** A command of the program, or a script of scripts/, with its arguments; or work in this process. */
   work: { command: string; args: string[] } | { script: string; args: string[] } | { here: () => void };
-  /** What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage begins. */
+  /**
+   * What decides the result beside the arguments: a value, files, or all files of folders, as they are when the stage
+   * begins.
+   */
   from: { value?: unknown; files?: string[] };
   /** A training run or a collection, which goes on from what lies in this folder. */
   trains?: string;

@@ -1,4 +1,7 @@
-/** @file The teddy family's reward models: teddy-rm from many pairs, teddy-value for beginnings, a head over teddy-sft's own states, and how accuracy grows with pairs. */
+/**
+ * @file The teddy family's reward models: teddy-rm from many pairs, teddy-value for beginnings, a head over teddy-sft's
+ * own states, and how accuracy grows with pairs.
+ */
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,4 +1,6 @@
-/** @file What the recipes of the teddy family share: where their work lies, and the stages that several of them have. */
+/**
+ * @file What the recipes of the teddy family share: where their work lies, and the stages that several of them have.
+ */
 
 import { join } from "node:path";
 import { flagWords, publishModel, workFolder, type Stage } from "./stage.ts";

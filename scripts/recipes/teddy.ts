@@ -1,4 +1,7 @@
-/** @file The teddy family: the world's texts, a base model, its SFT, its preferences, and what is trained on them; all from nothing. */
+/**
+ * @file The teddy family: the world's texts, a base model, its SFT, its preferences, and what is trained on them; all
+ * from nothing.
+ */
 
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -44,11 +47,14 @@ const dpoSource =
 
 function teddy(): Stage[] {
   /**
-   * Pairs whose better answer the panel likes clearly, in no dimension less than the other, and not for its length: a tuned policy goes where its pairs
-   * point, and raters like words for their own sake.
+   * Pairs whose better answer the panel likes clearly, in no dimension less than the other, and not for its length: a
+   * tuned policy goes where its pairs point, and raters like words for their own sake.
    */
   const clearPairs = { strongest: 1, "length-penalty": 0.02, "least-margin": 0.4, agreeing: true, "most-length-difference": 15 } as const;
-  /** Of collected pairs the clear ones, each about a bear of another name: on eighty names alone a policy forgets how to look one up. */
+  /**
+   * Of collected pairs the clear ones, each about a bear of another name: on eighty names alone a policy forgets how to
+   * look one up.
+   */
   const clear = (pairs: string, policy: string, prompts: string): Stage[] => [
     {
       name: `answers of ${pairs}-clear`,

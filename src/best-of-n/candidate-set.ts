@@ -1,10 +1,11 @@
 /**
- * @file The N candidates of one request, from the first token to the last score: which texts need scores, which candidates are dropped, and when the
- * result is known.
+ * @file The N candidates of one request, from the first token to the last score: which texts need scores, which
+ * candidates are dropped, and when the result is known.
  *
- * This class has no effects: it is told what happens and says what follows. Its decisions (except at a deadline) depend on the candidates' tokens and
- * scores alone, never on when a score arrived: they are taken in the order of the lengths at which they are due, and what a candidate did
- * while a decision was pending does not count. So the same request and seed has the same winner at any load.
+ * This class has no effects: it is told what happens and says what follows. Its decisions (except at a deadline) depend
+ * on the candidates' tokens and scores alone, never on when a score arrived: they are taken in the order of the lengths
+ * at which they are due, and what a candidate did while a decision was pending does not count. So the same request and
+ * seed has the same winner at any load.
  */
 
 import { candidateSeed } from "../random/philox.ts";
@@ -14,7 +15,10 @@ import { rankByScore } from "./strategies/ranking.ts";
 import { keptOfRunning, type TokenStage } from "./pruning/schedule.ts";
 import { isEnough, type StoppingRules } from "./stopping.ts";
 
-/** reward: by a reward model; logprob: the mean log-probability of the tokens; none: candidates have no scores of their own. */
+/**
+ * reward: by a reward model; logprob: the mean log-probability of the tokens; none: candidates have no scores of their
+ * own.
+ */
 export type ScoreSource = "reward" | "logprob" | "none";
 
 /** Texts that need rewards: whole answers, and prefixes of answers at a pruning length. */
@@ -248,7 +252,10 @@ export class CandidateSet {
     return answers.length + prefixes.length === 0;
   }
 
-  /** Texts without the scores that are needed now. The answer of a candidate that a stage may yet drop is not scored before that stage. */
+  /**
+   * Texts without the scores that are needed now. The answer of a candidate that a stage may yet drop is not scored
+   * before that stage.
+   */
   #unscored(): UnscoredTexts {
     const [answers, prefixes]: [string[], string[]] = [[], []];
     if (this.#scoredBy !== "reward" || this.#isScoringClosed) return { answers, prefixes };

@@ -6,8 +6,8 @@ import { deltaTokens, type FinishReason, type GenerateEvent } from "../engine/co
 export type Delta = Extract<GenerateEvent, { type: "delta" }>;
 
 /**
- * Why a candidate ended. The engine's reasons; pruned: a pruning stage dropped it; early_stop: the others were enough; deadline: the time was over;
- * failed: its logits were not finite.
+ * Why a candidate ended. The engine's reasons; pruned: a pruning stage dropped it; early_stop: the others were enough;
+ * deadline: the time was over; failed: its logits were not finite.
  */
 export type CandidateEnd = FinishReason | "pruned" | "early_stop" | "deadline" | "failed";
 
@@ -64,7 +64,10 @@ export class Candidate {
     return { text: this.#text, meanLogprob };
   }
 
-  /** Adds new tokens. Those that come after the end only count: the answer that was scored is the answer that is returned. */
+  /**
+   * Adds new tokens. Those that come after the end only count: the answer that was scored is the answer that is
+   * returned.
+   */
   append(delta: Delta): void {
     this.generatedTokens += deltaTokens(delta);
     if (!this.isRunning) return;

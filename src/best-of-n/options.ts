@@ -4,17 +4,24 @@ import type { VotedPart } from "./strategies/majority.ts";
 import type { PruneStage } from "./pruning/schedule.ts";
 
 /**
- * How one of the candidates is chosen. max: the best reward. soft: drawn by exp(reward / temperature). majority: the answer that most agree on.
- * mbr: the answer most like the others. knockout: a tournament of pairs. logprob: the highest mean log-probability, as OpenAI's `best_of`.
+ * How one of the candidates is chosen. max: the best reward. soft: drawn by exp(reward / temperature). majority: the
+ * answer that most agree on. mbr: the answer most like the others. knockout: a tournament of pairs. logprob: the
+ * highest mean log-probability, as OpenAI's `best_of`.
  */
 export const strategies = ["max", "soft", "majority", "mbr", "knockout", "logprob"] as const;
 export type Strategy = (typeof strategies)[number];
 
-/** What replaces a reward model that fails: nothing (the request fails), the mean log-probability, or the order of the candidates. */
+/**
+ * What replaces a reward model that fails: nothing (the request fails), the mean log-probability, or the order of the
+ * candidates.
+ */
 export const rewardFallbacks = ["error", "logprob", "first"] as const;
 export type RewardFallback = (typeof rewardFallbacks)[number];
 
-/** progress: how far the candidates are, then the winner. candidates: all of them as they are sampled. winner: the winner alone. */
+/**
+ * progress: how far the candidates are, then the winner. candidates: all of them as they are sampled. winner: the
+ * winner alone.
+ */
 export const streamModes = ["progress", "candidates", "winner"] as const;
 export type StreamMode = (typeof streamModes)[number];
 

@@ -1,4 +1,7 @@
-/** @file The result of one Best-of-N request: its events, the answers that were chosen, and the accounting of what was sampled, dropped and saved. */
+/**
+ * @file The result of one Best-of-N request: its events, the answers that were chosen, and the accounting of what was
+ * sampled, dropped and saved.
+ */
 
 import type { GenerateEvent } from "../engine/contract/request.ts";
 import type { Candidate, CandidateEnd } from "./candidate.ts";
@@ -9,8 +12,9 @@ import type { RankedCandidate } from "./strategies/ranking.ts";
 export type StartEvent = Extract<GenerateEvent, { type: "start" }>;
 
 /**
- * The events of a request, in order: some `progress` or, when candidates are streamed, their own events; then one `start`, the deltas and a `finish` of
- * each answer that was chosen, best first, numbered from 0 (not when candidates are streamed); one `chosen`; one `end`.
+ * The events of a request, in order: some `progress` or, when candidates are streamed, their own events; then one
+ * `start`, the deltas and a `finish` of each answer that was chosen, best first, numbered from 0 (not when candidates
+ * are streamed); one `chosen`; one `end`.
  */
 export type BestOfEvent =
   | GenerateEvent
@@ -65,12 +69,14 @@ export interface BestOfReport {
 }
 
 /**
- * An upper bound, in nats, of the KL divergence of the chosen answer's distribution from the policy's: log N - (N - 1) / N.
+ * An upper bound, in nats, of the KL divergence of the chosen answer's distribution from the policy's: log N - (N - 1)
+ * / N.
  *
- * Beirami et al. 2024, arXiv 2401.01879, for the best reward of N; it is an equality where single answers are unlikely and rewards have no
- * ties. It holds for every other way to choose one of N independent samples as well: a set of answers with probability p is hit with probability at
- * most 1 - (1 - p)^N, with equality for the best of N, so that the ratio of densities of any other choice is majorised by that one's, N u^(N - 1) for
- * u uniform in [0, 1], whose KL divergence is the bound.
+ * Beirami et al. 2024, arXiv 2401.01879, for the best reward of N; it is an equality where single answers are unlikely
+ * and rewards have no ties. It holds for every other way to choose one of N independent samples as well: a set of
+ * answers with probability p is hit with probability at most 1 - (1 - p)^N, with equality for the best of N, so that
+ * the ratio of densities of any other choice is majorised by that one's, N u^(N - 1) for u uniform in [0, 1], whose KL
+ * divergence is the bound.
  *
  * @param samples N, at least 1
  */
@@ -79,8 +85,8 @@ export function klBoundNats(samples: number): number {
 }
 
 /**
- * Estimates the tokens that dropped candidates would still have needed: for each, the mean length of the finished candidates that are longer, less its own
- * length. Where no finished candidate is longer, the estimate is 0.
+ * Estimates the tokens that dropped candidates would still have needed: for each, the mean length of the finished
+ * candidates that are longer, less its own length. Where no finished candidate is longer, the estimate is 0.
  */
 export function savedTokens(candidates: readonly Candidate[]): number {
   const finished = candidates.filter(({ hasFinished }) => hasFinished).map(({ tokens }) => tokens);

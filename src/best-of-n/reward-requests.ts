@@ -1,4 +1,7 @@
-/** @file The rewards that one request asks for: in batches, patiently where the model is busy, and answer by answer where one of a batch fails. */
+/**
+ * @file The rewards that one request asks for: in batches, patiently where the model is busy, and answer by answer
+ * where one of a batch fails.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -15,7 +18,9 @@ export interface RewardSource {
   answers: RewardAnswers;
   /** Scores prefixes, where another model does so. */
   prefixes?: RewardAnswers | undefined;
-  /** The reward of an answer by the `outputs` of its `finish` event, where the policy computes them while it decodes. */
+  /**
+   * The reward of an answer by the `outputs` of its `finish` event, where the policy computes them while it decodes.
+   */
   ofOutputs?: ((outputs: readonly number[], answer: string) => number) | undefined;
   pace: ScoringPace;
 }
@@ -104,7 +109,10 @@ async function batchRewards(
   return { rewards: alone.map(({ rewards }) => rewards[0]), error: alone.find(({ error }) => error !== undefined)?.error };
 }
 
-/** Asks again while the model's queue is full: the answers exist already, and to throw them away would only add to the load. */
+/**
+ * Asks again while the model's queue is full: the answers exist already, and to throw them away would only add to the
+ * load.
+ */
 async function requestPatiently(
   answers: readonly string[],
   model: RewardAnswers,

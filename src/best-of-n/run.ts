@@ -1,4 +1,7 @@
-/** @file Best-of-N: samples N answers to one prompt, has them scored, ends those that are dropped, and gives back the best. All effects are here. */
+/**
+ * @file Best-of-N: samples N answers to one prompt, has them scored, ends those that are dropped, and gives back the
+ * best. All effects are here.
+ */
 
 import type { GenerateEvent, GenerateRequest, Generating } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -35,9 +38,10 @@ export interface BestOfResources {
 const progressIntervalMs = 100;
 
 /**
- * Runs a request whose `n` is the number of candidates. Aborting the signal, or leaving the loop, frees all rows before the next step.
- * @throws the signal's reason; what the engine throws, with `best_of` as the field at fault where N is; what the reward model throws, unless the
- * request names a fallback
+ * Runs a request whose `n` is the number of candidates. Aborting the signal, or leaving the loop, frees all rows before
+ * the next step.
+ * @throws the signal's reason; what the engine throws, with `best_of` as the field at fault where N is; what the reward
+ * model throws, unless the request names a fallback
  */
 export async function* bestOfN(
   request: GenerateRequest,
@@ -150,7 +154,10 @@ class Run {
     );
   }
 
-  /** Follows the engine's events to their end. A client that reads slowly pauses this loop, and nothing else is queued here. */
+  /**
+   * Follows the engine's events to their end. A client that reads slowly pauses this loop, and nothing else is queued
+   * here.
+   */
   async *#sample(): AsyncGenerator<BestOfEvent, void, undefined> {
     const { stream } = this.#options;
     for await (const event of this.#generation) {
@@ -185,7 +192,10 @@ class Run {
     this.#set?.finish(index, reason);
   }
 
-  /** The events of one step come one by one. What follows from them waits for the last, so that its scores are requested in one batch. */
+  /**
+   * The events of one step come one by one. What follows from them waits for the last, so that its scores are requested
+   * in one batch.
+   */
   #decideAfterStep(): void {
     if (this.#willDecide) return;
     this.#willDecide = true;
@@ -278,7 +288,8 @@ class Run {
       return one === undefined || other === undefined ? undefined : (Math.sign(one - other) as 1 | 0 | -1);
     }
     try {
-      // Each comparison has a signal of its own: those of a round run at once, and Node warns of more than ten listeners of one signal.
+      // Each comparison has a signal of its own: those of a round run at once, and Node warns of more than ten
+      // listeners of one signal.
       if (!this.#isTimeOver) return await compare(first.text, second.text, AbortSignal.any([this.#cancellation.signal]));
     } catch (error) {
       if (!this.#isTimeOver) throw error;

@@ -1,6 +1,6 @@
 /**
- * @file Which base an adapter belongs to, and which policy a head reads: by the name that adapter_config.json or reward.json keeps, among models that
- * are served, present, on disk or in the catalog.
+ * @file Which base an adapter belongs to, and which policy a head reads: by the name that adapter_config.json or
+ * reward.json keeps, among models that are served, present, on disk or in the catalog.
  */
 
 import { existsSync } from "node:fs";
@@ -49,12 +49,18 @@ export function isRewardModel({ path }: FoundModel): boolean {
   return existsSync(join(path, rewardConfigFile));
 }
 
-/** Whether a folder is an adapter that makes a reward model of an encoder. Throws `invalid_model_file` where its reward.json is wrong. */
+/**
+ * Whether a folder is an adapter that makes a reward model of an encoder. Throws `invalid_model_file` where its
+ * reward.json is wrong.
+ */
 export function isEncoderAdapter(model: FoundModel): boolean {
   return isAdapter(model) && isRewardModel(model) && readRewardConfig(model.path).form === "encoder";
 }
 
-/** Whether a folder is a head over the hidden states of a policy, and no model or adapter. Throws `invalid_model_file` where its reward.json is wrong. */
+/**
+ * Whether a folder is a head over the hidden states of a policy, and no model or adapter. Throws `invalid_model_file`
+ * where its reward.json is wrong.
+ */
 export function isPolicyHead(model: FoundModel): boolean {
   return isRewardModel(model) && readRewardConfig(model.path).form === "policy-head";
 }
@@ -99,13 +105,19 @@ export function policyNameOf(head: FoundModel): string | undefined {
   return readRewardConfig(head.path).policy?.name;
 }
 
-/** What the adapter says its base is: a name of the Hugging Face hub, a folder, or a name of ours; undefined where it says nothing. */
+/**
+ * What the adapter says its base is: a name of the Hugging Face hub, a folder, or a name of ours; undefined where it
+ * says nothing.
+ */
 export function baseNameOf(adapter: FoundModel): string | undefined {
   const name = readJsonObject(join(adapter.path, adapterConfigFile), largestConfigBytes)["base_model_name_or_path"];
   return typeof name === "string" && name !== "" ? name : undefined;
 }
 
-/** The model of that name: its id or the last part of the name, whatever its case, or its folder, seen from the adapter's (or head's) or from here. */
+/**
+ * The model of that name: its id or the last part of the name, whatever its case, or its folder, seen from the
+ * adapter's (or head's) or from here.
+ */
 export function findBase<M extends FoundModel>(name: string, adapter: FoundModel, models: readonly M[]): M | undefined {
   const paths = new Set([resolve(adapter.path, name), resolve(name)]);
   const last = basename(name).toLowerCase();

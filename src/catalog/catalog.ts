@@ -9,7 +9,9 @@ import { defaultModelsFolder } from "./project-root.ts";
 
 const Sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Bytes = Type.Integer({ minimum: 1, maximum: 1e15 });
-/** Forward slashes only, no empty segment, and none that starts with a dot: it cannot leave the folder it is joined to. */
+/**
+ * Forward slashes only, no empty segment, and none that starts with a dot: it cannot leave the folder it is joined to.
+ */
 const RelativePath = Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", maxLength: 200 });
 
 const HuggingFaceSource = Type.Object(
@@ -77,7 +79,8 @@ export function defaultCatalogPath(): string {
 
 /**
  * Reads and checks a catalog.
- * @throws BonsaiError `file_not_found` when it cannot be read, `usage` when it is not a catalog (the message names the place).
+ * @throws BonsaiError `file_not_found` when it cannot be read, `usage` when it is not a catalog (the message names the
+ * place).
  */
 export async function readCatalog(path: string = defaultCatalogPath()): Promise<Catalog> {
   let text: string;

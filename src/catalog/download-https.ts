@@ -1,4 +1,7 @@
-/** @file Fetches one file over HTTPS into a PartialFile: resumes by Range and If-Range, retries a cut connection, gives up on a stalled one. */
+/**
+ * @file Fetches one file over HTTPS into a PartialFile: resumes by Range and If-Range, retries a cut connection, gives
+ * up on a stalled one.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -23,7 +26,8 @@ class TransientFailure extends Error {
 
 /**
  * Downloads `url` to `expected.path`.
- * @throws BonsaiError `download_failed` (unreachable, refused, cut, too long) or `checksum_mismatch`; whatever `signal` was aborted with.
+ * @throws BonsaiError `download_failed` (unreachable, refused, cut, too long) or `checksum_mismatch`; whatever `signal`
+ * was aborted with.
  */
 export async function downloadHttps(url: string, expected: ExpectedFile, options: HttpsDownloadOptions = {}): Promise<void> {
   requireTransportSecurity(url);

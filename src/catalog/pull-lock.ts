@@ -15,7 +15,8 @@ const pollIntervalMs = 300;
  * @param onWait called once when another process holds the lock.
  * @param work gets a signal that is aborted with `signal`, and when the lock is lost (the machine slept, and another
  *   process took over): two writers of one file must not be.
- * @throws BonsaiError `file_not_found` when the lock cannot be made there; whatever `work` throws or a signal was aborted with.
+ * @throws BonsaiError `file_not_found` when the lock cannot be made there; whatever `work` throws or a signal was
+ * aborted with.
  */
 export async function withPullLock<T>(
   folder: string,

@@ -1,4 +1,7 @@
-/** @file `bonsai pull NAME`: fetches a model of the catalog from the first source that delivers it, resumed, bounded and verified. */
+/**
+ * @file `bonsai pull NAME`: fetches a model of the catalog from the first source that delivers it, resumed, bounded and
+ * verified.
+ */
 
 import { rm, statfs } from "node:fs/promises";
 import { join, relative } from "node:path";

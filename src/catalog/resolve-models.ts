@@ -1,4 +1,7 @@
-/** @file From what a person calls a model (a name, a file, a folder, alias=path) to an id and the path that the loader opens. */
+/**
+ * @file From what a person calls a model (a name, a file, a folder, alias=path) to an id and the path that the loader
+ * opens.
+ */
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -40,8 +43,8 @@ const firstModelName = "teddy-sft";
 /**
  * Finds each model of `names`; with none given, every model of the models' folder, and when that has none, pulls
  * {@link defaultModelName}. A name is looked up in the models' folder and then pulled when the catalog knows it.
- * @throws BonsaiError `usage` for an unknown name (with what is there, and the nearest), for a path without a model and for
- * two models of one id; `file_not_found` for a path that does not exist; and what `pull` throws.
+ * @throws BonsaiError `usage` for an unknown name (with what is there, and the nearest), for a path without a model and
+ * for two models of one id; `file_not_found` for a path that does not exist; and what `pull` throws.
  */
 export async function resolveModels(
   names: readonly string[],
@@ -123,9 +126,11 @@ function catalogName(name: string | undefined, catalog: Catalog): string | undef
 }
 
 /**
- * Puts each adapter to its base and each head to its policy, which are served too; but an encoder's adapter is a reward model by itself.
+ * Puts each adapter to its base and each head to its policy, which are served too; but an encoder's adapter is a reward
+ * model by itself.
  * @param present what else is in the models' folder
- * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves the adapter or head out
+ * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves
+ * the adapter or head out
  * @throws BonsaiError `usage` for two models of one id
  */
 async function withAdapters(all: readonly FoundModel[], present: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
@@ -171,7 +176,10 @@ function putImplicit(reward: FoundModel, served: ServedModel[]): void {
   (holder!.implicitRewards ??= []).push(implicitOver(reward, policy.id, reference.id));
 }
 
-/** What adapters and heads go over, be it a policy or a bare encoder: another model of the name that they keep may be a reward model. */
+/**
+ * What adapters and heads go over, be it a policy or a bare encoder: another model of the name that they keep may be a
+ * reward model.
+ */
 function isPolicy(model: FoundModel): boolean {
   return !isRewardModel(model);
 }
@@ -198,7 +206,10 @@ async function putAdapter(adapter: FoundModel, served: ServedModel[], bring: Bri
   (base.adapters ??= []).push(described(adapter));
 }
 
-/** Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. The project's chat model first, then by name. */
+/**
+ * Models of the folder that are whole: those of the catalog with every file, others with weights in their folder. The
+ * project's chat model first, then by name.
+ */
 export async function presentModels(modelsFolder: string, catalog: Catalog): Promise<FoundModel[]> {
   if (!existsSync(modelsFolder)) return [];
   const entries = readdirSync(modelsFolder, { withFileTypes: true });

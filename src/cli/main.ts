@@ -1,4 +1,6 @@
-/** @file The program's entry, `bonsai COMMAND ARGUMENTS`: finds the command's module, runs it and takes its exit status. */
+/**
+ * @file The program's entry, `bonsai COMMAND ARGUMENTS`: finds the command's module, runs it and takes its exit status.
+ */
 
 import { didYouMean } from "../config/suggestion.ts";
 

@@ -1,4 +1,7 @@
-/** @file Runs a command: reads its options, prints its help or the version, and makes one line and an exit status of what goes wrong. */
+/**
+ * @file Runs a command: reads its options, prints its help or the version, and makes one line and an exit status of
+ * what goes wrong.
+ */
 
 import type { Static, TObject } from "typebox";
 import { programVersion } from "../catalog/project-root.ts";

@@ -11,7 +11,9 @@ export interface OptionAnnotations<Group extends string = string> {
   default?: string | number | boolean | readonly string[];
   /** What the error says, as a sentence, where the option must be given and is not. */
   whenMissing?: string;
-  /** What it takes, as the end of a sentence, where its type does not say: "an address such as http://127.0.0.1:8000". */
+  /**
+   * What it takes, as the end of a sentence, where its type does not say: "an address such as http://127.0.0.1:8000".
+   */
   values?: string;
   /** What the value stands for in --help, such as PATH. */
   metavar?: string;

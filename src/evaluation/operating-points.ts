@@ -1,4 +1,7 @@
-/** @file Operating points: measured quality, latency and tokens of ways to answer, the Pareto frontier, and the best point within a latency budget. */
+/**
+ * @file Operating points: measured quality, latency and tokens of ways to answer, the Pareto frontier, and the best
+ * point within a latency budget.
+ */
 
 import type { PruneStage } from "../best-of-n/pruning/schedule.ts";
 
@@ -51,8 +54,8 @@ export interface Advice {
 }
 
 /**
- * What to choose when so many of the answers must come within a budget. Over many points the highest of some noisy means flatters itself, so the lower ends of
- * intervals are compared.
+ * What to choose when so many of the answers must come within a budget. Over many points the highest of some noisy
+ * means flatters itself, so the lower ends of intervals are compared.
  * @returns undefined where nothing answers within the budget
  */
 export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, percentile: Percentile): Advice | undefined {

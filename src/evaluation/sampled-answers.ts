@@ -1,4 +1,7 @@
-/** @file Answers of a policy to the prompts of an evaluation, each prompt with a seed of its own, so that a run repeats itself. */
+/**
+ * @file Answers of a policy to the prompts of an evaluation, each prompt with a seed of its own, so that a run repeats
+ * itself.
+ */
 
 import type { Engine, GenerateEvent, Prompt } from "../engine/contract/request.ts";
 import { plainSampling } from "../engine/sampling/sampler.ts";

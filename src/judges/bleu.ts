@@ -1,6 +1,6 @@
 /**
- * @file BLEU of one answer against references (Papineni, Roukos, Ward and Zhu 2002), as sacrebleu's `sentence_bleu` computes it (Post 2018):
- * tokens by mteval-v13a, exponential smoothing, effective order.
+ * @file BLEU of one answer against references (Papineni, Roukos, Ward and Zhu 2002), as sacrebleu's `sentence_bleu`
+ * computes it (Post 2018): tokens by mteval-v13a, exponential smoothing, effective order.
  */
 
 const mostWords = 4;

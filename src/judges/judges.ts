@@ -1,4 +1,7 @@
-/** @file The one interface of all that judges answers: a gold program, simulated raters, rules, language models, reward models, people. */
+/**
+ * @file The one interface of all that judges answers: a gold program, simulated raters, rules, language models, reward
+ * models, people.
+ */
 
 import type { Message } from "../text/conversation/message.ts";
 
@@ -38,7 +41,10 @@ export interface Verdict {
   preferences?: Readonly<Record<string, Preference>> | undefined;
   /** Who judged, where a judge stands for several. */
   by?: string | undefined;
-  /** Of a judge that was shown the answers in both orders: for which place it decided each time, 1 for the first; null is unreadable. */
+  /**
+   * Of a judge that was shown the answers in both orders: for which place it decided each time, 1 for the first; null
+   * is unreadable.
+   */
   orders?: readonly (Preference | null)[] | undefined;
 }
 
@@ -108,8 +114,8 @@ export function judgeByScore(
 }
 
 /**
- * Ranks by the number of answers that each is preferred to, half a number for equals (Copeland 1951), for judges that only compare. No ranks
- * where the judge has no opinion on a pair.
+ * Ranks by the number of answers that each is preferred to, half a number for equals (Copeland 1951), for judges that
+ * only compare. No ranks where the judge has no opinion on a pair.
  */
 export async function rankByComparisons(judged: JudgedAnswers, compare: Judge["compare"]): Promise<Ranking> {
   const wins = judged.answers.map(() => 0);

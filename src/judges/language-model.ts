@@ -1,6 +1,7 @@
 /**
- * @file A language model as a judge (Zheng et al. 2023, "Judging LLM-as-a-judge"): pairs are shown in both orders and count only where both verdicts
- * agree, marks are asked for one answer at a time. A verdict that cannot be read is counted and never guessed.
+ * @file A language model as a judge (Zheng et al. 2023, "Judging LLM-as-a-judge"): pairs are shown in both orders and
+ * count only where both verdicts agree, marks are asked for one answer at a time. A verdict that cannot be read is
+ * counted and never guessed.
  */
 
 import type { Message } from "../text/conversation/message.ts";
@@ -42,7 +43,8 @@ export function judgeByLanguageModel(name: string, options: LanguageModelJudgeOp
     const [one, other] = [await askOrder(judged, first, second), await askOrder(judged, second, first)];
     const orders = [one ?? null, other ?? null];
     if (one === undefined || other === undefined) return { orders };
-    // The second question has the answers the other way around: verdicts that agree add up to nothing, and others cancel.
+    // The second question has the answers the other way around: verdicts that agree add up to nothing, and others
+    // cancel.
     return { preference: one + other === 0 ? one : 0, orders };
   };
   const score = async ({ prompt, answers, index }: JudgedAnswers, answer: number): Promise<Score | undefined> => {

@@ -1,4 +1,7 @@
-/** @file What people said, from rows of a file: marks of single answers, and choices between two. A judge that knows what it was told and nothing more. */
+/**
+ * @file What people said, from rows of a file: marks of single answers, and choices between two. A judge that knows
+ * what it was told and nothing more.
+ */
 
 import type { Message } from "../text/conversation/message.ts";
 import {
@@ -18,8 +21,8 @@ export type PeoplesRating =
   | { kind: "choice"; prompt: readonly Message[]; chosen: string; rejected: string };
 
 /**
- * Of several people's marks the mean counts, of several choices the majority; a pair that nobody chose between is decided by its answers' marks.
- * Prompts and answers are recognised by their text.
+ * Of several people's marks the mean counts, of several choices the majority; a pair that nobody chose between is
+ * decided by its answers' marks. Prompts and answers are recognised by their text.
  */
 export function judgeByPeople(ratings: Iterable<PeoplesRating>, equalBelow = 0): Judge {
   const marks = new Map<string, { rating: number; ratings?: Readonly<Record<string, number>> | undefined }[]>();

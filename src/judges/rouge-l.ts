@@ -1,6 +1,12 @@
-/** @file ROUGE-L (Lin 2004, section 3): the F-measure of the longest common subsequence of words, as Google's rouge-score computes it without stemming. */
+/**
+ * @file ROUGE-L (Lin 2004, section 3): the F-measure of the longest common subsequence of words, as Google's
+ * rouge-score computes it without stemming.
+ */
 
-/** Words in lower case. rouge-score knows ASCII letters and digits alone; here those of all scripts count, so that other languages have words. */
+/**
+ * Words in lower case. rouge-score knows ASCII letters and digits alone; here those of all scripts count, so that other
+ * languages have words.
+ */
 function rougeWords(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }

@@ -1,4 +1,7 @@
-/** @file Judges that are rules: nearness to references, length, form and a list of words. Each is a score that anyone can recompute by hand. */
+/**
+ * @file Judges that are rules: nearness to references, length, form and a list of words. Each is a score that anyone
+ * can recompute by hand.
+ */
 
 import { wordsOf } from "../text/words.ts";
 import { sentenceBleu } from "./bleu.ts";
@@ -21,7 +24,10 @@ function judgeByReferences(name: string, nearness: (answer: string, references: 
   return judgeByScore(name, score, equalBelow);
 }
 
-/** Longer is better, or, with a target, nearer to so many words. Words are what a reader counts: letters and digits without a break. */
+/**
+ * Longer is better, or, with a target, nearer to so many words. Words are what a reader counts: letters and digits
+ * without a break.
+ */
 export function judgeByLength(target?: number, equalBelow = 0): Judge {
   const score = (answer: string): number => {
     const words = wordsOf(answer).length;
@@ -53,7 +59,10 @@ export function judgeByFormat(pattern?: RegExp, equalBelow = 0): Judge {
   return judgeByScore("format", async ({ answers }, answer) => ({ score: score(answers[answer]!) }), equalBelow);
 }
 
-/** The weights of an answer's words, added up, for each of its words. @param weights by word or words in lower case, such as "thank you" */
+/**
+ * The weights of an answer's words, added up, for each of its words. @param weights by word or words in lower case,
+ * such as "thank you"
+ */
 export function judgeByLexicon(weights: ReadonlyMap<string, number>, equalBelow = 0): Judge {
   const phrases = [...weights].map(([phrase, weight]) => ({ words: ` ${wordsOf(phrase).join(" ")} `, weight }));
   const score = (answer: string): number => {

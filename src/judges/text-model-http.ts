@@ -1,4 +1,7 @@
-/** @file A model behind an OpenAI-compatible address: POST /chat/completions, one answer a request, each with its own seed. */
+/**
+ * @file A model behind an OpenAI-compatible address: POST /chat/completions, one answer a request, each with its own
+ * seed.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { candidateSeed } from "../random/philox.ts";
@@ -25,8 +28,8 @@ const longestDelayMs = 60_000;
 const largestAnswerBytes = 2 ** 24;
 
 /**
- * @returns a model whose `answer` rejects with `usage` where the address refuses the request, and with `upstream_failed` where it cannot be
- * reached or answers with what is no completion, also when asked again.
+ * @returns a model whose `answer` rejects with `usage` where the address refuses the request, and with
+ * `upstream_failed` where it cannot be reached or answers with what is no completion, also when asked again.
  */
 export function httpTextModel(options: HttpTextModelOptions): TextModel {
   return {

@@ -9,7 +9,10 @@ export interface TextRequest {
   messages: readonly Message[];
   /** How many answers. */
   count: number;
-  /** Integer in [0, 2^53). Answer i is drawn by `candidateSeed(seed, i)`, and so comes back alone from a request with that seed. */
+  /**
+   * Integer in [0, 2^53). Answer i is drawn by `candidateSeed(seed, i)`, and so comes back alone from a request with
+   * that seed.
+   */
   seed: number;
   /** 0 takes the most likely token each time. */
   temperature: number;

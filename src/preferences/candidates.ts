@@ -1,4 +1,7 @@
-/** @file The answers to a prompt that are judged: given with it, sampled from a policy, or rewritten into better ones by a model. */
+/**
+ * @file The answers to a prompt that are judged: given with it, sampled from a policy, or rewritten into better ones by
+ * a model.
+ */
 
 import type { Message } from "../text/conversation/message.ts";
 import type { AnswerOrigin } from "../judges/judges.ts";
@@ -48,7 +51,10 @@ export function conversationOf(prompt: PromptRow["prompt"]): readonly Message[] 
   return typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 }
 
-/** All answers to prompt number `index`, those that read alike once. A rewrite follows all answers that were there before. */
+/**
+ * All answers to prompt number `index`, those that read alike once. A rewrite follows all answers that were there
+ * before.
+ */
 export async function findCandidates(row: PromptRow, index: number, sources: CandidateSources): Promise<Candidates> {
   const { policy, rewriter, seed, signal } = sources;
   const messages = conversationOf(row.prompt);

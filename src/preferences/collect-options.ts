@@ -1,4 +1,6 @@
-/** @file The options of a collection, as a schema: where answers come from, who judges them, and which rows are written. */
+/**
+ * @file The options of a collection, as a schema: where answers come from, who judges them, and which rows are written.
+ */
 
 import { Type, type Static } from "typebox";
 import { annotations, oneOf } from "../config/option.ts";

@@ -1,4 +1,7 @@
-/** @file Samples answers to prompts, has them judged, and writes preferences. A collection that was stopped or killed goes on where it was. */
+/**
+ * @file Samples answers to prompts, has them judged, and writes preferences. A collection that was stopped or killed
+ * goes on where it was.
+ */
 
 import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
@@ -73,7 +76,8 @@ async function collectAll(
 ): Promise<boolean> {
   const progress = startProgress(countScale("prompts"));
   const inFlight = Math.max(2, Math.floor(sequencesInFlight / Math.max(1, plan.sources.policy?.samples ?? 1)));
-  // A window and no pool: what is done waits in memory for the prompts before it, so no more than this much may be lost.
+  // A window and no pool: what is done waits in memory for the prompts before it, so no more than this much may be
+  // lost.
   const running: Promise<CollectedPrompt>[] = [];
   let next = journal.collected.length;
   try {

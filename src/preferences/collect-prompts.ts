@@ -1,4 +1,7 @@
-/** @file Files that a collection reads: prompts with what answers and references they bring, people's ratings, and words with weights. */
+/**
+ * @file Files that a collection reads: prompts with what answers and references they bring, people's ratings, and words
+ * with weights.
+ */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "../formats/json-file.ts";

@@ -1,6 +1,6 @@
 /**
- * @file The journal of a collection: a line of settings, then a line for each prompt, in order. It is only ever added to, so that whatever kills the
- * program leaves whole lines and at most one torn one, which is cut off when it goes on.
+ * @file The journal of a collection: a line of settings, then a line for each prompt, in order. It is only ever added
+ * to, so that whatever kills the program leaves whole lines and at most one torn one, which is cut off when it goes on.
  */
 
 import { closeSync, existsSync, fsyncSync, openSync, statSync, truncateSync } from "node:fs";
@@ -33,8 +33,8 @@ export class CollectionJournal {
    * Opens a journal, or begins one.
    * @param settings all that the lines follow from
    * @param resume whether it may have been begun before
-   * @throws BonsaiError `usage` where the journal is of other settings, naming one, or there and not to be gone on with; `invalid_dataset` where it is
-   * no journal; `write_failed`.
+   * @throws BonsaiError `usage` where the journal is of other settings, naming one, or there and not to be gone on
+   * with; `invalid_dataset` where it is no journal; `write_failed`.
    */
   static open(path: string, settings: JsonObject, resume: boolean): CollectionJournal {
     if (existsSync(path)) cutTornLine(path);

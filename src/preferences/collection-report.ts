@@ -1,4 +1,7 @@
-/** @file What a reader must know of collected preferences: what was sampled, how the labels fell, how far judges agree, and which biases show. */
+/**
+ * @file What a reader must know of collected preferences: what was sampled, how the labels fell, how far judges agree,
+ * and which biases show.
+ */
 
 import { agreementOf, type Agreement } from "../statistics/agreement.ts";
 import { meanOf, standardDeviation } from "../statistics/moments.ts";
@@ -159,7 +162,10 @@ interface Comparison {
   preference: Preference | undefined;
 }
 
-/** What a judge says of every pair, also as it follows from ranks or marks: the same pairs in the same order for all judges. */
+/**
+ * What a judge says of every pair, also as it follows from ranks or marks: the same pairs in the same order for all
+ * judges.
+ */
 function* comparisonsOf(judge: string, collected: readonly CollectedPrompt[]): Generator<Comparison> {
   for (const { candidates, pairs, verdicts, rankings, scores } of collected) {
     for (const [at, pair] of (pairs ?? []).entries()) yield { candidates, pair, preference: verdicts?.[judge]?.[at]?.preference };

@@ -1,4 +1,7 @@
-/** @file What is collected about one prompt: its answers, which of them are compared, and what each judge says. A row of the collection's journal. */
+/**
+ * @file What is collected about one prompt: its answers, which of them are compared, and what each judge says. A row of
+ * the collection's journal.
+ */
 
 import { conversationOf, findCandidates, type Candidate, type CandidateSources, type PromptRow } from "./candidates.ts";
 import type { Judge, JudgedAnswers, Ranking, Score, Verdict } from "../judges/judges.ts";
@@ -67,7 +70,10 @@ async function scoresOf(judge: Judge, judged: JudgedAnswers): Promise<(Score | n
   return scores;
 }
 
-/** Pairs of places, the first before the second: rewrites with their originals where there are some, else all, and of many some by the seed. */
+/**
+ * Pairs of places, the first before the second: rewrites with their originals where there are some, else all, and of
+ * many some by the seed.
+ */
 function pairsOf(candidates: readonly Candidate[], index: number, most: number | undefined, seed: number): [number, number][] {
   const all: [number, number][] = [];
   const hasRewrites = candidates.some(({ origin }) => origin === "rewrite");

@@ -1,6 +1,7 @@
 /**
- * @file On-policy rounds of `npm run train:dpo -- --rounds K`: the policy as it is answers new prompts, a judge compares its answers, the policy is tuned
- * on them, and again. Each round keeps its folder, with prompts, collection and policy; a run that was ended anywhere goes on there.
+ * @file On-policy rounds of `npm run train:dpo -- --rounds K`: the policy as it is answers new prompts, a judge
+ * compares its answers, the policy is tuned on them, and again. Each round keeps its folder, with prompts, collection
+ * and policy; a run that was ended anywhere goes on there.
  */
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -64,7 +65,8 @@ export function checkRounds(options: DpoTrainingOptions): void {
 
 /**
  * Does the rounds that are not done, and leaves the last round's policy in the output folder too.
- * @throws BonsaiError as `trainPolicy` and `collectPreferences`; `usage` for too few prompts, and where the folder holds another run.
+ * @throws BonsaiError as `trainPolicy` and `collectPreferences`; `usage` for too few prompts, and where the folder
+ * holds another run.
  */
 export async function trainInRounds(training: PolicyTraining, startProgress: TaskContext["startProgress"]): Promise<RunOutcome> {
   const { options, log, stop } = training;
@@ -93,7 +95,10 @@ export async function trainInRounds(training: PolicyTraining, startProgress: Tas
   return outcome;
 }
 
-/** @throws BonsaiError `usage` for a folder that holds something else, or these rounds where they are not to be gone on with. */
+/**
+ * @throws BonsaiError `usage` for a folder that holds something else, or these rounds where they are not to be gone on
+ * with.
+ */
 function requireOwnFolder(outputDir: string, isBegun: boolean, resume: boolean): void {
   const isTaken = [metricsFileName, "config.json", adapterConfigFile].some((name) => existsSync(join(outputDir, name)));
   if (isBegun ? resume : !isTaken) return;

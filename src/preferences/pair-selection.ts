@@ -1,12 +1,15 @@
 /**
- * @file Which of a prompt's judged pairs a policy is tuned on: few that say much, rather than all. Noisy verdicts turn on pairs whose answers are about as
- * good as each other, and a judge that likes length teaches length.
+ * @file Which of a prompt's judged pairs a policy is tuned on: few that say much, rather than all. Noisy verdicts turn
+ * on pairs whose answers are about as good as each other, and a judge that likes length teaches length.
  */
 
 import type { CollectedPrompt } from "./collection.ts";
 
 export interface PairSelection {
-  /** Most pairs of a prompt: those first whose better answer stands furthest above the other, over all answers to it. Undefined takes all. */
+  /**
+   * Most pairs of a prompt: those first whose better answer stands furthest above the other, over all answers to it.
+   * Undefined takes all.
+   */
   strongest: number | undefined;
   /** What each word takes off an answer's standing, in the judge's units: against a judge's taste for length. */
   lengthPenalty: number;
@@ -67,7 +70,9 @@ export function selectPairs(
     .toSorted((a, b) => a - b);
 }
 
-/** Of each answer, the mean margin by which it was preferred to the others, below zero where they were preferred to it. */
+/**
+ * Of each answer, the mean margin by which it was preferred to the others, below zero where they were preferred to it.
+ */
 function standingsOf(
   { candidates, pairs = [], verdicts }: Pick<CollectedPrompt, "candidates" | "pairs" | "verdicts">,
   judge: string,

@@ -1,4 +1,7 @@
-/** @file From what was collected to preference rows, as TRL has them, with judge, scale and margin: ties, noise, and no pair twice. */
+/**
+ * @file From what was collected to preference rows, as TRL has them, with judge, scale and margin: ties, noise, and no
+ * pair twice.
+ */
 
 import type { Message } from "../text/conversation/message.ts";
 import { type Candidate, type PromptRow } from "./candidates.ts";
@@ -21,7 +24,10 @@ export interface WritingOptions {
   /** binary: which is better. graded: and by how much, as the judge measures it. */
   scale: Scale;
   ties: TieRule;
-  /** Probability in [0, 0.5] that a label is turned around: each pair, each of its dimensions, each neighbours of a list, each binary mark. */
+  /**
+   * Probability in [0, 0.5] that a label is turned around: each pair, each of its dimensions, each neighbours of a
+   * list, each binary mark.
+   */
   noise: number;
   /** Of binary marks: what at least makes an answer good. Undefined: the median of all. */
   threshold: number | undefined;

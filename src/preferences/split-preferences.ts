@@ -133,7 +133,10 @@ function readRows(file: string, { by, until }: SplitOptions): { rows: LinkedRow[
   return { rows, alike, repeated };
 }
 
-/** The whole prompt, and where it is a conversation what the user began it with: later turns of one conversation are prompts, too. */
+/**
+ * The whole prompt, and where it is a conversation what the user began it with: later turns of one conversation are
+ * prompts, too.
+ */
 function promptKeys({ form, prompt }: PromptAndAnswer): string[] {
   if (form === "text") return [`prompt ${plainText(prompt)}`];
   const opening = prompt.find(({ role }) => role === "user")?.content ?? "";

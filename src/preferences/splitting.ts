@@ -1,6 +1,6 @@
 /**
- * @file Splits of preference rows in which nothing leaks: rows that share a prompt, a topic or a text stand on one side together, also where they are
- * linked through others.
+ * @file Splits of preference rows in which nothing leaks: rows that share a prompt, a topic or a text stand on one side
+ * together, also where they are linked through others.
  */
 
 import { createHash } from "node:crypto";
@@ -53,8 +53,9 @@ export function linkedGroups(keys: readonly (readonly string[])[]): RowGroup[] {
 }
 
 /**
- * The side of each row: 0, or 1 + the place of a wanted side. Groups are dealt in an order that their keys and the seed decide, so that
- * the order of rows changes nothing: each to the side that lacks most of its share, unless that would overfill it by more than it lacks now.
+ * The side of each row: 0, or 1 + the place of a wanted side. Groups are dealt in an order that their keys and the seed
+ * decide, so that the order of rows changes nothing: each to the side that lacks most of its share, unless that would
+ * overfill it by more than it lacks now.
  */
 export function splitRows(keys: readonly (readonly string[])[], wanted: readonly WantedSide[], seed: number): number[] {
   const sides = keys.map(() => 0);

@@ -1,4 +1,6 @@
-/** @file What a long task is given by the command that runs it: its name for reports, and where lines and progress go. */
+/**
+ * @file What a long task is given by the command that runs it: its name for reports, and where lines and progress go.
+ */
 
 import type { Progress, ProgressScale } from "./progress.ts";
 

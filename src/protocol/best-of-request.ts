@@ -1,4 +1,6 @@
-/** @file `best_of` and `best_of_options`: how many candidates a request samples, and how the best of them are chosen. */
+/**
+ * @file `best_of` and `best_of_options`: how many candidates a request samples, and how the best of them are chosen.
+ */
 
 import { Type, type Static } from "typebox";
 import { votedParts } from "../best-of-n/strategies/majority.ts";
@@ -142,7 +144,8 @@ const belonging: Partial<Record<keyof Options, readonly Strategy[]>> = {
 };
 
 /**
- * What the fields ask for; undefined for plain sampling, which is all that there is without `best_of`, or with one that leaves nothing to choose.
+ * What the fields ask for; undefined for plain sampling, which is all that there is without `best_of`, or with one that
+ * leaves nothing to choose.
  * @param alias N of the model's name, such as 8 of "name:bo8"
  * @throws BonsaiError `invalid_request` naming the field
  */

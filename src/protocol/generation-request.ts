@@ -106,7 +106,8 @@ export type GenerationFields = Static<typeof sharedObject>;
 const invalid = (param: string, message: string): BonsaiError => new BonsaiError("invalid_request", message, { param });
 
 /**
- * What the shared fields ask of the engine. Limits of the schema hold already; here are those that need the model or two fields at once.
+ * What the shared fields ask of the engine. Limits of the schema hold already; here are those that need the model or
+ * two fields at once.
  * @param randomSeed Used when the request has no seed.
  * @param candidates Sequences to sample where they are more than come back: the request's `best_of`.
  * @throws BonsaiError `invalid_request` with `param`.

@@ -27,7 +27,10 @@ export function pathOf(pointer: string, body: unknown): string {
   return path;
 }
 
-/** How much a fault tells: the deeper the more, and at one depth a broken bound more than a type, which a union reports for each branch. */
+/**
+ * How much a fault tells: the deeper the more, and at one depth a broken bound more than a type, which a union reports
+ * for each branch.
+ */
 function weight(fault: SchemaFault): number {
   const depth = fault.instancePath.split("/").length * 4;
   if (fault.keyword === "anyOf") return depth;

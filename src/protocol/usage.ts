@@ -1,4 +1,7 @@
-/** @file The `usage` of an answer: prompt tokens count once for each prompt, completion tokens for every choice and every candidate. */
+/**
+ * @file The `usage` of an answer: prompt tokens count once for each prompt, completion tokens for every choice and
+ * every candidate.
+ */
 
 import { Type, type Static } from "typebox";
 import type { BestOfEvent } from "../best-of-n/result.ts";

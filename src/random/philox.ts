@@ -1,6 +1,12 @@
-/** @file Counter-based random numbers (Philox 4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): each draw is a pure hash of seed and position, so no stream has a state to keep, fork or lose. */
+/**
+ * @file Counter-based random numbers (Philox 4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
+ * as 1, 2, 3", SC 2011): each draw is a pure hash of seed and position, so no stream has a state to keep, fork or lose.
+ */
 
-/** Section 4.3, and Random123's philox.h: multipliers of the two halves, and the Weyl sequences that change the key each round. */
+/**
+ * Section 4.3, and Random123's philox.h: multipliers of the two halves, and the Weyl sequences that change the key each
+ * round.
+ */
 const multiplier0 = 0xd2511f53;
 const multiplier1 = 0xcd9e8d57;
 const keyStep0 = 0x9e3779b9;
@@ -59,8 +65,8 @@ function hash53(seed: number, number: number, domain: number): number {
 }
 
 /**
- * The seed by which sequence `index` of a request draws. The first sequence draws by the request's own seed, so sequence i
- * comes back alone from a request with `n: 1` and the seed `candidateSeed(seed, i)`.
+ * The seed by which sequence `index` of a request draws. The first sequence draws by the request's own seed, so
+ * sequence i comes back alone from a request with `n: 1` and the seed `candidateSeed(seed, i)`.
  *
  * @param seed integer in [0, 2^53).
  * @param index integer in [0, 2^53).
@@ -81,7 +87,8 @@ export function uniform(seed: number, position: number): number {
 }
 
 /**
- * The draw by which a request chooses among its candidates: uniform in [0, 1), one for each, apart from all draws of their tokens.
+ * The draw by which a request chooses among its candidates: uniform in [0, 1), one for each, apart from all draws of
+ * their tokens.
  *
  * @param seed of the request, integer in [0, 2^53).
  * @param index of the candidate.

@@ -1,10 +1,14 @@
-/** @file A stream of random choices that is a pure function of seed, purpose and index, so that row i of a data set is made alone and alike whatever came before. */
+/**
+ * @file A stream of random choices that is a pure function of seed, purpose and index, so that row i of a data set is
+ * made alone and alike whatever came before.
+ */
 
 import { candidateSeed, uniform } from "./philox.ts";
 
 /**
- * What a stream is for: streams of different purposes share no draws. The numbers are part of the data's identity. Other are what no question or
- * answer to learn from is drawn of: best answers for reports, and names that bears are given afterwards.
+ * What a stream is for: streams of different purposes share no draws. The numbers are part of the data's identity.
+ * Other are what no question or answer to learn from is drawn of: best answers for reports, and names that bears are
+ * given afterwards.
  */
 export const purposes = { question: 1, demonstration: 2, corpus: 3, prompt: 4, rater: 5, other: 6, pair: 7 } as const;
 

@@ -1,4 +1,7 @@
-/** @file Draws of a collection: each is a pure function of seed, purpose and number, so that a run that was interrupted draws the same again. */
+/**
+ * @file Draws of a collection: each is a pure function of seed, purpose and number, so that a run that was interrupted
+ * draws the same again.
+ */
 
 import { candidateSeed, uniform } from "./philox.ts";
 

@@ -1,4 +1,7 @@
-/** @file Several reward models as one: an answer that only some of them like is worth less where the rule is a pessimistic one. */
+/**
+ * @file Several reward models as one: an answer that only some of them like is worth less where the rule is a
+ * pessimistic one.
+ */
 
 import type { NamedEnsemble } from "../engine/contract/ensembles.ts";
 import type { EnsembleRule } from "../engine/contract/reward-description.ts";
@@ -14,8 +17,9 @@ export function combine(rewards: readonly number[], rule: EnsembleRule): number 
 }
 
 /**
- * One reward model out of several. Members' normalised rewards are combined, dimension by dimension where all have the same ones; else the ensemble
- * has the one dimension "reward". An ensemble's raw reward is its reward: members' raw outputs have no scale in common.
+ * One reward model out of several. Members' normalised rewards are combined, dimension by dimension where all have the
+ * same ones; else the ensemble has the one dimension "reward". An ensemble's raw reward is its reward: members' raw
+ * outputs have no scale in common.
  * @throws BonsaiError `usage` without members
  */
 export function ensembleOf(name: string, members: readonly RewardModel[], rule: EnsembleRule): RewardModel {
@@ -71,7 +75,8 @@ function combineAnswers(answers: readonly RewardedAnswer[], dimensions: number |
 const definition = /^([A-Za-z0-9][A-Za-z0-9._-]*)=([^=,]+?)(?::(mean|minimum|mean-([0-9]+(?:\.[0-9]+)?)))?$/;
 
 /**
- * An ensemble as it is written on a command line: `NAME=MODEL+MODEL` and, by `:mean`, `:minimum` or `:mean-K`, its rule; the mean by default.
+ * An ensemble as it is written on a command line: `NAME=MODEL+MODEL` and, by `:mean`, `:minimum` or `:mean-K`, its
+ * rule; the mean by default.
  * @throws BonsaiError `usage`
  */
 export function parseEnsemble(text: string): NamedEnsemble {

@@ -1,4 +1,7 @@
-/** @file From a model's raw outputs to rewards: the weighted sum, and the scale on which a reference set has mean 0 and deviation 1. */
+/**
+ * @file From a model's raw outputs to rewards: the weighted sum, and the scale on which a reference set has mean 0 and
+ * deviation 1.
+ */
 
 import type { LengthPenalty, Normalization, RewardDescription, Scale } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";

@@ -1,4 +1,7 @@
-/** @file reward.json, which makes a model folder or adapter a reward model: what its outputs mean, how they become one reward, and its scale. */
+/**
+ * @file reward.json, which makes a model folder or adapter a reward model: what its outputs mean, how they become one
+ * reward, and its scale.
+ */
 
 import { join } from "node:path";
 import Type from "typebox";
@@ -18,9 +21,14 @@ import { writeJsonFile } from "../formats/written-file.ts";
 export const rewardConfigFile = "reward.json";
 
 export interface RewardConfig extends RewardDescription {
-  /** Of a policy-head: the policy whose hidden states it reads; of the form implicit the tuned policy. Absent otherwise. */
+  /**
+   * Of a policy-head: the policy whose hidden states it reads; of the form implicit the tuned policy. Absent otherwise.
+   */
   policy?: PolicyReference | undefined;
-  /** Of the form implicit: what the policy was tuned from, and what the difference of log-probabilities is multiplied by. Absent otherwise. */
+  /**
+   * Of the form implicit: what the policy was tuned from, and what the difference of log-probabilities is multiplied
+   * by. Absent otherwise.
+   */
   reference?: PolicyReference | undefined;
   beta?: number | undefined;
 }
@@ -119,7 +127,8 @@ export function readRewardConfig(folder: string): RewardConfig {
 
 /**
  * Writes `folder`'s reward.json, whole or not at all; the folder exists.
- * @throws BonsaiError `invalid_model_file` naming the key where the config is not one that `readRewardConfig` takes; `write_failed`.
+ * @throws BonsaiError `invalid_model_file` naming the key where the config is not one that `readRewardConfig` takes;
+ * `write_failed`.
  */
 export function writeRewardConfig(folder: string, config: RewardConfig): void {
   const path = join(folder, rewardConfigFile);

@@ -25,7 +25,8 @@ export interface RewardModel {
   readonly dimensions: readonly string[];
   /**
    * Rewards in the order of the inputs.
-   * @throws BonsaiError `context_length_exceeded` naming an input that is too long and may not be cut; `overloaded`; what else the engine throws
+   * @throws BonsaiError `context_length_exceeded` naming an input that is too long and may not be cut; `overloaded`;
+   * what else the engine throws
    */
   score(inputs: readonly ScoreInput[], options: RewardOptions): Promise<RewardedAnswer[]>;
 }

@@ -45,14 +45,16 @@ export interface BonsaiServer {
   fastify: FastifyInstance;
   lifecycle: Lifecycle;
   /**
-   * Refuses new generations, lets running ones finish for the configured grace period, cuts the rest, and closes the server. The engine stays open.
+   * Refuses new generations, lets running ones finish for the configured grace period, cuts the rest, and closes the
+   * server. The engine stays open.
    * @returns Whether all generations finished by themselves.
    */
   shutDown(): Promise<boolean>;
 }
 
 /**
- * Builds the server. It can listen at once: until the engine's promise resolves, routes that need it answer 503 `loading`.
+ * Builds the server. It can listen at once: until the engine's promise resolves, routes that need it answer 503
+ * `loading`.
  * @param version The program's own version.
  * @param log Takes the log's lines; stdout when absent.
  */

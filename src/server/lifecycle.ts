@@ -1,4 +1,7 @@
-/** @file Where the server stands (loading, ready, draining, failed) and which generations run, so that they can finish or be cut. */
+/**
+ * @file Where the server stands (loading, ready, draining, failed) and which generations run, so that they can finish
+ * or be cut.
+ */
 
 import { finished } from "node:stream";
 import type { FastifyReply } from "fastify";
@@ -81,7 +84,10 @@ export class Lifecycle {
     return { controller, end };
   }
 
-  /** Signal of a generation that lasts until its reply has gone out; it aborts when the client leaves first, or when the grace period of draining ends. */
+  /**
+   * Signal of a generation that lasts until its reply has gone out; it aborts when the client leaves first, or when the
+   * grace period of draining ends.
+   */
   signalFor(reply: FastifyReply): AbortController {
     const { controller, end } = this.begin();
     finished(reply.raw, (error) => {

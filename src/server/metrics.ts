@@ -1,4 +1,7 @@
-/** @file The server's Prometheus metrics: requests, latencies of generation, and the engine's counters as they stand at each scrape. */
+/**
+ * @file The server's Prometheus metrics: requests, latencies of generation, and the engine's counters as they stand at
+ * each scrape.
+ */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BestOfEvent } from "../best-of-n/result.ts";

@@ -7,7 +7,8 @@ import type { Graph, Value } from "../../onnx/graph.ts";
 /**
  * Rows along the last axis: x ≈ scales * (rows - 128), |rows - 128| <= 127.
  * @param shape of x; only its rank and its last dimension are read
- * @param group calls of one rank and one group in a graph have the same number of rows, since they share their zero points
+ * @param group calls of one rank and one group in a graph have the same number of rows, since they share their zero
+ * points
  * @returns rows uint8 of x's shape; scales float32, of that shape with a last dimension of 1
  */
 export function emitQuantizedRows(graph: Graph, x: Value, shape: readonly number[], group = "all"): { rows: Value; scales: Value } {

@@ -1,14 +1,18 @@
-/** @file Finds the pruning schedule for a reward model from measurements of it: the fewest tokens that keep nearly all of the gain. */
+/**
+ * @file Finds the pruning schedule for a reward model from measurements of it: the fewest tokens that keep nearly all
+ * of the gain.
+ */
 
 import { candidateSeed, uniform } from "../../random/philox.ts";
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
 import { keptOfRunning, type TokenStage } from "./schedule.ts";
 
 /**
- * The part of the unpruned gain in reward that a schedule must keep in the simulation below, so that 0.97 of the true gain is kept. A reward model's
- * score of a prefix shares the noise of its score of the whole answer: what pruning loses by one, it loses by the other. A value model predicts a mean:
- * what it drops was overrated as often as it was good. So by the true score more is kept than by the reward, the more so with many candidates
- * (the card of teddy-rm has both).
+ * The part of the unpruned gain in reward that a schedule must keep in the simulation below, so that 0.97 of the true
+ * gain is kept. A reward model's score of a prefix shares the noise of its score of the whole answer: what pruning
+ * loses by one, it loses by the other. A value model predicts a mean: what it drops was overrated as often as it was
+ * good. So by the true score more is kept than by the reward, the more so with many candidates (the card of teddy-rm
+ * has both).
  */
 function leastKept({ valueModel }: PrefixMeasurement, candidates: number): number {
   if (valueModel === undefined) return 0.98;
@@ -18,7 +22,9 @@ function leastKept({ valueModel }: PrefixMeasurement, candidates: number): numbe
 /** Parts of the running candidates that a stage may let through. */
 const keepChoices = [1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4] as const;
 
-/** Cost of scoring a token, in units of sampling one: a reward model reads many tokens at a time, sampling gives one. */
+/**
+ * Cost of scoring a token, in units of sampling one: a reward model reads many tokens at a time, sampling gives one.
+ */
 const scoringCost = 0.2;
 
 /** Groups that are simulated: fewer where each is larger, because the best of a larger group varies less. */
@@ -47,12 +53,14 @@ interface Cut {
 }
 
 /**
- * Searches schedules of up to two stages at the measured lengths for the one that samples and scores the fewest tokens among those that keep the gain.
- * The search takes tens of milliseconds, and yields after each piece of about a millisecond, so that a server can do other work in between.
+ * Searches schedules of up to two stages at the measured lengths for the one that samples and scores the fewest tokens
+ * among those that keep the gain. The search takes tens of milliseconds, and yields after each piece of about a
+ * millisecond, so that a server can do other work in between.
  *
- * The model: final rewards of the candidates to one prompt are normal, the reward of a prefix has the measured correlation with the final one, and
- * a longer prefix tells all that a shorter one tells, so that rewards by length are a Gaussian Markov chain. The gain of a schedule is
- * simulated with draws that are always the same: equal arguments give equal schedules. All answers are taken to have the mean length.
+ * The model: final rewards of the candidates to one prompt are normal, the reward of a prefix has the measured
+ * correlation with the final one, and a longer prefix tells all that a shorter one tells, so that rewards by length are
+ * a Gaussian Markov chain. The gain of a schedule is simulated with draws that are always the same: equal arguments
+ * give equal schedules. All answers are taken to have the mean length.
  */
 function* search(measured: PrefixMeasurement, candidates: number, returned: number): Generator<void, TokenStage[], undefined> {
   const lengths = measured.correlations.filter(({ tokens, correlation }) => tokens < measured.meanTokens && correlation > 0);
@@ -97,8 +105,9 @@ export function automaticSchedule(measured: PrefixMeasurement, candidates: numbe
 }
 
 /**
- * The automatic schedules of one server. Each is searched once, between other work of the thread. There are few of them, because N and the number
- * of returned answers are taken as the next powers of two: a client cannot make a server search for hundreds.
+ * The automatic schedules of one server. Each is searched once, between other work of the thread. There are few of
+ * them, because N and the number of returned answers are taken as the next powers of two: a client cannot make a server
+ * search for hundreds.
  */
 export class AutomaticSchedules {
   readonly #found = new WeakMap<PrefixMeasurement, Map<string, Promise<readonly TokenStage[]>>>();

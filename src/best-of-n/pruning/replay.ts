@@ -1,4 +1,7 @@
-/** @file Best-of-N over answers that were recorded whole: the winner that a pruning schedule would have had, and the tokens it would have sampled. */
+/**
+ * @file Best-of-N over answers that were recorded whole: the winner that a pruning schedule would have had, and the
+ * tokens it would have sampled.
+ */
 
 import { CandidateSet, type UnscoredTexts } from "../candidate-set.ts";
 import { rankByScore } from "../strategies/ranking.ts";

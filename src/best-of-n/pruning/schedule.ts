@@ -1,8 +1,14 @@
-/** @file Staged pruning of partial answers: at some lengths the candidates whose prefixes have the lowest rewards are dropped. */
+/**
+ * @file Staged pruning of partial answers: at some lengths the candidates whose prefixes have the lowest rewards are
+ * dropped.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
-/** A stage as requests give it: when the answers have the part `at` of `max_tokens`, the part `keep` of the running candidates goes on. */
+/**
+ * A stage as requests give it: when the answers have the part `at` of `max_tokens`, the part `keep` of the running
+ * candidates goes on.
+ */
 export interface PruneStage {
   /** In (0, 1), ascending from stage to stage. */
   at: number;
@@ -49,8 +55,9 @@ export function tokenStages(stages: readonly PruneStage[], maxTokens: number): T
 }
 
 /**
- * How many of the candidates that still run go on (Sun et al. 2024, "Fast Best-of-N decoding via speculative rejection", arXiv 2410.20290, drops a part
- * of them by the rewards of what they have so far). Those that have ended are not among them, and are never dropped.
+ * How many of the candidates that still run go on (Sun et al. 2024, "Fast Best-of-N decoding via speculative
+ * rejection", arXiv 2410.20290, drops a part of them by the rewards of what they have so far). Those that have ended
+ * are not among them, and are never dropped.
  *
  * @param finished candidates that have ended before the stage
  * @param returned answers that are wanted: so many always remain

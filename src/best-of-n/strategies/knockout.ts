@@ -3,17 +3,20 @@
 import type { RankedCandidate } from "./ranking.ts";
 
 /**
- * Which of two candidates is better, by their indexes: 1 the first, -1 the second, 0 neither, undefined where the judge has no opinion.
+ * Which of two candidates is better, by their indexes: 1 the first, -1 the second, 0 neither, undefined where the judge
+ * has no opinion.
  */
 export type Comparison = (first: number, second: number) => Promise<1 | 0 | -1 | undefined>;
 
 /**
- * A tournament of single elimination (Liu et al. 2025, "PairJudge RM: perform Best-of-N sampling with knockout tournament", arXiv 2501.13007),
- * with N - 1 comparisons; those of one round run together. Neighbours among the remaining candidates are compared, and the last of an odd
- * number goes on without a comparison. After a draw, and where the judge has no opinion, the lower index goes on.
+ * A tournament of single elimination (Liu et al. 2025, "PairJudge RM: perform Best-of-N sampling with knockout
+ * tournament", arXiv 2501.13007), with N - 1 comparisons; those of one round run together. Neighbours among the
+ * remaining candidates are compared, and the last of an odd number goes on without a comparison. After a draw, and
+ * where the judge has no opinion, the lower index goes on.
  *
  * @param indexes of the candidates, ascending
- * @returns the winner first, then by rounds survived, then by index; the score is the share of the rounds that were survived, 1 for the winner
+ * @returns the winner first, then by rounds survived, then by index; the score is the share of the rounds that were
+ * survived, 1 for the winner
  */
 export async function rankByKnockout(indexes: readonly number[], compare: Comparison): Promise<RankedCandidate[]> {
   const survived = new Map(indexes.map((index) => [index, 0]));

@@ -7,9 +7,10 @@ export const votedParts = ["text", "last_line", "last_number"] as const;
 export type VotedPart = (typeof votedParts)[number];
 
 /**
- * The candidates by the share of all votes that their answer got (Wang et al. 2022, "Self-consistency improves chain of thought reasoning", arXiv
- * 2203.11171, section 2, unweighted). Of several candidates with one answer, and of answers with equal shares, the lowest index is first: so the whole
- * group that won precedes the next one only where its share is larger.
+ * The candidates by the share of all votes that their answer got (Wang et al. 2022, "Self-consistency improves chain of
+ * thought reasoning", arXiv 2203.11171, section 2, unweighted). Of several candidates with one answer, and of answers
+ * with equal shares, the lowest index is first: so the whole group that won precedes the next one only where its share
+ * is larger.
  *
  * @returns the ranking, with the shares as scores; a candidate without an answer has no vote and no score
  */
@@ -26,8 +27,8 @@ export function rankByMajority(candidates: readonly { index: number; text: strin
 }
 
 /**
- * What a text votes for: without differences of white space, case and the full stop at its end. Undefined where the part is not there.
- * A number is read as people write it: "1,234.50" votes with 1234.5.
+ * What a text votes for: without differences of white space, case and the full stop at its end. Undefined where the
+ * part is not there. A number is read as people write it: "1,234.50" votes with 1234.5.
  */
 export function answerOf(text: string, part: VotedPart): string | undefined {
   if (part === "last_number") {

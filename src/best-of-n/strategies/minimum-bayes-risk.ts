@@ -4,11 +4,12 @@ import type { Scored } from "./ranking.ts";
 import { profileOf, similarity } from "./similarity.ts";
 
 /**
- * Scores each candidate by its mean similarity to the others, the expected utility under the sampled distribution (Kumar and Byrne 2004; with samples
- * as hypotheses and evidence Eikema and Aziz 2020, arXiv 2005.10283; for instructions Wu et al. 2024, arXiv 2410.02902).
+ * Scores each candidate by its mean similarity to the others, the expected utility under the sampled distribution
+ * (Kumar and Byrne 2004; with samples as hypotheses and evidence Eikema and Aziz 2020, arXiv 2005.10283; for
+ * instructions Wu et al. 2024, arXiv 2410.02902).
  *
- * One candidate at a time, so that whoever runs it can do other things in between: all of them cost a comparison for each pair, and texts that
- * are the same are compared once.
+ * One candidate at a time, so that whoever runs it can do other things in between: all of them cost a comparison for
+ * each pair, and texts that are the same are compared once.
  *
  * @yields scores in the order of the candidates. A single candidate has no others, and the score 0.
  */

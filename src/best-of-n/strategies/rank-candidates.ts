@@ -18,8 +18,8 @@ export interface RankingRules extends Pick<BestOfOptions, "strategy" | "softTemp
 }
 
 /**
- * All candidates, best first. Only eligible candidates whose text is not blank compete. After them come the blank ones, those that were dropped, and
- * those that failed, each by index.
+ * All candidates, best first. Only eligible candidates whose text is not blank compete. After them come the blank ones,
+ * those that were dropped, and those that failed, each by index.
  */
 export async function rankCandidates(candidates: readonly Candidate[], rules: RankingRules): Promise<RankedCandidate[]> {
   const competing = candidates.filter(({ isEligible, text }) => isEligible && text.trim() !== "");

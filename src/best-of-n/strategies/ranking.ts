@@ -1,4 +1,7 @@
-/** @file Ranks candidates by a score of each, with the rules that all strategies share for ties and for candidates without a score. */
+/**
+ * @file Ranks candidates by a score of each, with the rules that all strategies share for ties and for candidates
+ * without a score.
+ */
 
 /** An entry of a ranking, which is a list of candidates, best first. */
 export interface RankedCandidate {
@@ -16,10 +19,11 @@ export interface Scored {
 }
 
 /**
- * Best first. Among equal scores the lowest index is first, so that a ranking never depends on which candidate ended first. A score that is not finite
- * counts as none: such candidates come last, in order of index.
+ * Best first. Among equal scores the lowest index is first, so that a ranking never depends on which candidate ended
+ * first. A score that is not finite counts as none: such candidates come last, in order of index.
  *
- * With rewards as scores this is Best-of-N (Stiennon et al. 2020, arXiv 2009.01325), with mean log-probabilities OpenAI's `best_of`.
+ * With rewards as scores this is Best-of-N (Stiennon et al. 2020, arXiv 2009.01325), with mean log-probabilities
+ * OpenAI's `best_of`.
  */
 export function rankByScore(candidates: readonly Scored[]): RankedCandidate[] {
   return candidates

@@ -25,8 +25,8 @@ function countsOf(items: readonly string[]): Map<string, number> {
 }
 
 /**
- * The mean of ROUGE-1 and ROUGE-2 as F-measures (Lin 2004, section 2): symmetric, 1 for the same words in the same order, 0 for no word in common.
- * Texts of one word, which have no pairs, are compared by words alone.
+ * The mean of ROUGE-1 and ROUGE-2 as F-measures (Lin 2004, section 2): symmetric, 1 for the same words in the same
+ * order, 0 for no word in common. Texts of one word, which have no pairs, are compared by words alone.
  */
 export function similarity(one: TextProfile, other: TextProfile): number {
   const words = overlap(one.words, other.words, one.wordCount + other.wordCount);

@@ -3,14 +3,17 @@
 import { rankByScore, type Scored, type RankedCandidate } from "./ranking.ts";
 
 /**
- * The candidates in a random order: first one with the probability softmax(reward / temperature), then one of the rest with the same
- * probabilities over them, and so on (Verdun et al. 2025, "Soft Best-of-N sampling for model alignment", arXiv 2505.03156).
+ * The candidates in a random order: first one with the probability softmax(reward / temperature), then one of the rest
+ * with the same probabilities over them, and so on (Verdun et al. 2025, "Soft Best-of-N sampling for model alignment",
+ * arXiv 2505.03156).
  *
- * It is drawn by the Gumbel-max trick (Gumbel 1954; for orders Yellott 1977): each candidate's key is reward / temperature plus a Gumbel variable of
- * its own, so the draw of one does not depend on how many others there are.
+ * It is drawn by the Gumbel-max trick (Gumbel 1954; for orders Yellott 1977): each candidate's key is reward /
+ * temperature plus a Gumbel variable of its own, so the draw of one does not depend on how many others there are.
  *
- * @param temperature in units of the reward, above 0. Towards 0 the best reward is first, towards infinity any candidate.
- * @param draw the uniform draw in [0, 1) of a candidate by its index, a pure function of the request's seed and the index
+ * @param temperature in units of the reward, above 0. Towards 0 the best reward is first, towards infinity any
+ * candidate.
+ * @param draw the uniform draw in [0, 1) of a candidate by its index, a pure function of the request's seed and the
+ * index
  * @returns the ranking in the drawn order, with the rewards as scores; candidates without a finite reward come last
  */
 export function rankSoftly(candidates: readonly Scored[], temperature: number, draw: (index: number) => number): RankedCandidate[] {

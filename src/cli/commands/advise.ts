@@ -48,7 +48,10 @@ const advise: Command<typeof AdviseSchema> = {
   },
 };
 
-/** @returns the exit status: 0 with advice, 1 where nothing is that fast or the measurements cannot be read, 2 for wrong usage. */
+/**
+ * @returns the exit status: 0 with advice, 1 where nothing is that fast or the measurements cannot be read, 2 for wrong
+ * usage.
+ */
 export async function runAdviseCommand(args: readonly string[]): Promise<number> {
   return runCommand(advise, args);
 }

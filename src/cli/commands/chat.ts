@@ -147,7 +147,10 @@ async function converse(link: ChatLink, begun: ChatState, served: readonly strin
   }
 }
 
-/** Writes an answer as it comes. @returns its text, or undefined for one that was cancelled or failed, which the person is told */
+/**
+ * Writes an answer as it comes. @returns its text, or undefined for one that was cancelled or failed, which the person
+ * is told
+ */
 async function show(frames: ReturnType<ChatLink["ask"]>["frames"], output: ChatTerminal["output"]): Promise<string | undefined> {
   const board = new CandidateBoard(output);
   let content = "";

@@ -1,4 +1,7 @@
-/** @file The command line of `npm run collect`: preferences from samples and judges, or, with the word split, a file of them in parts. */
+/**
+ * @file The command line of `npm run collect`: preferences from samples and judges, or, with the word split, a file of
+ * them in parts.
+ */
 
 import { collectPreferences } from "../../preferences/collect-preferences.ts";
 import { CollectSchema } from "../../preferences/collect-options.ts";

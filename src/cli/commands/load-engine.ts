@@ -1,4 +1,7 @@
-/** @file From the configuration to a running engine: finds the models, pulls the default one when there is none, and loads them. */
+/**
+ * @file From the configuration to a running engine: finds the models, pulls the default one when there is none, and
+ * loads them.
+ */
 
 import { startEngine } from "../../engine/worker/start-engine.ts";
 import { parseEnsemble } from "../../reward/ensemble.ts";

@@ -1,4 +1,7 @@
-/** @file The command line of `npm run merge -- ADAPTER --output-dir DIR`: writes a base with an adapter added to its weights. */
+/**
+ * @file The command line of `npm run merge -- ADAPTER --output-dir DIR`: writes a base with an adapter added to its
+ * weights.
+ */
 
 import { existsSync, readdirSync } from "node:fs";
 import { Type } from "typebox";

@@ -20,7 +20,8 @@ const say = (line: string): void => {
 /**
  * Runs the server until SIGINT or SIGTERM.
  * @param args Words after `serve`.
- * @returns the exit status: 0 after an orderly stop, 1 when the server or its models could not start, 2 for wrong usage.
+ * @returns the exit status: 0 after an orderly stop, 1 when the server or its models could not start, 2 for wrong
+ * usage.
  */
 export async function runServeCommand(args: readonly string[], startEngine: StartEngine): Promise<number> {
   try {
@@ -124,8 +125,8 @@ function stopSignal(): { requested: Promise<undefined>; release: () => void } {
     signals += 1;
     if (signals === 1) resolveRequest();
     else {
-      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and ONNX Runtime aborts when
-      // it is stopped within a step.
+      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and
+      // ONNX Runtime aborts when it is stopped within a step.
       process.removeAllListeners(signal);
       process.kill(process.pid, signal);
     }

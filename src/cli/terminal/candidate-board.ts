@@ -1,4 +1,7 @@
-/** @file The candidates of a Best-of-N answer while they grow, as lines that are redrawn on a terminal, and what they came to as one line. */
+/**
+ * @file The candidates of a Best-of-N answer while they grow, as lines that are redrawn on a terminal, and what they
+ * came to as one line.
+ */
 
 import type { BestOf, BestOfProgress } from "../../protocol/best-of-response.ts";
 import type { ProgressStream } from "../../progress/progress.ts";

@@ -19,7 +19,10 @@ export interface ChatLinkOptions {
 
 /** An answer as it comes. */
 export interface LinkAnswer {
-  /** Up to and with `chat.completion.done`. Rejects with the server's error, or `upstream_failed` when the connection ends. */
+  /**
+   * Up to and with `chat.completion.done`. Rejects with the server's error, or `upstream_failed` when the connection
+   * ends.
+   */
   frames: AsyncIterable<ChatServerFrame>;
   /** Asks the server to end it; the frames then reject with its `cancelled`. */
   cancel: () => void;

@@ -1,4 +1,6 @@
-/** @file A conversation in the terminal: what was said, how it is answered, and the commands that change either. Pure. */
+/**
+ * @file A conversation in the terminal: what was said, how it is answered, and the commands that change either. Pure.
+ */
 
 import { strategies, type Strategy } from "../../best-of-n/options.ts";
 import { didYouMean } from "../../config/suggestion.ts";

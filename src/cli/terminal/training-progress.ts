@@ -1,4 +1,7 @@
-/** @file What a person sees of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and what evaluations find. */
+/**
+ * @file What a person sees of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and what
+ * evaluations find.
+ */
 
 import type { Metrics } from "../../training/run/metrics-file.ts";
 import type { TrainingEvent } from "../../training/run/training-loop.ts";

@@ -1,4 +1,7 @@
-/** @file Ensembles of reward models as the engine lists them: a name for several models and the rule by which their rewards become one. */
+/**
+ * @file Ensembles of reward models as the engine lists them: a name for several models and the rule by which their
+ * rewards become one.
+ */
 
 import { createHash } from "node:crypto";
 import { didYouMean } from "../../config/suggestion.ts";

@@ -1,4 +1,7 @@
-/** @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured clone. */
+/**
+ * @file What is asked of the engine and what it answers: plain data that crosses to the compute worker by structured
+ * clone.
+ */
 
 import type { Message } from "../../text/conversation/message.ts";
 import type { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -12,7 +15,10 @@ export type Prompt =
   | { kind: "text"; text: string }
   | { kind: "tokens"; ids: number[] };
 
-/** How a token is drawn. Order: penalties and bias, temperature, top_k, top_p, min_p (as in transformers' logits warpers). */
+/**
+ * How a token is drawn. Order: penalties and bias, temperature, top_k, top_p, min_p (as in transformers' logits
+ * warpers).
+ */
 export interface SamplingParams {
   /** 0 is greedy. */
   temperature: number;
@@ -26,7 +32,10 @@ export interface SamplingParams {
   presencePenalty: number;
   /** OpenAI: subtracted times the number of occurrences in the answer. */
   frequencyPenalty: number;
-  /** CTRL (Keskar et al. 2019, section 4.1): divides positive and multiplies negative logits of tokens in prompt or answer; 1 is off. */
+  /**
+   * CTRL (Keskar et al. 2019, section 4.1): divides positive and multiplies negative logits of tokens in prompt or
+   * answer; 1 is off.
+   */
   repetitionPenalty: number;
   /** Added to the logit of each token id, -100 to 100. */
   logitBias: [tokenId: number, bias: number][];
@@ -52,11 +61,20 @@ export interface GenerateRequest {
   echo: boolean;
   /** Deltas carry `logprobSum`, whatever `logprobs` says. Costs whole rows of logits where the temperature is not 1. */
   sumLogprobs?: boolean | undefined;
-  /** Each answer is one of these strings, spelled in the tokens that the tokenizer makes of it alone; undefined leaves answers free. */
+  /**
+   * Each answer is one of these strings, spelled in the tokens that the tokenizer makes of it alone; undefined leaves
+   * answers free.
+   */
   choices?: readonly string[] | undefined;
-  /** A sequence whose numbers are none ends alone with the reason "failed", and the request with it only when it was the last one that had not. */
+  /**
+   * A sequence whose numbers are none ends alone with the reason "failed", and the request with it only when it was the
+   * last one that had not.
+   */
   failAlone?: boolean | undefined;
-  /** Id of a reward model over the hidden states of the request's model: what it makes of each answer that ends by itself costs nothing, and comes with its `finish`. */
+  /**
+   * Id of a reward model over the hidden states of the request's model: what it makes of each answer that ends by
+   * itself costs nothing, and comes with its `finish`.
+   */
   head?: string | undefined;
 }
 
@@ -104,7 +122,10 @@ export type GenerateEvent =
       /** Tokens that the delta stands for, where they are not as many as its ids; see `deltaTokens`. */
       tokenCount?: number | undefined;
       logprobs?: TokenLogprob[] | undefined;
-      /** Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and truncation. */
+      /**
+       * Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and
+       * truncation.
+       */
       logprobSum?: number | undefined;
     }
   | {
@@ -125,8 +146,9 @@ export const deltaTokens = ({ tokenIds, tokenCount }: Pick<DeltaEvent, "tokenIds
 /** The events of a request, and the way to end some of its sequences before the others. */
 export interface Generating extends AsyncIterable<GenerateEvent> {
   /**
-   * Ends sequences that still run, without the text that was held back: their places are free before the next step, and the others do not change by a
-   * bit. Sequences that have ended are left alone. Each is announced by a `finish` with the reason "dropped", after `start` if that has not come.
+   * Ends sequences that still run, without the text that was held back: their places are free before the next step, and
+   * the others do not change by a bit. Sequences that have ended are left alone. Each is announced by a `finish` with
+   * the reason "dropped", after `start` if that has not come.
    */
   drop(indexes: readonly number[]): void;
 }
@@ -160,7 +182,10 @@ export interface ModelInfo {
   ensemble?: EnsembleDescription | undefined;
 }
 
-/** A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is replaced. */
+/**
+ * A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is
+ * replaced.
+ */
 export interface EngineStats {
   runningSequences: number;
   waitingSequences: number;
@@ -189,7 +214,10 @@ export interface EngineStats {
   scoringInputs: number;
 }
 
-/** What the answers of a backend promise. Whoever depends on a promise asks for it, and does without where it is not given. */
+/**
+ * What the answers of a backend promise. Whoever depends on a promise asks for it, and does without where it is not
+ * given.
+ */
 export interface Capabilities {
   /** The same request with the same seed gives the same bytes, whatever runs beside it. */
   exactSeeds: boolean;
@@ -215,8 +243,8 @@ export interface Backend {
    */
   generate(request: GenerateRequest, signal?: AbortSignal): Generating;
   /**
-   * Scores conversations by a reward model; absent where there are none. Rejects as `generate` does, and with `context_length_exceeded` for an
-   * input that the model cannot read whole where the request does not let it be cut.
+   * Scores conversations by a reward model; absent where there are none. Rejects as `generate` does, and with
+   * `context_length_exceeded` for an input that the model cannot read whole where the request does not let it be cut.
    */
   score?(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult>;
   /** Token ids of a prompt, as `generate` would see them; absent where they are not known. */

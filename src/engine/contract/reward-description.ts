@@ -1,11 +1,15 @@
-/** @file What is known of a reward model beside its weights: what its outputs mean, how they become one reward, and its scale. Plain data. */
+/**
+ * @file What is known of a reward model beside its weights: what its outputs mean, how they become one reward, and its
+ * scale. Plain data.
+ */
 
 /**
- * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its head; it reads a conversation and
- * is scored at the last token. encoder: BertForSequenceClassification, which reads prompt and answer. policy-head: `score.weight` and `score.bias`
- * over the hidden states of the policy that writes the answers. implicit: beta times the log-probability that a policy gives an answer above that of its
- * reference; no weights of its own. value: as a decoder, but it reads answers without the end of their turn and says at any token of one what the whole is
- * expected to be worth to another reward model.
+ * decoder: a language model's folder or a PEFT adapter of task SEQ_CLS, with `score.weight` [D, H] in place of its
+ * head; it reads a conversation and is scored at the last token. encoder: BertForSequenceClassification, which reads
+ * prompt and answer. policy-head: `score.weight` and `score.bias` over the hidden states of the policy that writes the
+ * answers. implicit: beta times the log-probability that a policy gives an answer above that of its reference; no
+ * weights of its own. value: as a decoder, but it reads answers without the end of their turn and says at any token of
+ * one what the whole is expected to be worth to another reward model.
  */
 export const rewardForms = ["decoder", "encoder", "policy-head", "implicit", "value"] as const;
 export type RewardForm = (typeof rewardForms)[number];
@@ -22,13 +26,15 @@ export interface Normalization {
   dimensions: readonly Scale[];
   /** Of the weighted sum of raw outputs. */
   holistic: Scale;
-  /** What was scored, as a sentence; where there is a length penalty, its own reference is that of the holistic scale. */
+  /**
+   * What was scored, as a sentence; where there is a length penalty, its own reference is that of the holistic scale.
+   */
   reference: string;
 }
 
 /**
- * People like longer answers for their length, and so does a reward model that learnt from them. A part of that liking is taken off afterwards (Huang et al.
- * 2024, "Post-hoc reward calibration: a case study on length bias", section 3).
+ * People like longer answers for their length, and so does a reward model that learnt from them. A part of that liking
+ * is taken off afterwards (Huang et al. 2024, "Post-hoc reward calibration: a case study on length bias", section 3).
  */
 export interface LengthPenalty {
   /** For every hundred characters of the answer, in units of the weighted sum of raw outputs. */
@@ -65,8 +71,9 @@ export interface PrefixMeasurement {
 }
 
 /**
- * mean: of the members' rewards. minimum: the least of them ("worst-case optimisation"). pessimistic: their mean less `deviations` times their
- * deviation (after "uncertainty-weighted optimisation", which takes the variance). Coste et al. 2023, section 3.
+ * mean: of the members' rewards. minimum: the least of them ("worst-case optimisation"). pessimistic: their mean less
+ * `deviations` times their deviation (after "uncertainty-weighted optimisation", which takes the variance). Coste et
+ * al. 2023, section 3.
  */
 export type EnsembleRule = { kind: "mean" } | { kind: "minimum" } | { kind: "pessimistic"; deviations: number };
 

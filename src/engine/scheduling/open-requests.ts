@@ -11,7 +11,10 @@ export interface GenerationListener {
   event(event: GenerateEvent): void;
   /** The request is over and nothing follows. */
   failed(error: unknown): void;
-  /** Whether the reader is behind: the request then takes no step and keeps its rows, until it has room and the loop is woken. Absent: never. */
+  /**
+   * Whether the reader is behind: the request then takes no step and keeps its rows, until it has room and the loop is
+   * woken. Absent: never.
+   */
   isFull?(): boolean;
 }
 

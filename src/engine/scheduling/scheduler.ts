@@ -14,7 +14,9 @@ export interface PromptView<G> {
 /** A sequence that decodes. */
 export interface RowView<R> {
   row: R;
-  /** False while its grammar is compiled or its reader is behind: it takes no step, and the others do not wait for it. */
+  /**
+   * False while its grammar is compiled or its reader is behind: it takes no step, and the others do not wait for it.
+   */
   isReady: boolean;
   /** Number of the turn in which it took its last step; -1 before the first. */
   lastTurn: number;

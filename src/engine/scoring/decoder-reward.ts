@@ -1,4 +1,7 @@
-/** @file What makes a decoder a reward model: a head among its weights, in an adapter, or of its own over a policy's hidden states. */
+/**
+ * @file What makes a decoder a reward model: a head among its weights, in an adapter, or of its own over a policy's
+ * hidden states.
+ */
 
 import { createHash } from "node:crypto";
 import type { DecoderConfig } from "../../architectures/decoder/decoder-config.ts";
@@ -64,7 +67,8 @@ export function headOfWeight(reward: RewardDescription, score: ScoreWeight, conf
 /**
  * The head of a folder over a policy's hidden states.
  * @param policyHash `contentHash` of the policy that is served
- * @throws BonsaiError `invalid_model_file` where it is not the one that the head was trained on, or the head does not fit
+ * @throws BonsaiError `invalid_model_file` where it is not the one that the head was trained on, or the head does not
+ * fit
  */
 export function headOfPolicy(options: PolicyHeadOptions, policyHash: string, config: DecoderConfig): ScoringPart {
   const { path, policy, sha256, reward } = options;
@@ -84,13 +88,19 @@ interface PolicyOrHead {
   score?: ScoringPart | undefined;
 }
 
-/** The head of a reward model that reads the states of this policy while it decodes. Throws `invalid_request` where the one of this id does not. */
+/**
+ * The head of a reward model that reads the states of this policy while it decodes. Throws `invalid_request` where the
+ * one of this id does not.
+ */
 export function headReadingAlong(policy: PolicyOrHead, reader: PolicyOrHead | undefined, id: string): RewardHead {
   if (reader?.score?.reward.form === "policy-head" && reader.info.base === policy.info.id) return reader.score.head;
   throw new BonsaiError("invalid_request", `${id} is no reward model over the hidden states of ${policy.info.id}.`, { param: "head" });
 }
 
-/** What tells a policy from others: of a model of its own the `contentHash`, of an adapter this over its base's and its own. */
+/**
+ * What tells a policy from others: of a model of its own the `contentHash`, of an adapter this over its base's and its
+ * own.
+ */
 export function tunedContentHash(base: string, adapter: string): string {
   return createHash("sha256").update(`${base}\0${adapter}`).digest("hex");
 }

@@ -1,4 +1,7 @@
-/** @file The last layer of a decoder's reward model: from one hidden state to its outputs, outside of the graph, which so serves any head. */
+/**
+ * @file The last layer of a decoder's reward model: from one hidden state to its outputs, outside of the graph, which
+ * so serves any head.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ScoreWeight } from "../../formats/safetensors/score-weight.ts";
@@ -28,7 +31,10 @@ export class RewardHead {
     return new Uint8Array(this.#score.weight.buffer);
   }
 
-  /** The outputs of a hidden state [inputs], each sum in float64 and one order: the same to the bit whoever is scored beside it. */
+  /**
+   * The outputs of a hidden state [inputs], each sum in float64 and one order: the same to the bit whoever is scored
+   * beside it.
+   */
   outputs(hidden: Float32Array): number[] {
     const { weight, bias, outputs, inputs } = this.#score;
     return Array.from({ length: outputs }, (_, output) => {

@@ -5,7 +5,10 @@ import type { GenerateEvent } from "../contract/request.ts";
 /** Bytes of one request that may wait to be read; a request with more takes no further step. */
 export const windowBytes = 1024 * 1024;
 
-/** The reader tells what it took after this many bytes. Far below the window, so that a reader that keeps up never pauses its request. */
+/**
+ * The reader tells what it took after this many bytes. Far below the window, so that a reader that keeps up never
+ * pauses its request.
+ */
 export const acknowledgedBytes = windowBytes / 4;
 
 const eventBytes = 64;

@@ -1,4 +1,7 @@
-/** @file The engine inside this process as a backend: starts the compute worker, carries requests to it, and replaces it if it dies. */
+/**
+ * @file The engine inside this process as a backend: starts the compute worker, carries requests to it, and replaces it
+ * if it dies.
+ */
 
 import type { Worker } from "node:worker_threads";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -14,7 +17,10 @@ import { fromWire } from "./wire-error.ts";
 /** A step takes milliseconds, or seconds on a slow machine. */
 const longestStepMs = 30_000;
 
-/** A worker that was ready for this long before it died is replaced at once; one that dies sooner is replaced after a delay. */
+/**
+ * A worker that was ready for this long before it died is replaced at once; one that dies sooner is replaced after a
+ * delay.
+ */
 const stableMs = 10_000;
 const firstRestartDelayMs = 1000;
 const longestRestartDelayMs = 60_000;
@@ -184,8 +190,8 @@ export class WorkerBackend implements Required<Backend> {
     const worker = this.#worker;
     this.#worker = undefined;
     if (worker === undefined) return;
-    // Between two steps the worker hears this, drops its requests and leaves. Cutting it within a step ends the whole process, since
-    // ONNX Runtime's binding throws where nobody catches: only a step that hangs is cut.
+    // Between two steps the worker hears this, drops its requests and leaves. Cutting it within a step ends the whole
+    // process, since ONNX Runtime's binding throws where nobody catches: only a step that hangs is cut.
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage({ type: "close" } satisfies ToWorker);
     const cut = setTimeout(() => void worker.terminate(), longestStepMs);

@@ -1,4 +1,7 @@
-/** @file Measures how far a reward model's rewards go with the length of answers, and what they are worth with a part of that taken off. */
+/**
+ * @file Measures how far a reward model's rewards go with the length of answers, and what they are worth with a part of
+ * that taken off.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +27,10 @@ import { lengthCorrelation, lengthSlope, penalizedScores } from "./length-penalt
 /** Parts of the slope that the table shows beside the one that is asked for. */
 const shownShares = [0, 0.25, 0.5, 0.75, 1];
 
-/** Prints the report; with `write` it keeps the penalty in the model's folder. @throws BonsaiError `usage` for what is no reward model */
+/**
+ * Prints the report; with `write` it keeps the penalty in the model's folder. @throws BonsaiError `usage` for what is
+ * no reward model
+ */
 export async function evaluateLength(options: LengthOptions, context: TaskContext): Promise<void> {
   const { share, seed } = options;
   const set = readEvaluationSet(options.dataset, options.limit);

@@ -5,14 +5,18 @@ import { lengthCost } from "../../reward/normalization.ts";
 import { correlationOf, momentsWithin, slopeOf, type WithinMoments } from "../../statistics/within-prompt-correlation.ts";
 
 /**
- * What a hundred characters more are worth to a model, among answers to the same prompt: the slope of the least squares of rewards on lengths, both less their
- * means over the prompt's answers. 0 where no two answers to a prompt differ in length.
+ * What a hundred characters more are worth to a model, among answers to the same prompt: the slope of the least squares
+ * of rewards on lengths, both less their means over the prompt's answers. 0 where no two answers to a prompt differ in
+ * length.
  */
 export function lengthSlope(set: EvaluationSet, rewards: Float64Array): number {
   return slopeOf(lengthMoments(set, rewards));
 }
 
-/** Pearson's correlation of rewards and lengths among answers to the same prompt; not a number where either is always the same. */
+/**
+ * Pearson's correlation of rewards and lengths among answers to the same prompt; not a number where either is always
+ * the same.
+ */
 export function lengthCorrelation(set: EvaluationSet, rewards: Float64Array): number {
   return correlationOf(lengthMoments(set, rewards));
 }

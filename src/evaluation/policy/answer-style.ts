@@ -1,4 +1,6 @@
-/** @file In what style a policy's answers are written: length, variety, refusals; and how far they are from a baseline. */
+/**
+ * @file In what style a policy's answers are written: length, variety, refusals; and how far they are from a baseline.
+ */
 
 import { conversationOf } from "../../preferences/candidates.ts";
 import { shareOf, type Case, type Share } from "../../statistics/intervals.ts";
@@ -14,7 +16,9 @@ export interface AnswerStyle {
   name: string;
   /** Mean words of an answer. */
   words: number;
-  /** Distinct pairs of neighbouring words among all of the first answers (Li et al. 2016, distinct-2), and single words. */
+  /**
+   * Distinct pairs of neighbouring words among all of the first answers (Li et al. 2016, distinct-2), and single words.
+   */
   distinct: [words: number, pairs: number];
   /** Answers that turn down what was asked, to unsafe prompts and to others. Undefined where there are none. */
   declinesUnsafe: Share | undefined;
@@ -45,7 +49,10 @@ export function styleOf(
   };
 }
 
-/** What is to be turned down, and which answer does so: in the teddy world by its own reading of both, elsewhere by the file's word and by phrases. */
+/**
+ * What is to be turned down, and which answer does so: in the teddy world by its own reading of both, elsewhere by the
+ * file's word and by phrases.
+ */
 function readRequest({ prompt, unsafe }: Pick<ReadPromptRow, "prompt" | "unsafe">): {
   unsafe: boolean;
   declines: (answer: string) => boolean;

@@ -31,7 +31,10 @@ import { scoreTable, winTable } from "./policy-verdict-tables.ts";
 import type { PolicyEvaluation } from "./policy-evaluation.ts";
 import { shownConversations } from "./shown-conversations.ts";
 
-/** Prints the report, and writes chart and card where they are asked for. @throws BonsaiError `usage`; of files, models and judges */
+/**
+ * Prints the report, and writes chart and card where they are asked for. @throws BonsaiError `usage`; of files, models
+ * and judges
+ */
 export async function evaluatePolicies(options: PolicyEvaluationOptions, context: TaskContext): Promise<void> {
   checkPolicyOptions(options);
   const asksGold = options.judge.includes("gold");

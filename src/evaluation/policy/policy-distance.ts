@@ -17,9 +17,10 @@ export interface DistanceSamples {
 const samplesRead = 2;
 
 /**
- * The mean of log pi(y|x) - log pi_baseline(y|x) over answers y of the policy at temperature 1: an unbiased estimate of KL(pi || pi_baseline), nats an answer,
- * with its interval over prompts.
- * @returns undefined where the two do not read a prompt as the same tokens, so that their probabilities cannot be compared.
+ * The mean of log pi(y|x) - log pi_baseline(y|x) over answers y of the policy at temperature 1: an unbiased estimate of
+ * KL(pi || pi_baseline), nats an answer, with its interval over prompts.
+ * @returns undefined where the two do not read a prompt as the same tokens, so that their probabilities cannot be
+ * compared.
  */
 export async function distanceBetween(
   engine: Engine,
@@ -48,7 +49,9 @@ async function logProbability(engine: Engine, model: string, prompt: readonly nu
   return read.slice(prompt.length).reduce((sum, { logprob }) => sum + (logprob ?? 0), 0);
 }
 
-/** What a model makes of given tokens: each with its log-probability after those before it, of which the first has none. */
+/**
+ * What a model makes of given tokens: each with its log-probability after those before it, of which the first has none.
+ */
 export async function readTokens(engine: Engine, model: string, ids: readonly number[]): Promise<PromptToken[]> {
   const events = engine.generate({
     model,

@@ -1,4 +1,7 @@
-/** @file What a judge says of sampled policies: mean scores of each, and each one's answers against a baseline's, in one pass over the prompts. */
+/**
+ * @file What a judge says of sampled policies: mean scores of each, and each one's answers against a baseline's, in one
+ * pass over the prompts.
+ */
 
 import pLimit from "p-limit";
 import { conversationOf, type PromptRow } from "../../preferences/candidates.ts";
@@ -15,7 +18,10 @@ export interface SampledPolicy {
 
 export interface JudgedPolicies {
   judge: string;
-  /** By policy, then by dimension and, under "", of the whole: means over prompts. Empty for a judge that gives no scores. */
+  /**
+   * By policy, then by dimension and, under "", of the whole: means over prompts. Empty for a judge that gives no
+   * scores.
+   */
   scores: ReadonlyMap<string, ReadonlyMap<string, Estimate>>;
   /** By policy; not of the baseline. */
   wins: ReadonlyMap<string, WinRates>;

@@ -1,4 +1,7 @@
-/** @file Judges' verdicts on policies as Markdown: win rates with what length accounts for, and mean scores by dimension. */
+/**
+ * @file Judges' verdicts on policies as Markdown: win rates with what length accounts for, and mean scores by
+ * dimension.
+ */
 
 import type { Share } from "../../statistics/intervals.ts";
 import { positionBias } from "../../judges/language-model.ts";

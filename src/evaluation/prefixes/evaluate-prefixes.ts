@@ -1,4 +1,7 @@
-/** @file Measures how well a reward model's scores of prefixes tell those of whole answers, and what pruning by them saves. */
+/**
+ * @file Measures how well a reward model's scores of prefixes tell those of whole answers, and what pruning by them
+ * saves.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +21,10 @@ import type { PrefixOptions } from "./prefix-options.ts";
 import { perfectReport, prefixReport, prunedRows } from "./prefix-report.ts";
 import { measuredAnswers, recordAnswers, type SampledGroup } from "./recorded-answers.ts";
 
-/** Prints the report; with `write` it keeps the measurement in the model's folder. @throws BonsaiError `usage`; of files and models */
+/**
+ * Prints the report; with `write` it keeps the measurement in the model's folder. @throws BonsaiError `usage`; of files
+ * and models
+ */
 export async function evaluatePrefixes(options: PrefixOptions, context: TaskContext): Promise<void> {
   const prompts = readPrompts(options.prompts, options.limit).rows.map(({ prompt }) => conversationOf(prompt));
   const named = [options.model, options.rewardModel, ...(options.valueModel === undefined ? [] : [options.valueModel])];

@@ -1,6 +1,6 @@
 /**
- * @file Measures how well the reward of a prefix predicts the reward of the whole answer, among answers to one prompt; and how well any score of prefixes
- * could predict it.
+ * @file Measures how well the reward of a prefix predicts the reward of the whole answer, among answers to one prompt;
+ * and how well any score of prefixes could predict it.
  */
 
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
@@ -11,7 +11,10 @@ export interface MeasuredAnswer {
   tokens: number;
   /** Reward of the whole answer; undefined where it has none. */
   reward: number | undefined;
-  /** Rewards of the prefixes, by the measured lengths; undefined where the answer is no longer than that, or the prefix has none. */
+  /**
+   * Rewards of the prefixes, by the measured lengths; undefined where the answer is no longer than that, or the prefix
+   * has none.
+   */
   prefixRewards: readonly (number | undefined)[];
   /** By the same lengths: mean reward of other answers that the policy sampled from that prefix. */
   continuedRewards?: readonly (number | undefined)[];
@@ -21,8 +24,9 @@ export interface MeasuredAnswer {
 const fewestAnswers = 30;
 
 /**
- * For each length, Pearson's correlation of the prefix's reward with the whole answer's, over all longer answers. Both are taken less their means over the
- * answers to the same prompt, because differences between prompts do not help to choose among candidates.
+ * For each length, Pearson's correlation of the prefix's reward with the whole answer's, over all longer answers. Both
+ * are taken less their means over the answers to the same prompt, because differences between prompts do not help to
+ * choose among candidates.
  *
  * @param prompts the answers to each
  * @param lengths in tokens, ascending, as `prefixRewards` has them
@@ -45,9 +49,10 @@ export function measurePrefixes(
 }
 
 /**
- * The correlation that a perfect model of prefixes would have, which knows the mean reward of all answers that the policy may sample from a prefix.
- * Two answers with the same prefix share that mean and nothing else, so the covariance of their rewards is the variance of that mean. The root of its part
- * of the whole variance is the correlation with the answer's reward. No reward model can do better.
+ * The correlation that a perfect model of prefixes would have, which knows the mean reward of all answers that the
+ * policy may sample from a prefix. Two answers with the same prefix share that mean and nothing else, so the covariance
+ * of their rewards is the variance of that mean. The root of its part of the whole variance is the correlation with the
+ * answer's reward. No reward model can do better.
  *
  * @param prompts with `continuedRewards`
  */
@@ -66,7 +71,10 @@ export function perfectPrefixes(
 
 const within = (correlation: number, least: number): number => Math.max(least, Math.min(1, correlation));
 
-/** Moments of another value with the whole answer's reward, over all answers that have both; undefined for too few answers. */
+/**
+ * Moments of another value with the whole answer's reward, over all answers that have both; undefined for too few
+ * answers.
+ */
 function pooledMoments(
   prompts: readonly (readonly MeasuredAnswer[])[],
   otherOf: (answer: MeasuredAnswer) => number | undefined,

@@ -1,4 +1,7 @@
-/** @file The report on prefixes: how well their rewards predict those of whole answers, and what pruning by them saves and costs in a replay. */
+/**
+ * @file The report on prefixes: how well their rewards predict those of whole answers, and what pruning by them saves
+ * and costs in a replay.
+ */
 
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
 import { automaticSchedule, sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
@@ -77,7 +80,8 @@ export function prefixReport(measured: PrefixMeasurement, rows: readonly PrunedR
 }
 
 /**
- * The correlations of a perfect model of prefixes and the schedules that they would allow: a bound for every reward model.
+ * The correlations of a perfect model of prefixes and the schedules that they would allow: a bound for every reward
+ * model.
  *
  * @param continuations how many other answers of each prefix the estimate used
  */

@@ -33,7 +33,10 @@ import {
   type TeddyTruth,
 } from "./teddy-agreement.ts";
 
-/** Prints the report, and writes chart and card where they are asked for. @throws BonsaiError `usage`; of files and models */
+/**
+ * Prints the report, and writes chart and card where they are asked for. @throws BonsaiError `usage`; of files and
+ * models
+ */
 export async function evaluateReward(options: RewardEvaluationOptions, context: TaskContext): Promise<void> {
   const ensembles = checkRewardOptions(options);
   const { card, svg, seed } = options;

@@ -96,8 +96,8 @@ export class EvaluationSetBuilder {
 }
 
 /**
- * For each answer that was preferred to at least three others and never the other way around, it and the first three of them (as RewardBench 2 has
- * them: one chosen and three rejected answers). Each answer is best once.
+ * For each answer that was preferred to at least three others and never the other way around, it and the first three of
+ * them (as RewardBench 2 has them: one chosen and three rejected answers). Each answer is best once.
  */
 function groupsOfFour(comparisons: readonly Comparison[]): GroupOfFour[] {
   const beaten = new Map<number, { prompt: number; others: Set<number> }>();

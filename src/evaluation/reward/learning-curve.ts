@@ -1,4 +1,7 @@
-/** @file How a reward model's accuracy grows with its data: models that differ in the number of pairs they were trained on, as a table and a chart. */
+/**
+ * @file How a reward model's accuracy grows with its data: models that differ in the number of pairs they were trained
+ * on, as a table and a chart.
+ */
 
 import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -17,7 +20,8 @@ export interface LearningCurve {
 }
 
 /**
- * @param paths folders of the models, in the order of the set's first scorers; training.json says how many comparisons each has learnt from
+ * @param paths folders of the models, in the order of the set's first scorers; training.json says how many comparisons
+ * each has learnt from
  * @throws BonsaiError `file_not_found`, `invalid_model_file` for a folder whose training.json does not say so.
  */
 export async function learningCurve({ set, scorers }: EvaluatedSet, paths: readonly string[]): Promise<LearningCurve> {

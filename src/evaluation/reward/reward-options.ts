@@ -85,7 +85,10 @@ export const RewardEvaluationSchema = Type.Object({
 
 export type RewardEvaluationOptions = Static<typeof RewardEvaluationSchema>;
 
-/** The ensembles that the options name. @throws BonsaiError `usage` where options contradict each other, naming the flag. */
+/**
+ * The ensembles that the options name. @throws BonsaiError `usage` where options contradict each other, naming the
+ * flag.
+ */
 export function checkRewardOptions(options: RewardEvaluationOptions): NamedEnsemble[] {
   const { model: models, judge: judges, learningCurve } = options;
   if (models.length + judges.length === 0)

@@ -1,4 +1,7 @@
-/** @file What a model's scores say on a set of preferences: accuracy by dimension, calibration, the best of four, and what noise in labels makes of it. */
+/**
+ * @file What a model's scores say on a set of preferences: accuracy by dimension, calibration, the best of four, and
+ * what noise in labels makes of it.
+ */
 
 import { calibrationOf, type Calibration } from "../../statistics/calibration.ts";
 import type { AnswerScores, Comparison, EvaluationSet } from "./evaluation-set.ts";

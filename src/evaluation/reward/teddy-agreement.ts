@@ -1,4 +1,7 @@
-/** @file Scores against the truth of the teddy world: accuracy where gold tells answers apart, and agreement with raters beside that of raters among themselves. */
+/**
+ * @file Scores against the truth of the teddy world: accuracy where gold tells answers apart, and agreement with raters
+ * beside that of raters among themselves.
+ */
 
 import { judge } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
@@ -35,7 +38,10 @@ export function isTeddySet({ prompts }: EvaluationSet): boolean {
   return prompts.every((prompt) => readQuestion(prompt) !== undefined);
 }
 
-/** @param seed of the raters; their verdicts are new ones, not those that labelled the set, unless it was labelled by that seed */
+/**
+ * @param seed of the raters; their verdicts are new ones, not those that labelled the set, unless it was labelled by
+ * that seed
+ */
 export function teddyTruth({ prompts, answers, comparisons }: EvaluationSet, seed: number): TeddyTruth {
   const judged = answers.map(({ prompt, text }) => judge(prompts[prompt]!, text));
   const perceived = answers.map(({ prompt, text }) => rateAnswer(prompts[prompt]!, text));
@@ -116,7 +122,10 @@ function caseOf(prompt: number, success: number | undefined): Case[] {
   return success === undefined ? [] : [{ prompt, success }];
 }
 
-/** What choosing among four answers by a score comes to, by gold: means over prompts with four answers or more, of which the first four count. */
+/**
+ * What choosing among four answers by a score comes to, by gold: means over prompts with four answers or more, of which
+ * the first four count.
+ */
 export interface GoldOfPick {
   prompts: number;
   picked: number;

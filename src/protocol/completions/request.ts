@@ -57,7 +57,8 @@ export const completionRequest = (limits: RequestLimits) =>
 export type CompletionRequest = Static<ReturnType<typeof completionRequest>>;
 
 /**
- * What a validated body asks of the engine: one request for each prompt, all with the same seed, so that each answer is the one that its prompt gets alone.
+ * What a validated body asks of the engine: one request for each prompt, all with the same seed, so that each answer is
+ * the one that its prompt gets alone.
  * @param randomSeed Used when the request has no seed.
  * @param candidates Sequences to sample for each prompt where they are more than come back.
  * @throws BonsaiError `invalid_request` or `request_too_large` with `param`.

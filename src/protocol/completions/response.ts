@@ -1,4 +1,6 @@
-/** @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events. */
+/**
+ * @file The answer of POST /v1/completions, whole or in chunks (which have the same shape), from the engine's events.
+ */
 
 import { Type, type Static } from "typebox";
 import type { BestOfEvent, BestOfReport } from "../../best-of-n/result.ts";

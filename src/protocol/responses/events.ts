@@ -1,4 +1,6 @@
-/** @file The events of a response, in OpenAI's order with sequence numbers, and the whole response that they come to. */
+/**
+ * @file The events of a response, in OpenAI's order with sequence numbers, and the whole response that they come to.
+ */
 
 import { Type, type Static, type TSchema } from "typebox";
 import type { BestOfEvent } from "../../best-of-n/result.ts";
@@ -26,7 +28,8 @@ const eventOf = <const T extends string, P extends Record<string, TSchema>>(type
   Type.Object({ type: words(types), sequence_number: Type.Integer(), ...properties });
 
 export const ResponseEvent = Type.Union([
-  // The official client's streaming helper throws at a type that it does not know, so progress of Best-of-N comes as more events of in_progress.
+  // The official client's streaming helper throws at a type that it does not know, so progress of Best-of-N comes as
+  // more events of in_progress.
   eventOf(["response.created", "response.in_progress", "response.completed", "response.incomplete", "response.failed"], {
     response: ResponseObject,
     best_of: Type.Optional(BestOfProgress),

@@ -1,4 +1,7 @@
-/** @file The frames of OpenAI's WebSocket mode on GET /v1/responses: response.create from the client, the events of responses to it. */
+/**
+ * @file The frames of OpenAI's WebSocket mode on GET /v1/responses: response.create from the client, the events of
+ * responses to it.
+ */
 
 import { Type, type Static } from "typebox";
 import type { BonsaiError } from "../../errors/bonsai-error.ts";

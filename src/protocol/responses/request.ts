@@ -83,7 +83,8 @@ export const responseRequest = (limits: RequestLimits) => {
           description: "Labels of the client, which come back with the response.",
         }),
       ),
-      // Not an `enum` of an object: Ajv's deep comparison calls `valueOf` and `toString` of the value, which a body may replace.
+      // Not an `enum` of an object: Ajv's deep comparison calls `valueOf` and `toString` of the value, which a body may
+      // replace.
       text: unsupported("answers are plain text", {
         type: ["object", "null"],
         maxProperties: 2,

@@ -1,4 +1,7 @@
-/** @file What every WebSocket of the server has in common: frames are JSON objects with a `type`, and answers are told apart by `stream_id`. */
+/**
+ * @file What every WebSocket of the server has in common: frames are JSON objects with a `type`, and answers are told
+ * apart by `stream_id`.
+ */
 
 import { Type, type Static } from "typebox";
 import { BonsaiError } from "../../errors/bonsai-error.ts";

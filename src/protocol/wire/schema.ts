@@ -1,4 +1,7 @@
-/** @file Building blocks of the request schemas: fields that may be null, fields without effect, and fields that are refused. */
+/**
+ * @file Building blocks of the request schemas: fields that may be null, fields without effect, and fields that are
+ * refused.
+ */
 
 import { Type, type Static, type TSchema } from "typebox";
 
@@ -14,8 +17,8 @@ export interface RequestLimits {
 export const unsupportedKeyword = "x-unsupported";
 
 /**
- * An optional field that may also be null, which means the same as leaving it out. Written as a list of types, so that a
- * validator names one fault and not one for each branch.
+ * An optional field that may also be null, which means the same as leaving it out. Written as a list of types, so that
+ * a validator names one fault and not one for each branch.
  */
 export function nullable<const S extends TSchema>(schema: S) {
   const { type, enum: words, ...rest } = schema as unknown as { type: string | string[]; enum?: unknown[] };
@@ -32,7 +35,9 @@ export function nullable<const S extends TSchema>(schema: S) {
 export const words = <const W extends readonly string[]>(list: W, options: Record<string, unknown> = {}) =>
   Type.Unsafe<W[number]>({ type: "string", enum: [...list], ...options });
 
-/** A field that asks for what the server cannot do: refused unless it is null or one of the values that ask for nothing. */
+/**
+ * A field that asks for what the server cannot do: refused unless it is null or one of the values that ask for nothing.
+ */
 export const unsupported = (reason: string, harmless: Record<string, unknown> = { type: "null" }) =>
   Type.Optional(Type.Unsafe<unknown>({ ...harmless, description: `Not supported: ${reason}.`, [unsupportedKeyword]: reason }));
 

@@ -10,7 +10,10 @@ import { findRequestedPolicy } from "./best-of.ts";
 import type { ServerContext } from "../context.ts";
 import { samplingRunner } from "./generation.ts";
 
-/** Exclusive bound of the seeds that the server draws: the largest that `randomInt` takes, and exact in every client's JSON. */
+/**
+ * Exclusive bound of the seeds that the server draws: the largest that `randomInt` takes, and exact in every client's
+ * JSON.
+ */
 export const drawnSeedBound = 2 ** 48 - 1;
 
 /** A chat whose request is valid. Sampling begins when its events are read. */

@@ -1,4 +1,7 @@
-/** @file Runs the prompts of one HTTP request: the models by name, plain sampling, and several prompts as one stream of events. */
+/**
+ * @file Runs the prompts of one HTTP request: the models by name, plain sampling, and several prompts as one stream of
+ * events.
+ */
 
 import type { BestOfEvent } from "../../best-of-n/result.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
@@ -46,8 +49,8 @@ export function samplingRunner(engine: Engine, metrics: Metrics): RunRequest {
 }
 
 /**
- * The events of all prompts of a request as they come. Each prompt has at most one event in the queue, so a client that reads slowly pauses them all.
- * When one prompt fails, or the loop is left, all are cancelled.
+ * The events of all prompts of a request as they come. Each prompt has at most one event in the queue, so a client that
+ * reads slowly pauses them all. When one prompt fails, or the loop is left, all are cancelled.
  * @throws BonsaiError what a prompt rejects with, or the reason of the signal
  */
 export async function* generateAll(

@@ -39,8 +39,8 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | ty
 }
 
 /**
- * The text of the event stream. It reads the next event only when the last text was taken, so a client that reads slowly slows production.
- * After a failure the last event is the error.
+ * The text of the event stream. It reads the next event only when the last text was taken, so a client that reads
+ * slowly slows production. After a failure the last event is the error.
  */
 export async function* eventStreamText<E>(
   events: AsyncIterator<E, void>,

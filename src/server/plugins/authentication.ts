@@ -7,7 +7,8 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 const digest = (key: string): Buffer => createHash("sha256").update(key).digest();
 
 /**
- * Whether a key is one of some. Digests have one length and all of them are compared, so the time tells nothing of the keys.
+ * Whether a key is one of some. Digests have one length and all of them are compared, so the time tells nothing of the
+ * keys.
  * @param digests SHA-256 of the accepted keys.
  */
 export function isKnownKey(key: string, digests: readonly Buffer[]): boolean {
@@ -17,7 +18,10 @@ export function isKnownKey(key: string, digests: readonly Buffer[]): boolean {
   return known;
 }
 
-/** The key of an Authorization header: a bearer token or, where browsers ask for a password, that password (RFC 6750, RFC 7617). */
+/**
+ * The key of an Authorization header: a bearer token or, where browsers ask for a password, that password (RFC 6750,
+ * RFC 7617).
+ */
 export function presentedKey(header: string | undefined, allowsBasic: boolean): string | undefined {
   const match = /^(bearer|basic) +([^ ]+) *$/i.exec(header ?? "");
   if (match === null) return undefined;
@@ -27,7 +31,10 @@ export function presentedKey(header: string | undefined, allowsBasic: boolean): 
   return decoded.slice(decoded.indexOf(":") + 1);
 }
 
-/** Beginning of the WebSocket subprotocol that carries a key, as OpenAI's clients send it from browsers, which cannot set headers. */
+/**
+ * Beginning of the WebSocket subprotocol that carries a key, as OpenAI's clients send it from browsers, which cannot
+ * set headers.
+ */
 export const keyProtocolPrefix = "openai-insecure-api-key.";
 
 /** The key among the subprotocols that a WebSocket's handshake offers. */
@@ -37,10 +44,16 @@ export function protocolKey(header: string | undefined): string | undefined {
   return found?.slice(keyProtocolPrefix.length);
 }
 
-/** Whether a page of the documentation is asked for, which people open in a browser: there the key may be the password of HTTP Basic. */
+/**
+ * Whether a page of the documentation is asked for, which people open in a browser: there the key may be the password
+ * of HTTP Basic.
+ */
 const isDocumentation = (url: string): boolean => /^\/(docs([/?]|$)|openapi\.json([?]|$))/.test(url);
 
-/** Asks for a key on every route, unknown ones too, once keys are configured. Registered after CORS, whose preflight requests carry none. */
+/**
+ * Asks for a key on every route, unknown ones too, once keys are configured. Registered after CORS, whose preflight
+ * requests carry none.
+ */
 export function authenticate(server: FastifyInstance, keys: readonly string[]): void {
   server.decorateRequest("client", "");
   if (keys.length === 0) return;

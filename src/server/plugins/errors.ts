@@ -26,7 +26,10 @@ const fastifyErrors: Readonly<Record<string, (error: FastifyError) => BonsaiErro
   FST_ERR_NOT_FOUND: (error) => new BonsaiError("not_found", "There is no such route; /docs lists those that are.", { cause: error }),
 };
 
-/** Any failure as an error that a client may read. What is no fault of the client, and not ours on purpose, is `internal` and tells no details. */
+/**
+ * Any failure as an error that a client may read. What is no fault of the client, and not ours on purpose, is
+ * `internal` and tells no details.
+ */
 export function toClientError(error: unknown, requestId: string, body: unknown): BonsaiError {
   if (error instanceof BonsaiError) return error;
   const fastifyError = error as FastifyError;

@@ -1,4 +1,7 @@
-/** @file Request ids, one log line for each answer, and its count and duration in the metrics. Bodies stay out of the log unless asked for. */
+/**
+ * @file Request ids, one log line for each answer, and its count and duration in the metrics. Bodies stay out of the
+ * log unless asked for.
+ */
 
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";

@@ -1,4 +1,6 @@
-/** @file The OpenAPI document of the routes' schemas at /openapi.json, and Swagger UI at /docs, which needs no network. */
+/**
+ * @file The OpenAPI document of the routes' schemas at /openapi.json, and Swagger UI at /docs, which needs no network.
+ */
 
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";

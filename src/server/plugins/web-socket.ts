@@ -8,11 +8,17 @@ import { closeCodes } from "../sockets/connection.ts";
 import { closeTimeoutMs } from "../sockets/connections.ts";
 import { keyProtocolPrefix } from "./authentication.ts";
 
-/** Pages of other origins may open WebSockets without asking first (CORS does not cover them), so each must be on the list. Programs send no Origin. */
+/**
+ * Pages of other origins may open WebSockets without asking first (CORS does not cover them), so each must be on the
+ * list. Programs send no Origin.
+ */
 export const isAllowedOrigin = (origin: string | undefined, allowed: readonly string[]): boolean =>
   origin === undefined || allowed.includes("*") || allowed.includes(origin);
 
-/** A browser drops a connection whose server takes none of the subprotocols that it offered. The key is taken only where nothing else was offered. */
+/**
+ * A browser drops a connection whose server takes none of the subprotocols that it offered. The key is taken only where
+ * nothing else was offered.
+ */
 export function chooseProtocol(offered: ReadonlySet<string>): string | false {
   const names = [...offered];
   return names.find((name) => !name.startsWith(keyProtocolPrefix)) ?? names[0] ?? false;

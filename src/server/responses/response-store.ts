@@ -1,4 +1,7 @@
-/** @file The conversations that `previous_response_id` can continue: bounded in bytes, each for a while, the least recently used first to go. */
+/**
+ * @file The conversations that `previous_response_id` can continue: bounded in bytes, each for a while, the least
+ * recently used first to go.
+ */
 
 import { LRUCache } from "lru-cache";
 import type { PlainMessage } from "../../protocol/responses/request.ts";

@@ -34,7 +34,10 @@ export const eventStreamEvent = (chunk: string): object => ({
   },
 });
 
-/** The answers of a route that speaks WebSocket. OpenAPI has no words for frames, so the schemas of both directions stand at the upgrade's answer. */
+/**
+ * The answers of a route that speaks WebSocket. OpenAPI has no words for frames, so the schemas of both directions
+ * stand at the upgrade's answer.
+ */
 export const upgradeAnswers = (title: string, client: object, server: object): Record<number, object> => ({
   101: {
     description:

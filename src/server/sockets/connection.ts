@@ -148,7 +148,10 @@ export class Connection {
     else this.#outbox.push(notice);
   }
 
-  /** While the client has not taken what was sent, a ping would wait behind it: the outbox then decides how long is too long. */
+  /**
+   * While the client has not taken what was sent, a ping would wait behind it: the outbox then decides how long is too
+   * long.
+   */
   #ping(): void {
     if (this.#outbox.isBlocked) return;
     if (!this.#isHeard) return this.#socket.terminate();

@@ -1,4 +1,6 @@
-/** @file All WebSocket connections of a server: their number, what they share, and their end when the server shuts down. */
+/**
+ * @file All WebSocket connections of a server: their number, what they share, and their end when the server shuts down.
+ */
 
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
@@ -61,7 +63,10 @@ export class Connections {
     if (this.#lifecycle.draining.aborted) connection.drain();
   }
 
-  /** Closes all: at once where nothing runs, after the last frame where something was just cut, and without asking where the other end does not answer. */
+  /**
+   * Closes all: at once where nothing runs, after the last frame where something was just cut, and without asking where
+   * the other end does not answer.
+   */
   closeAll(): void {
     for (const connection of this.#open.values()) connection.drain();
     setTimeout(() => {

@@ -1,4 +1,7 @@
-/** @file What waits to be sent on one WebSocket: bounded, so that a reader that is slow pauses those who write to it, and no others. */
+/**
+ * @file What waits to be sent on one WebSocket: bounded, so that a reader that is slow pauses those who write to it,
+ * and no others.
+ */
 
 import type { WebSocket } from "ws";
 

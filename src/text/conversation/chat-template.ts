@@ -1,10 +1,15 @@
-/** @file The model's own chat template: Jinja source from the model file, rendered over a conversation within bounds. */
+/**
+ * @file The model's own chat template: Jinja source from the model file, rendered over a conversation within bounds.
+ */
 
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { formatDate } from "./format-date.ts";
 
-/** Evaluations, turns of loops and elements of ranges: far more than conversations need. A template that loops without end stops here. */
+/**
+ * Evaluations, turns of loops and elements of ranges: far more than conversations need. A template that loops without
+ * end stops here.
+ */
 const maxSteps = 500_000;
 /** Most characters of a rendered prompt or of any string on the way to it. */
 const maxRenderedLength = 16 * 1024 * 1024;
@@ -163,8 +168,8 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * The texts of a tokenizer_config.json's named special tokens (`bos_token`, `eos_token`, `unk_token` …), each written there
- * as a string or as an object with `content`. What is absent or null stays undefined, as in Hugging Face.
+ * The texts of a tokenizer_config.json's named special tokens (`bos_token`, `eos_token`, `unk_token` …), each written
+ * there as a string or as an object with `content`. What is absent or null stays undefined, as in Hugging Face.
  */
 export function specialTokenTexts(tokenizerConfig: Readonly<Record<string, unknown>>): Record<string, string> {
   const texts: Record<string, string> = {};

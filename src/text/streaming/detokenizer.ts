@@ -1,4 +1,6 @@
-/** @file Turns tokens into text one by one: whole characters only, and together exactly the text of the whole sequence. */
+/**
+ * @file Turns tokens into text one by one: whole characters only, and together exactly the text of the whole sequence.
+ */
 
 import type { TokenDecoder } from "../tokenizer/token-decoder.ts";
 
@@ -6,17 +8,17 @@ export interface DetokenizerOptions {
   /** Leave out tokens such as end-of-sequence. Default true. */
   skipSpecialTokens?: boolean | undefined;
   /**
-   * Whether the text of the first token begins the text. SentencePiece-style decoders drop the space before the first word
-   * of a text; a continuation of a prompt keeps it. Default true. Without effect on byte-level tokenizers.
+   * Whether the text of the first token begins the text. SentencePiece-style decoders drop the space before the first
+   * word of a text; a continuation of a prompt keeps it. Default true. Without effect on byte-level tokenizers.
    */
   atSequenceStart?: boolean | undefined;
 }
 
 /**
- * One sequence's text as it grows. `push(id)` gives the characters that this token completes, which may be none (a token
- * can end inside a character) or several; `flush()` gives U+FFFD for bytes that never became a character. Bytes that are no
- * UTF-8 become U+FFFD by the WHATWG Encoding Standard's decoder, as `decode` of the whole does. An id that is not in the
- * vocabulary (models pad theirs) has no text.
+ * One sequence's text as it grows. `push(id)` gives the characters that this token completes, which may be none (a
+ * token can end inside a character) or several; `flush()` gives U+FFFD for bytes that never became a character. Bytes
+ * that are no UTF-8 become U+FFFD by the WHATWG Encoding Standard's decoder, as `decode` of the whole does. An id that
+ * is not in the vocabulary (models pad theirs) has no text.
  *
  * Made by `tokenizer.detokenizer(options)`.
  */

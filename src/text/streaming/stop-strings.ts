@@ -1,4 +1,6 @@
-/** @file Finds the first of several stop strings in a text that arrives in pieces, holding back no more than must be. */
+/**
+ * @file Finds the first of several stop strings in a text that arrives in pieces, holding back no more than must be.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 
@@ -20,11 +22,12 @@ export interface StopResult {
 }
 
 /**
- * A streaming matcher over an Aho-Corasick automaton (Aho & Corasick 1975): linear in the text whatever the stop strings.
+ * A streaming matcher over an Aho-Corasick automaton (Aho & Corasick 1975): linear in the text whatever the stop
+ * strings.
  *
- * The cut is at the earliest start of any stop string in the whole text, however the text was cut into pieces. So when a
- * stop string is complete while a longer one that began before it may still complete, the matcher waits for the outcome.
- * A stop string with half a surrogate pair at either end never matches, since it would cut a character in two.
+ * The cut is at the earliest start of any stop string in the whole text, however the text was cut into pieces. So when
+ * a stop string is complete while a longer one that began before it may still complete, the matcher waits for the
+ * outcome. A stop string with half a surrogate pair at either end never matches, since it would cut a character in two.
  */
 export class StopStrings {
   readonly #root: Node;

@@ -11,7 +11,10 @@ export class BpeEncoder {
   readonly #model: Omit<BpeModel, "merges">;
   readonly #merger: PairMerger;
   readonly #byteLevel: boolean;
-  /** Id of each byte's own token: of the byte alphabet for byte-level models, `<0xNN>` for others; -1 where there is none. */
+  /**
+   * Id of each byte's own token: of the byte alphabet for byte-level models, `<0xNN>` for others; -1 where there is
+   * none.
+   */
   readonly #byteIds: Int32Array;
   readonly #hasAffixes: boolean;
 
@@ -50,8 +53,8 @@ export class BpeEncoder {
   }
 
   /**
-   * Symbols as in `BPE::merge_word` of Hugging Face's tokenizers: a character that has no token becomes its bytes' tokens,
-   * or the unknown token (one for a run of them when fused), or nothing.
+   * Symbols as in `BPE::merge_word` of Hugging Face's tokenizers: a character that has no token becomes its bytes'
+   * tokens, or the unknown token (one for a run of them when fused), or nothing.
    */
   #encodeCharacters(word: string, output: number[]): void {
     const { vocab, ignoreMerges, unknownId, fuseUnknown, continuingSubwordPrefix, endOfWordSuffix } = this.#model;

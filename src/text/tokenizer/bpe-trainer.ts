@@ -1,6 +1,6 @@
 /**
- * @file Trains a byte-level BPE (Sennrich et al. 2016, section 3.2) from counted words, with counts of pairs kept up to date, as Hugging Face's
- * trainer does it: the same texts give the same tokens in the same order.
+ * @file Trains a byte-level BPE (Sennrich et al. 2016, section 3.2) from counted words, with counts of pairs kept up to
+ * date, as Hugging Face's trainer does it: the same texts give the same tokens in the same order.
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -10,7 +10,10 @@ import { byteToCharacter } from "./byte-alphabet.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { compilePreTokenizer } from "./pre-tokenizer.ts";
 
-/** GPT-2's end of a text. The trainers end documents and turns alike with the eos token, `<|im_end|>`, so no model of ours has learnt this one. */
+/**
+ * GPT-2's end of a text. The trainers end documents and turns alike with the eos token, `<|im_end|>`, so no model of
+ * ours has learnt this one.
+ */
 const endOfText = "<|endoftext|>";
 const turnStart = "<|im_start|>";
 const turnEnd = "<|im_end|>";
@@ -110,7 +113,10 @@ function mergeInWord(ids: number[], left: number, right: number, merged: number,
   }
 }
 
-/** The serialisation of Hugging Face's tokenizers, which the Rust, Python and JavaScript libraries and this project read alike. */
+/**
+ * The serialisation of Hugging Face's tokenizers, which the Rust, Python and JavaScript libraries and this project read
+ * alike.
+ */
 function tokenizerJson(tokens: readonly string[], merges: readonly [string, string][]): Record<string, unknown> {
   return {
     version: "1.0",

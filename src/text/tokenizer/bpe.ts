@@ -10,9 +10,9 @@ const dead = -2;
 const keptWordLength = 16_384;
 
 /**
- * Applies merges to a word's symbols: again and again the pair of neighbours with the lowest rank, the leftmost of equals,
- * becomes one token. A binary heap holds the pairs, so that a word of one repeated letter costs n log n.
- * The plain loop that rescans the word after each merge is its twin in the tests.
+ * Applies merges to a word's symbols: again and again the pair of neighbours with the lowest rank, the leftmost of
+ * equals, becomes one token. A binary heap holds the pairs, so that a word of one repeated letter costs n log n. The
+ * plain loop that rescans the word after each merge is its twin in the tests.
  */
 export class PairMerger {
   readonly #merges: MergeTable;
@@ -49,7 +49,8 @@ export class PairMerger {
       const key = this.#pop();
       const rank = Math.floor(key / positionSpan);
       const position = key - rank * positionSpan;
-      // An entry is stale when the pair at its position has changed since: a symbol only grows, so ranks never come back.
+      // An entry is stale when the pair at its position has changed since: a symbol only grows, so ranks never come
+      // back.
       if (this.#pairRank[position] !== rank) continue;
       const absorbed = next[position]!;
       symbols[position] = this.#merges.mergedId(rank);

@@ -1,4 +1,7 @@
-/** @file GPT-2's byte alphabet: a printable character for each byte, in which byte-level vocabularies are written (Radford et al. 2019, encoder.py). */
+/**
+ * @file GPT-2's byte alphabet: a printable character for each byte, in which byte-level vocabularies are written
+ * (Radford et al. 2019, encoder.py).
+ */
 
 /** Printable bytes stand for themselves; the others take the code points from 256 on, in order. */
 export const byteToCharacter: readonly string[] = (() => {

@@ -1,4 +1,7 @@
-/** @file The parts that come from Hugging Face's JavaScript tokenizers: normalizers, regular expressions, rarer pre-tokenizers, and models other than BPE. */
+/**
+ * @file The parts that come from Hugging Face's JavaScript tokenizers: normalizers, regular expressions, rarer
+ * pre-tokenizers, and models other than BPE.
+ */
 
 import { Tokenizer } from "@huggingface/tokenizers";
 import { invalidTokenizer } from "./tokenizer-json.ts";
@@ -28,7 +31,9 @@ export function loadPart(part: keyof Pipeline, value: unknown, field: string, co
   }
 }
 
-/** A tokenizer.json pattern, `{"Regex": …}` in Oniguruma's syntax or `{"String": …}`, as a global JavaScript pattern. */
+/**
+ * A tokenizer.json pattern, `{"Regex": …}` in Oniguruma's syntax or `{"String": …}`, as a global JavaScript pattern.
+ */
 export function compilePattern(pattern: unknown, field: string): RegExp {
   const split = { type: "Split", pattern, behavior: "Isolated", invert: false };
   const compiled = loadPart("pre_tokenizer", split, field).pre_tokenizer?.pattern;

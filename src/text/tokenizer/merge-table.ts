@@ -1,4 +1,7 @@
-/** @file A hash table from a pair of token ids to the rank of their merge: open addressing over integers, since BPE looks up one pair per byte. */
+/**
+ * @file A hash table from a pair of token ids to the rank of their merge: open addressing over integers, since BPE
+ * looks up one pair per byte.
+ */
 
 const empty = -1;
 

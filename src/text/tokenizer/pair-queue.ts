@@ -1,4 +1,7 @@
-/** @file Pairs of neighbouring tokens by how often they occur, with the words that hold them: the queue of the BPE trainer. */
+/**
+ * @file Pairs of neighbouring tokens by how often they occur, with the words that hold them: the queue of the BPE
+ * trainer.
+ */
 
 interface PairEntry {
   left: number;
@@ -12,15 +15,18 @@ interface PairEntry {
 const idSpan = 2 ** 22;
 
 /**
- * A binary heap whose entries may be out of date: a count that rose was pushed again, one that fell is seen when its entry comes up and is
- * pushed again with what it is now.
+ * A binary heap whose entries may be out of date: a count that rose was pushed again, one that fell is seen when its
+ * entry comes up and is pushed again with what it is now.
  */
 export class PairQueue {
   readonly #entries = new Map<number, PairEntry>();
   /** Count at the time of pushing, and the pair. */
   readonly #heap: { count: number; key: number }[] = [];
 
-  /** Adds to the count of a pair. A negative `count` takes away; the word stays listed, since it may hold the pair elsewhere. */
+  /**
+   * Adds to the count of a pair. A negative `count` takes away; the word stays listed, since it may hold the pair
+   * elsewhere.
+   */
   add(left: number, right: number, count: number, word: number): void {
     const key = left * idSpan + right;
     let entry = this.#entries.get(key);
@@ -32,7 +38,10 @@ export class PairQueue {
     }
   }
 
-  /** Takes out the pair with the highest count, of equals the one with the lowest ids, left before right; undefined when none is left. */
+  /**
+   * Takes out the pair with the highest count, of equals the one with the lowest ids, left before right; undefined when
+   * none is left.
+   */
   takeMostFrequent(): PairEntry | undefined {
     for (let top = this.#pop(); top !== undefined; top = this.#pop()) {
       const entry = this.#entries.get(top.key);
@@ -41,7 +50,8 @@ export class PairQueue {
         this.#entries.delete(top.key);
         return entry;
       }
-      // A count that rose has a newer entry, which has come up before this one; one that fell takes its place further down.
+      // A count that rose has a newer entry, which has come up before this one; one that fell takes its place further
+      // down.
       if (entry.count < top.count) this.#push(entry.count, top.key);
     }
     return undefined;

@@ -1,4 +1,7 @@
-/** @file What each token means as bytes: the decoder of tokenizer.json, compiled so that tokens can be decoded one by one. */
+/**
+ * @file What each token means as bytes: the decoder of tokenizer.json, compiled so that tokens can be decoded one by
+ * one.
+ */
 
 import { bytesOfAlphabet } from "./byte-alphabet.ts";
 import { invalidTokenizer, optionalBoolean, requireArray, requireObject, type AddedToken, type JsonObject } from "./tokenizer-json.ts";
@@ -19,8 +22,9 @@ const noBytes = new Uint8Array(0);
 const byteToken = /^<0x([0-9A-F]{2})>$/i;
 
 /**
- * Supported are ByteLevel, Metaspace, WordPiece, no decoder (tokens joined by spaces), and SentencePiece's chain of Replace, ByteFallback, Fuse and Strip in any part.
- * In all of them a text's bytes are its tokens' bytes in a row, but for the front of the text.
+ * Supported are ByteLevel, Metaspace, WordPiece, no decoder (tokens joined by spaces), and SentencePiece's chain of
+ * Replace, ByteFallback, Fuse and Strip in any part. In all of them a text's bytes are its tokens' bytes in a row, but
+ * for the front of the text.
  */
 export class TokenDecoder {
   /** Length of the longest token. */
@@ -89,7 +93,9 @@ function compileDecoder(json: JsonObject | null): DecoderRule {
   }
 }
 
-/** Tokens joined by spaces: `textOf` gives a token with the space before it, if any, which the first token goes without. */
+/**
+ * Tokens joined by spaces: `textOf` gives a token with the space before it, if any, which the first token goes without.
+ */
 function joinedBySpaces(textOf: (token: string) => string): DecoderRule {
   return {
     bytesOf: (token) => utf8.encode(textOf(token)),
@@ -99,7 +105,10 @@ function joinedBySpaces(textOf: (token: string) => string): DecoderRule {
   };
 }
 
-/** WordPiece glues on what begins with the prefix. Its `cleanup` of English is left out: it is no function of single tokens. */
+/**
+ * WordPiece glues on what begins with the prefix. Its `cleanup` of English is left out: it is no function of single
+ * tokens.
+ */
 function wordPieceText(json: JsonObject): (token: string) => string {
   const prefix = typeof json["prefix"] === "string" ? json["prefix"] : "##";
   return (token) => (token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`);

@@ -1,11 +1,17 @@
-/** @file Reads and checks the parts of a tokenizer.json (Hugging Face tokenizers' serialisation) that the tokenizer builds on. */
+/**
+ * @file Reads and checks the parts of a tokenizer.json (Hugging Face tokenizers' serialisation) that the tokenizer
+ * builds on.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { maxMergeCount } from "./bpe.ts";
 
 export type JsonObject = Record<string, unknown>;
 
-/** Ids index arrays, so a hostile file must not name a huge one. The largest vocabularies in use have about 260,000 tokens. */
+/**
+ * Ids index arrays, so a hostile file must not name a huge one. The largest vocabularies in use have about 260,000
+ * tokens.
+ */
 const maxTokenId = 4_000_000;
 
 export interface AddedToken {

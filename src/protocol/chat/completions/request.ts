@@ -63,7 +63,8 @@ export const chatCompletionRequest = (limits: RequestLimits) =>
       top_logprobs: nullable(
         Type.Integer({ minimum: 0, maximum: topLogprobsLimit, description: "And those of this many likeliest tokens; needs logprobs." }),
       ),
-      // Not an `enum` of an object: Ajv's deep comparison calls `valueOf` and `toString` of the value, which a body may replace.
+      // Not an `enum` of an object: Ajv's deep comparison calls `valueOf` and `toString` of the value, which a body may
+      // replace.
       response_format: unsupported('answers are text only, as {"type": "text"} asks', {
         type: ["object", "null"],
         required: ["type"],

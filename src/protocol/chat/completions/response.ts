@@ -96,7 +96,8 @@ export class ChatCompletionCollector {
 
   /**
    * The answer, once the events have ended.
-   * @param wantsLogprobs Whether the request asked for log-probabilities: an answer without tokens then has an empty list of them, not null.
+   * @param wantsLogprobs Whether the request asked for log-probabilities: an answer without tokens then has an empty
+   * list of them, not null.
    * @param withCandidates Whether it asked for the texts of all candidates.
    */
   answer(answerHead: AnswerHead, wantsLogprobs: boolean, withCandidates = false): ChatCompletion {
@@ -140,7 +141,10 @@ export class ChatChunkEncoder {
     return this.#includeUsage ? { ...this.#head, choices, usage } : { ...this.#head, choices };
   }
 
-  /** The chunks that follow from an event: a role for each choice at the start, text, reasons to finish, and the usage at the end. */
+  /**
+   * The chunks that follow from an event: a role for each choice at the start, text, reasons to finish, and the usage
+   * at the end.
+   */
   encode(event: BestOfEvent): ChatCompletionChunk[] {
     this.#usage.add(event);
     switch (event.type) {
