@@ -16,9 +16,9 @@ interface RealPreferences {
   card: string;
   /** Name of the model's output. */
   dimension: string;
-  /** Of `npm run collect -- split`, beside the shares. */
+  /** Options of `npm run collect -- split`, besides the shares. */
   split: Readonly<Record<string, string>>;
-  /** Of `npm run train:reward`. */
+  /** Options of `npm run train:reward`. */
   training: Readonly<Record<string, string | number>>;
 }
 

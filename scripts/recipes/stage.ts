@@ -38,11 +38,11 @@ const publishedFiles =
 const tokenizerFiles = /^(tokenizer\.json|tokenizer_config\.json|chat_template\.jinja)$/;
 
 export interface Publishing {
-  /** Of a policy: the reward model of its Best-of-N where a request names none. */
+  /** Reward model of a policy's Best-of-N, where a request names none. */
   rewardModel?: string | undefined;
   /** What its card says of the data, and of what it cannot do. */
   limits?: string | undefined;
-  /** Of an adapter: leaves out the tokenizer, which comes with the base. */
+  /** Leaves out an adapter's tokenizer, which comes with the base. */
   withoutTokenizer?: boolean;
 }
 

@@ -24,12 +24,12 @@ export interface FoundModel {
 export interface DescribedModel extends FoundModel {
   /** What its outputs mean; policies have none. */
   reward?: RewardDescription;
-  /** Of a policy: id of the reward model that its folder names for Best-of-N. */
+  /** Id of the reward model that a policy's folder names for Best-of-N. */
   rewardModel?: string;
 }
 
 export interface ServedModel extends DescribedModel {
-  /** Of an encoder's adapter: the folder of the encoder. */
+  /** Folder of the encoder under an encoder's adapter. */
   encoder?: string;
   /** Adapters that are served over its weights. */
   adapters?: DescribedModel[];

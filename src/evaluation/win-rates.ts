@@ -9,14 +9,14 @@ export interface Outcome {
   prompt: number;
   /** 1 where it is the better one; undefined where the judge has no opinion. */
   preference: Preference | undefined;
-  /** Of the answer, and of the one that it is compared with. */
+  /** Lengths of the answer and of the one that it is compared with. */
   words: readonly [own: number, other: number];
 }
 
 export interface WinRates {
   /** A tie is half a win. Undefined where the judge has no opinion on anything, and so below. */
   all: Share | undefined;
-  /** Of answers whose lengths differ by at most a tenth of the longer one. */
+  /** The share among answers whose lengths differ by at most a tenth of the longer one. */
   alike: Share | undefined;
   /** What it would be between answers of one length. */
   controlled: ControlledRate | undefined;

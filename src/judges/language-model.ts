@@ -59,12 +59,12 @@ export interface PositionBias {
   /** Verdicts that were asked for, two for each pair. */
   verdicts: number;
   unreadable: number;
-  /** Of the verdicts that decide. */
+  /** Decisive verdicts for the first answer. */
   forFirst: number;
   forSecond: number;
   /** Pairs of which both verdicts could be read. */
   pairs: number;
-  /** Of those, the ones that contradict each other. */
+  /** How many of those contradict each other. */
   contradictions: number;
 }
 

@@ -15,7 +15,7 @@ export interface HttpTextModelOptions {
   model: string;
   /** Sent as a bearer token. */
   apiKey?: string | undefined;
-  /** Of one answer. */
+  /** Longest time for one answer. */
   timeoutMs?: number;
   /** Before the first repetition; doubled for each one after. */
   firstDelayMs?: number;

@@ -20,11 +20,11 @@ export interface PromptRow {
 export interface Candidate {
   text: string;
   origin: AnswerOrigin;
-  /** Of what was sampled: a request with this seed writes it again. */
+  /** Seed of a sampled answer: a request with this seed gives it again. */
   seed?: number | undefined;
   /** It was as long as it might be. */
   isCut?: true | undefined;
-  /** Of a rewrite: the place of the answer that was rewritten. */
+  /** Place of the answer that was rewritten, where this is a rewrite. */
   of?: number | undefined;
 }
 

@@ -22,7 +22,7 @@ export interface ReadPromptRow extends PromptRow {
 export interface ReadPrompts {
   /** At least one. */
   rows: ReadPromptRow[];
-  /** Of the whole file, also where it is read in part. */
+  /** Hash of the whole file, also where it is read in part. */
   sha256: string;
 }
 

@@ -70,7 +70,7 @@ function countTable(
   return ["| | |", "| --- | ---: |", ...rows.map(([what, value]) => `| ${what} | ${value} |`)];
 }
 
-/** Of each rule of selection that was asked for, what it left out. */
+/** One row for each rule of selection that was asked for: what it left out. */
 function selectionRows(
   { strongest, lengthPenalty, leastMargin, mostLengthDifference, agreeing }: PairSelection,
   counts: SelectionCounts,

@@ -24,7 +24,7 @@ import { collectPreferences } from "./collect-preferences.ts";
 import { judgeIdentity } from "./judge-words.ts";
 import { readPrompts } from "./collect-prompts.ts";
 
-/** Of the run's folder: what the rounds follow from, and those that are done. */
+/** File in the run's folder: what the rounds depend on, and which are done. */
 const stateFile = "rounds.json";
 const largestStateBytes = 2 ** 24;
 const policyFolder = "policy";

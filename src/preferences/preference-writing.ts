@@ -29,9 +29,9 @@ export interface WritingOptions {
    * list, each binary mark.
    */
   noise: number;
-  /** Of binary marks: what at least makes an answer good. Undefined: the median of all. */
+  /** Least mark of a good answer, for binary marks. Undefined: the median of all. */
   threshold: number | undefined;
-  /** Of pairs: which of those that were judged are written. */
+  /** Which of the judged pairs are written. */
   selection: PairSelection;
   seed: number;
 }
@@ -211,7 +211,7 @@ function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-/** Of all marks of a judge; 0 of none. */
+/** Median of all marks of a judge; 0 where there are none. */
 function medianScore(collected: Iterable<CollectedPrompt>, judge: string): number {
   const scores: number[] = [];
   for (const { scores: all } of collected) for (const score of all?.[judge] ?? []) if (score !== null) scores.push(score.score);

@@ -215,7 +215,7 @@ export function checkStrategy(given: BestOfRequest["given"], strategy: Strategy)
   }
 }
 
-/** Of a model's name: "name:bo8" asks for the best of 8 of "name". Undefined for a name without it. */
+/** Reads an alias: "name:bo8" asks for the best of 8 of "name". Undefined for a name without ":bo". */
 export function parseBestOfAlias(name: string): { model: string; candidates: number } | undefined {
   const match = /^(.+):bo([1-9]\d{0,5})$/.exec(name);
   return match === null ? undefined : { model: match[1]!, candidates: Number(match[2]) };

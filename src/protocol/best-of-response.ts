@@ -14,7 +14,7 @@ const reward = Type.Union([Type.Number(), Type.Null()], {
     "What the strategy ordered by: the reward, or its share of votes, similarity, rounds or mean log-probability. Null for none.",
 });
 
-/** Of a choice that was chosen. */
+/** The field `reward` of a choice that was chosen. */
 export const ChoiceReward = Type.Optional(reward);
 
 const CandidateReward = Type.Object({
@@ -70,7 +70,7 @@ export const BestOfProgress = Type.Object({
 });
 export type BestOfProgress = Static<typeof BestOfProgress>;
 
-/** Of the last chunk with a `best_of`. */
+/** The `best_of` of the last chunk that has one. */
 export const BestOfDone = Type.Object({ phase: Type.Literal("done"), ...BestOf.properties });
 export type BestOfDone = Static<typeof BestOfDone>;
 

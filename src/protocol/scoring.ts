@@ -23,7 +23,7 @@ export const scoringFields = {
   user: ignored("a label for the client's own users", { type: ["string", "null"] }),
 };
 
-/** Of an answer's entry. */
+/** The field `truncated` of an entry of the answer. */
 export const truncated = Type.Boolean({ description: "Whether the input was cut because the model reads no more." });
 
 export const ScoringUsage = Type.Object({

@@ -12,7 +12,7 @@ export interface NormalizedReward {
   reward: number;
   /** The holistic reward as the model gives it, less what the answer's length costs. */
   raw: number;
-  /** Of each dimension, on its own scale. */
+  /** Normalised reward of each dimension, on its own scale. */
   dimensions: number[];
 }
 

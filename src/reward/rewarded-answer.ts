@@ -7,7 +7,7 @@ import type { NormalizedReward } from "./normalization.ts";
 export interface RewardedAnswer extends NormalizedReward {
   /** Tokens that were read, by all models that did. */
   tokens: number;
-  /** Of them, tokens that other answers or earlier requests had computed. */
+  /** How many of them other answers or earlier requests had computed. */
   cachedTokens: number;
   /** Tokens that were left out because a model reads no more. */
   cutTokens: number;

@@ -24,7 +24,7 @@ import { quotedWord } from "../run-command.ts";
 import { trainingProgress } from "../terminal/training-progress.ts";
 
 interface TrainCommand<Schema extends TObject> {
-  /** Of package.json's scripts. */
+  /** Name of the script in package.json. */
   name: string;
   schema: Schema;
   about: string[];

@@ -12,7 +12,7 @@ import type { ModelList } from "../../protocol/models.ts";
 const maxFrameBytes = 16 * 1024 * 1024;
 
 export interface ChatLinkOptions {
-  /** Of the server, as in http://127.0.0.1:8000. */
+  /** Base URL of the server, as in http://127.0.0.1:8000. */
   url: string;
   apiKey: string | undefined;
 }

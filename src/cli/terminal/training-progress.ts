@@ -50,7 +50,7 @@ export function trainingProgress(
   };
 }
 
-/** Of predicted tokens, or of compared answers, whichever the trainer measures. */
+/** The accuracy of predicted tokens or of compared answers, whichever the trainer measures. */
 function shownAccuracy(metrics: Metrics): string {
   const { eval_mean_token_accuracy: ofTokens, eval_accuracy: ofAnswers, "eval_rewards/accuracies": ofPairs = ofAnswers } = metrics;
   if (ofTokens !== undefined) return `, token accuracy ${ofTokens.toFixed(4)}`;

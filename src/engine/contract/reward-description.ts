@@ -22,9 +22,9 @@ export interface Scale {
 }
 
 export interface Normalization {
-  /** Of each dimension's raw output. */
+  /** Scale of each dimension's raw output. */
   dimensions: readonly Scale[];
-  /** Of the weighted sum of raw outputs. */
+  /** Scale of the weighted sum of raw outputs. */
   holistic: Scale;
   /**
    * What was scored, as a sentence; where there is a length penalty, its own reference is that of the holistic scale.
@@ -47,7 +47,7 @@ export interface RewardDescription {
   form: RewardForm;
   /** One for each output of the model, in order. A model with one output has the dimension "reward". */
   dimensions: readonly string[];
-  /** Of the raw outputs in the holistic reward; as many as dimensions. */
+  /** Weights of the raw outputs in the holistic reward; as many as dimensions. */
   weights: readonly number[];
   normalization: Normalization;
   /** What the length of an answer takes off the weighted sum; undefined is nothing. */
@@ -64,7 +64,7 @@ export interface PrefixMeasurement {
   reference: string;
   /** Id of the value model that judged the beginnings; undefined where the reward model did. */
   valueModel?: string | undefined;
-  /** Of whole answers. */
+  /** Mean length of whole answers. */
   meanTokens: number;
   /** By ascending length of the beginning. */
   correlations: readonly { tokens: number; correlation: number }[];

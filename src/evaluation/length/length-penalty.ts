@@ -26,7 +26,7 @@ export function penalizedScores({ answers }: EvaluationSet, scores: AnswerScores
   return { ...scores, whole: scores.whole.map((reward, place) => reward - lengthCost({ perHundred }, answers[place]!.text)) };
 }
 
-/** Of lengths, in hundreds of characters, and rewards. */
+/** Moments within prompts of lengths, in hundreds of characters, and rewards. */
 function lengthMoments({ answers }: EvaluationSet, rewards: Float64Array): WithinMoments {
   const byPrompt = new Map<number, [length: number, reward: number][]>();
   for (const [place, { prompt, text }] of answers.entries()) {

@@ -9,7 +9,7 @@ export interface EvaluatedAnswer {
   text: string;
 }
 
-/** Of two answers, the first was preferred. Answers are places. */
+/** Two answers, by their places, of which the first was preferred. */
 export interface Comparison {
   prompt: number;
   chosen: number;
@@ -36,7 +36,7 @@ export interface EvaluationSet {
 /** Scores of one model for each answer of a set, in order. */
 export interface AnswerScores {
   name: string;
-  /** Of the whole: more is better. */
+  /** Score of each answer as a whole: more is better. */
   whole: Float64Array;
   /** By dimension, for those that the model tells apart. */
   dimensions: ReadonlyMap<string, Float64Array>;

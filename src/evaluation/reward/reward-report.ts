@@ -9,7 +9,7 @@ import { goldDifference, teddyMeasures, type GoldOfPick, type TeddyAgreement, ty
 export interface ScorerEvaluation {
   name: string;
   evaluation: SetEvaluation;
-  /** Of a set of the teddy world. */
+  /** Agreement with the truth, for a set of the teddy world. */
   truth?: { byMeasure: ReadonlyMap<TeddyMeasure, TeddyAgreement>; pick: GoldOfPick } | undefined;
 }
 

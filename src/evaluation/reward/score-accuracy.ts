@@ -12,7 +12,7 @@ import { draw } from "../../random/seeded-draw.ts";
 export const noiseLevels = [0, 0.1, 0.2, 0.3, 0.4] as const;
 
 export interface SetEvaluation {
-  /** Of the whole. */
+  /** Accuracy of the scores of whole answers. */
   accuracy: Share;
   /** By dimension of the labels, where they decide; absent for a dimension that the model does not know. */
   dimensions: ReadonlyMap<string, Share>;
@@ -60,7 +60,7 @@ export function evaluateScores(set: EvaluationSet, scores: AnswerScores, seed: n
   };
 }
 
-/** Of the dimensions, those that the labels of a set decide somewhere. */
+/** The dimensions that some label of the set decides. */
 export function labelledDimensions({ comparisons }: EvaluationSet): string[] {
   const found = new Set<string>();
   for (const { preferences } of comparisons)

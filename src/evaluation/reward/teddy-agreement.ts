@@ -27,7 +27,7 @@ export interface TeddyTruth {
 }
 
 export interface TeddyAgreement {
-  /** Of pairs that gold tells apart: how often the scores agree with gold. */
+  /** How often the scores agree with gold, among pairs that gold tells apart. */
   withGold: Share;
   /** How often they agree with a rater who decides, over all raters. */
   withRaters: Share;

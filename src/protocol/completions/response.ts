@@ -19,7 +19,7 @@ const Choice = Type.Object({
   reward: ChoiceReward,
 });
 
-/** Of a request with several prompts: which of them is meant. */
+/** Which prompt is meant, where a request has several. */
 const promptPlace = Type.Optional(Type.Integer({ description: "Place of the prompt, where the request has several." }));
 type Choice = Static<typeof Choice>;
 

@@ -21,7 +21,7 @@ import {
   type ResponseObject as Response,
 } from "./response.ts";
 
-/** Of an event about the one part of the one message. */
+/** The place of an event about the one part of the one message. */
 const place = { item_id: Type.String(), output_index: Type.Literal(0), content_index: Type.Literal(0) };
 
 const eventOf = <const T extends string, P extends Record<string, TSchema>>(types: readonly T[], properties: P) =>
@@ -75,12 +75,12 @@ export class ResponseEncoder {
     return this.#response;
   }
 
-  /** Of the next event. */
+  /** Sequence number of the next event. */
   get sequenceNumber(): number {
     return this.#sequenceNumber;
   }
 
-  /** Of the answer so far. */
+  /** Text of the answer so far. */
   get text(): string {
     return this.#texts.join("");
   }

@@ -16,10 +16,10 @@ export interface EventFormat {
   failure: (error: BonsaiError) => string;
 }
 
-/** Of chats and completions: chunks without a name, then `[DONE]`, or an error in its place. */
+/** The events of chats and completions: chunks without a name, then `[DONE]`, or an error in its place. */
 export const chunkEvents: EventFormat = { event: encodeData, done: doneEvent, failure: (error) => encodeData(toErrorBody(error)) };
 
-/** Of responses: each event has its type as its name, and the last of them says how it ended. */
+/** The events of responses: each has its type as its name, and the last one says how the response ended. */
 export const typedEvents: Pick<EventFormat, "event" | "done"> = {
   event: (value) => `event: ${String((value as { type?: unknown }).type)}\n${encodeData(value)}`,
   done: "",

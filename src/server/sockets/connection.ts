@@ -6,7 +6,7 @@ import { parseFrame, streamIdOf, type ClientFrame } from "../../protocol/wire/fr
 import type { Lifecycle } from "../lifecycle.ts";
 import { Outbox } from "./outbox.ts";
 
-/** Of RFC 6455, section 7.4.1, and its registry. */
+/** Close codes of RFC 6455, section 7.4.1, and of its registry. */
 export const closeCodes = { normal: 1000, goingAway: 1001, unsupportedData: 1003, policy: 1008, internal: 1011, tryAgain: 1013 } as const;
 
 /** What a route's frames mean. */

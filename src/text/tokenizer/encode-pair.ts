@@ -7,7 +7,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 export interface EncodedPair {
   ids: number[];
-  /** Of each id, as many: which text it belongs to. */
+  /** For each id, which text it belongs to. */
   types: number[];
   /** Tokens of the texts that were left out to keep to the length. */
   cutTokens: number;

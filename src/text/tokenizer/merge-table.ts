@@ -22,7 +22,7 @@ export class MergeTable {
     this.#merged = new Int32Array(mergeCount);
   }
 
-  /** Of a pair that is set twice the later rank counts, as in Hugging Face's tokenizers. */
+  /** Sets a pair's merge; a pair that is set twice has the later rank, as in Hugging Face's tokenizers. */
   set(left: number, right: number, rank: number, mergedId: number): void {
     const slot = this.#slot(left, right);
     this.#left[slot] = left;

@@ -14,7 +14,7 @@ import { TrainingGraphs } from "../model/training-graphs.ts";
 
 export interface RewardHeadOptions {
   hiddenSize: number;
-  /** Of every answer that will be read, [H]. */
+  /** Hidden state of every answer that will be read, [H]. */
   states: ReadonlyMap<EncodedAnswer, Float32Array>;
   sizes: ComparisonSizes;
   objective: RewardObjective;

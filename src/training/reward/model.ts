@@ -89,7 +89,7 @@ export interface RewardModelParts {
   objective: RewardObjective;
   /** What the network takes of a batch. */
   arrays: (batch: ComparisonBatch) => Arrays;
-  /** Of dropout. */
+  /** Seed of dropout. */
   seed: number;
 }
 
