@@ -1,7 +1,7 @@
 /** @file A reward model as a judge: its reward of the whole, and of each dimension where it has several. */
 
 import { judgeByScore, type Judge } from "./judges.ts";
-import type { RewardModel } from "../reward/reward-model.ts";
+import { answersTo, type RewardModel } from "../reward/reward-model.ts";
 
 export interface RewardJudgeOptions {
   /** In deviations of the model's reference set. */
@@ -18,8 +18,7 @@ export function judgeByRewardModel(name: string, model: RewardModel, { equalBelo
     async ({ prompt, answers }, answer) => {
       let found = rewards.get(answers);
       if (found === undefined) {
-        const inputs = answers.map((content) => ({ messages: [...prompt, { role: "assistant", content }], param: "messages" }));
-        rewards.set(answers, (found = model.score(inputs, { truncate: true, signal })));
+        rewards.set(answers, (found = model.score(answersTo(prompt, answers), { truncate: true, signal })));
       }
       const { reward, dimensions } = (await found)[answer]!;
       if (model.dimensions.length < 2) return { score: reward };

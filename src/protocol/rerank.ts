@@ -53,11 +53,10 @@ const textOf = (document: RerankRequest["documents"][number]): string => (typeof
 
 /** Each document as an answer to the query. */
 export function rerankInputs({ query, documents }: RerankRequest): ScoreInput[] {
+  const prompt = [{ role: "user", content: query }];
   return documents.map((document, index) => ({
-    messages: [
-      { role: "user", content: query },
-      { role: "assistant", content: textOf(document) },
-    ],
+    prompt,
+    answer: { role: "assistant", content: textOf(document) },
     param: `documents[${index}]`,
   }));
 }

@@ -3,6 +3,7 @@
 import { Type, type Static } from "typebox";
 import type { ScoreInput } from "../engine/contract/score-request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import type { Message } from "../text/conversation/message.ts";
 import type { RewardedAnswer, RewardModel } from "../reward/reward-model.ts";
 import { ChatMessage, messagesLimit, toMessages } from "./chat/completions/request.ts";
 import { scoringFields, ScoringUsage, truncated, usageOf, type ScoringLimits } from "./scoring.ts";
@@ -53,10 +54,11 @@ export const Rewards = Type.Object(
 type Rewards = Static<typeof Rewards>;
 
 /**
- * The conversations of a validated body.
+ * The conversations of a validated body. Those that ask the same have one prompt, which is then tokenised once.
  * @throws BonsaiError `invalid_request` with `param` for one without an answer at its end
  */
 export function rewardsInputs({ input }: RewardsRequest): ScoreInput[] {
+  const prompts = new Map<string, Message[]>();
   return input.map(({ messages }, index) => {
     const param = `input[${index}]`;
     if (messages.at(-1)?.role !== "assistant") {
@@ -64,7 +66,12 @@ export function rewardsInputs({ input }: RewardsRequest): ScoreInput[] {
         param: `${param}.messages`,
       });
     }
-    return { messages: toMessages(messages, `${param}.messages`), param };
+    const conversation = toMessages(messages, `${param}.messages`);
+    const prompt = conversation.slice(0, -1);
+    const key = JSON.stringify(prompt);
+    const known = prompts.get(key) ?? prompt;
+    prompts.set(key, known);
+    return { prompt: known, answer: conversation.at(-1)!, param };
   });
 }
 

@@ -143,12 +143,10 @@ async function score(engine: Engine, inputs: ScoreInput[]): Promise<number> {
 
 /** Sixteen conversations with this many different prompts, 1 or one for each. */
 function answersTo(deal: (words: number) => string, prompts: number, words: number): ScoreInput[] {
-  const asked = Array.from({ length: prompts }, () => deal(words));
+  const asked = Array.from({ length: prompts }, () => [{ role: "user", content: deal(words) }]);
   return Array.from({ length: candidates }, (_, index) => ({
-    messages: [
-      { role: "user", content: asked[index % prompts] as string },
-      { role: "assistant", content: deal(words) },
-    ],
+    prompt: asked[index % prompts]!,
+    answer: { role: "assistant", content: deal(words) },
     param: `input[${index}]`,
   }));
 }

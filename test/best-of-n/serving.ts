@@ -12,7 +12,7 @@ import type { Engine, GenerateRequest } from "../../src/engine/contract/request.
 import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
-import { servedRewardModel } from "../../src/reward/reward-model.ts";
+import { answersTo, servedRewardModel } from "../../src/reward/reward-model.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { roomyLimits } from "../engine/answers.ts";
 import { writePoisoned } from "../engine/poisoned-model.ts";
@@ -83,8 +83,7 @@ export function rewardsBy(engine: Engine): RewardAnswers {
     engine.models.find(({ id }) => id === "reward")!,
   );
   return async (answers, signal) => {
-    const inputs = answers.map((content) => ({ messages: [...messages, { role: "assistant", content }], param: "messages" }));
-    return (await model.score(inputs, { truncate: true, signal })).map(({ reward }) => reward);
+    return (await model.score(answersTo(messages, answers), { truncate: true, signal })).map(({ reward }) => reward);
   };
 }
 

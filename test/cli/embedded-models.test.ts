@@ -15,7 +15,7 @@ import { prompt } from "../../src/teddy/writer/demonstration.ts";
 import { correlationOf, momentsWithin } from "../../src/statistics/within-prompt-correlation.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import type { Message } from "../../src/text/conversation/message.ts";
-import { servedRewardModel } from "../../src/reward/reward-model.ts";
+import { answersTo, servedRewardModel } from "../../src/reward/reward-model.ts";
 import { summarizeGold, type GoldSummary } from "../../src/teddy/judge/gold-report.ts";
 import { judge, type GoldScores } from "../../src/teddy/judge/judge.ts";
 import { pairsOf } from "../../src/training/data/ranking.ts";
@@ -96,8 +96,7 @@ async function sampledAnswers(
           engine,
           engine.models.find(({ id }) => id === name)!,
         );
-        const inputs = texts.map((content) => ({ messages: [...messages, { role: "assistant", content }], param: "messages" }));
-        return (await model.score(inputs, { truncate: true })).map(({ reward }) => reward);
+        return (await model.score(answersTo(messages, texts), { truncate: true })).map(({ reward }) => reward);
       });
     }
   } finally {

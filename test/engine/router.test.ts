@@ -17,6 +17,7 @@ import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { startServer } from "../server/fixture.ts";
 import { AnswerCollector, requestFor, roomyLimits, type Answer } from "./answers.ts";
+import { scoreInputs } from "./score-inputs.ts";
 
 const folder = temporaryFolder();
 const path = join(folder, "tiny");
@@ -77,7 +78,7 @@ describe("a router over two backends", () => {
       { role: "user", content: "Hello" },
       { role: "assistant", content: "Hello to you" },
     ];
-    const asked = { model: "reward", inputs: [{ messages, param: "messages" }], truncate: true };
+    const asked = { model: "reward", inputs: scoreInputs([messages]), truncate: true };
     assert.deepEqual((await router.score(asked)).scores[0]!.raw, (await second.score!(asked)).scores[0]!.raw);
   });
 

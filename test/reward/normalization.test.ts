@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { ScoreInput } from "../../src/engine/contract/score-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { combine, ensembleOf, parseEnsemble } from "../../src/reward/ensemble.ts";
 import { measureNormalization, normalized } from "../../src/reward/normalization.ts";
-import type { RewardModel } from "../../src/reward/reward-model.ts";
+import { answersTo, type RewardModel } from "../../src/reward/reward-model.ts";
 import { assertRefused } from "../formats/expect-error.ts";
 
 const finite = fc.double({ min: -100, max: 100, noNaN: true });
@@ -87,8 +86,8 @@ function byLength(name: string, factor: number, dimensions: readonly string[] = 
     score: async (inputs, { signal }) => {
       await new Promise((resolve) => setImmediate(resolve));
       if (signal?.aborted) throw new BonsaiError("cancelled", "The client left.");
-      return inputs.map(({ messages }) => {
-        const reward = factor * (messages.at(-1)?.content.length ?? 0);
+      return inputs.map(({ answer }) => {
+        const reward = factor * answer.content.length;
         return {
           reward,
           raw: 10 * reward,
@@ -102,7 +101,7 @@ function byLength(name: string, factor: number, dimensions: readonly string[] = 
   };
 }
 
-const inputs = ["a", "four"].map((content): ScoreInput => ({ messages: [{ role: "assistant", content }], param: "input" }));
+const inputs = answersTo([], ["a", "four"]);
 
 describe("an ensemble", () => {
   test("combines by its rule", () => {

@@ -111,7 +111,7 @@ describe("an answer to best_of", () => {
     for (const { text, reward: found } of cut.best_of!.rewards) assert.equal(found, reward(text!));
     const read = fixture.engine.scoreRequests
       .slice(asked)
-      .flatMap(({ model, inputs }) => inputs.map(({ messages }) => `${model}: ${messages.at(-1)!.content}`));
+      .flatMap(({ model, inputs }) => inputs.map(({ answer }) => `${model}: ${answer.content}`));
     const lengths = cut.best_of!.rewards.filter(({ finish_reason: reason }) => reason === "length").map(({ text }) => `own: ${text}`);
     assert.deepEqual(new Set(read), new Set(lengths));
   });
@@ -133,7 +133,7 @@ describe("an answer to best_of", () => {
     assert.deepEqual([rewarded.best_of.strategy, rewarded.best_of.reward_model], ["max", "reward"]);
     assert.equal(rewarded.choices[0]!.reward, reward(rewarded.choices[0]!.text));
     // What the reward model read was the prompt as a user's turn.
-    assert.deepEqual(fixture.engine.scoreRequests[0]!.inputs[0]!.messages[0], { role: "user", content: "a" });
+    assert.deepEqual(fixture.engine.scoreRequests[0]!.inputs[0]!.prompt[0], { role: "user", content: "a" });
   });
 
   test("to several prompts is one for each, as each gets alone", async (t) => {

@@ -63,11 +63,30 @@ describe("POST /v1/rewards", () => {
       { role: "assistant", content: "Hi", name: "bear" },
     ];
     assert.equal((await post(server, "/v1/rewards", { model: "reward", input: [{ messages }] })).statusCode, 200);
-    assert.deepEqual(server.engine.scoreRequests[0]?.inputs[0]?.messages, [
-      { role: "system", content: "Be a bear." },
-      { role: "user", content: "Hello" },
-      { role: "assistant", content: "Hi", name: "bear" },
-    ]);
+    const [read] = server.engine.scoreRequests[0]!.inputs;
+    assert.deepEqual(
+      [...read!.prompt, read!.answer],
+      [
+        { role: "system", content: "Be a bear." },
+        { role: "user", content: "Hello" },
+        { role: "assistant", content: "Hi", name: "bear" },
+      ],
+    );
+  });
+
+  test("hand answers to one question on with one prompt, which is tokenised once", async (t) => {
+    const server = await startFixture(t);
+    const asked = (question: string, answer: string): object => ({
+      messages: [
+        { role: "user", content: question },
+        { role: "assistant", content: answer },
+      ],
+    });
+    const body = { model: "reward", input: [asked("How?", "So."), asked("Why?", "So."), asked("How?", "With a needle.")] };
+    assert.equal((await post(server, "/v1/rewards", body)).statusCode, 200);
+    const [first, second, third] = server.engine.scoreRequests[0]!.inputs;
+    assert.equal(first!.prompt, third!.prompt);
+    assert.notEqual(first!.prompt, second!.prompt);
   });
 
   test("refuses with the place at fault what is no conversation with an answer", async (t) => {

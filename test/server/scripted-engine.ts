@@ -128,12 +128,11 @@ export class ScriptedEngine implements Required<Backend> {
     this.scoreRequests.push(request);
     if (request.inputs.length > this.#options.maxQueuedSequences)
       throw new BonsaiError("overloaded", "The queue is full.", { retryAfterSeconds: 1 });
-    const scores = request.inputs.map(({ messages, param }): Score => {
-      const tokens = encoder.encode(messages.map(({ content }) => content).join("\n")).length + 1;
+    const scores = request.inputs.map(({ prompt, answer: { content: answer }, param }): Score => {
+      const tokens = encoder.encode([...prompt.map(({ content }) => content), answer].join("\n")).length + 1;
       const most = Math.min(scriptedReward.maxLength, this.#options.contextLength);
       if (tokens > most && !request.truncate)
         throw new BonsaiError("context_length_exceeded", `${param} has ${tokens} tokens; ${most} are read.`, { param });
-      const answer = messages.at(-1)?.content ?? "";
       const raw = rawOutputs(answer);
       return { raw, tokens: Math.min(tokens, most), cachedTokens: 1, cutTokens: Math.max(0, tokens - most) };
     });

@@ -2,9 +2,11 @@
 
 import type { Message } from "../../text/conversation/message.ts";
 
-/** A conversation that ends with the answer to score. */
+/** An answer to score. */
 export interface ScoreInput {
-  messages: readonly Message[];
+  /** What is answered. Inputs of one request with the same array have it cross to the worker, and be tokenised, once. */
+  prompt: readonly Message[];
+  answer: Message;
   /** The request's field that it came from, for errors. */
   param: string;
 }
@@ -13,7 +15,7 @@ export interface ScoreRequest {
   /** Id of a reward model. */
   model: string;
   /** At least one. */
-  inputs: ScoreInput[];
+  inputs: readonly ScoreInput[];
   /** Whether what is longer than the model reads is cut; else it is an error. */
   truncate: boolean;
 }
@@ -25,7 +27,7 @@ export interface Score {
   tokens: number;
   /** Of them, tokens that other inputs or earlier requests had computed. */
   cachedTokens: number;
-  /** Tokens that were left out because the model reads no more. */
+  /** Tokens that were left out because the model reads no more. Text that could not be read anyway is not tokenised: it counts as its fewest tokens. */
   cutTokens: number;
 }
 

@@ -21,6 +21,13 @@ export interface Reservation {
 /** The most bytes of keys and values that requests may hold together. Adding a request never lowers it. */
 export type ReservedBytes<T> = (requests: readonly T[]) => number;
 
+/** @param waiting sequences that wait already */
+export function overloaded(waiting: number, { maxSequences, maxQueuedSequences }: AdmissionLimits): BonsaiError {
+  return new BonsaiError("overloaded", `${waiting} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`, {
+    retryAfterSeconds: 1 + Math.ceil(waiting / maxSequences),
+  });
+}
+
 /** First come, first served: a small request does not overtake a large one, so none starves. */
 export class Admission<T extends Reservation> {
   readonly #limits: AdmissionLimits;
@@ -76,15 +83,7 @@ export class Admission<T extends Reservation> {
       );
     }
     const queued = this.#queuedAfter(request);
-    if (queued > maxQueuedSequences) {
-      throw new BonsaiError(
-        "overloaded",
-        `${queued - request.sequences} sequences are waiting already and at most ${maxQueuedSequences} may; try again later.`,
-        {
-          retryAfterSeconds: 1 + Math.ceil((queued - request.sequences) / maxSequences),
-        },
-      );
-    }
+    if (queued > maxQueuedSequences) throw overloaded(queued - request.sequences, this.#limits);
     this.#waiting.push(request);
     this.#waitingSequences += request.sequences;
   }

@@ -1,11 +1,11 @@
 /** @file Scores conversations by a decoder's hidden states: chunk by chunk on the grid that prompts are filled on, many rows in one run. */
 
-import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { PromptCache, PromptChunk } from "../../runtime/device.ts";
-import { encodeFinished } from "../../text/conversation/finished-conversation.ts";
+import type { Sliced } from "../../text/slices.ts";
 import type { Model } from "../loading/model.ts";
 import { chunkKeys, type PrefixCache } from "../scheduling/prefix-cache.ts";
 import type { ModelInfo } from "../contract/request.ts";
+import { ConversationReader } from "./conversation-reader.ts";
 import type { ScoringPart } from "./decoder-reward.ts";
 import type { ScoreInput } from "../contract/score-request.ts";
 import { tokensOfRun, type ReadInput, type ScoredRow, type Scorer } from "./scorer.ts";
@@ -23,10 +23,21 @@ interface DecoderRow extends ScoredRow {
 export class DecoderScorer implements Scorer {
   readonly #model: ScoringModel;
   readonly #prefixCache: PrefixCache;
+  readonly #reader: ConversationReader;
 
   constructor(model: ScoringModel, prefixCache: PrefixCache) {
     this.#model = model;
     this.#prefixCache = prefixCache;
+    // A policy is not fed with what ends its answer, and an answer's prefix has no end.
+    const readsEnd = model.score.reward.form === "decoder";
+    const { tokenizer, template, eosTokenIds, info } = model;
+    this.#reader = new ConversationReader({
+      tokenizer,
+      template,
+      eosTokenIds,
+      mostTokens: info.contextLength,
+      lengthOf: ({ ids, fedTokens }) => (readsEnd ? ids.length : fedTokens),
+    });
   }
 
   get info(): ModelInfo {
@@ -37,20 +48,8 @@ export class DecoderScorer implements Scorer {
     return this.#model.device.scoringBytes(tokens);
   }
 
-  read({ messages, param }: ScoreInput, truncate: boolean): ReadInput {
-    const { tokenizer, template, eosTokenIds, score, info } = this.#model;
-    const most = info.contextLength;
-    const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-    // What could not fit if every token were the longest one is refused before it is tokenised.
-    if (!truncate && characters > most * tokenizer.maxTokenBytes) throw tooLong(param, `${characters} characters`, most);
-    const { ids, promptTokens, fedTokens } = encodeFinished(tokenizer, template, messages, (id) => eosTokenIds.has(id));
-    // A policy is not fed with what ends its answer, and a beginning has no end.
-    const readsEnd = score.reward.form === "decoder";
-    const length = readsEnd ? ids.length : fedTokens;
-    if (length > most && !truncate) throw tooLong(param, `${length} tokens`, most);
-    // The end of the answer is where the reward is read: what is cut is the beginning.
-    const cutTokens = Math.max(0, length - most);
-    return { ids: ids.slice(cutTokens, length), cutTokens, promptTokens: Math.max(0, promptTokens - cutTokens) };
+  read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]> {
+    return this.#reader.read(inputs, truncate);
   }
 
   open(input: ReadInput): DecoderRow {
@@ -139,13 +138,4 @@ interface Chosen {
   followers: DecoderRow[];
   start: number;
   chunk: PromptChunk;
-}
-
-/** @param length of the input, with its unit */
-export function tooLong(param: string, length: string, most: number): BonsaiError {
-  return new BonsaiError(
-    "context_length_exceeded",
-    `${param} has ${length} and this model reads at most ${most} tokens: shorten it, or send truncate: true.`,
-    { param },
-  );
 }

@@ -10,14 +10,16 @@ import { openModel } from "../../formats/open-model.ts";
 import { adapterContentHash, readPeftAdapter } from "../../formats/peft-adapter.ts";
 import type { EncoderDevice } from "../../runtime/device.ts";
 import { deviceNamed } from "../../runtime/devices.ts";
+import type { Message } from "../../text/conversation/message.ts";
+import type { Sliced } from "../../text/slices.ts";
 import { PairEncoder } from "../../text/tokenizer/encode-pair.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
-import { tooLong } from "./decoder-scorer.ts";
 import type { ModelOptions } from "../loading/model.ts";
 import type { ModelInfo } from "../contract/request.ts";
 import type { RewardDescription } from "../contract/reward-description.ts";
 import { tunedContentHash } from "./decoder-reward.ts";
 import type { ScoreInput } from "../contract/score-request.ts";
+import { fewestTokens, firstCharacters, mostCharacters, refuseUnreadable, tooLong } from "./readable-text.ts";
 import type { ReadInput, ScoredRow, Scorer } from "./scorer.ts";
 
 /** The encoder with an adapter and its classifier added. */
@@ -34,6 +36,13 @@ function openTunedEncoder(path: string, base: string, dimensions: readonly strin
     file.weights.close();
     throw error;
   }
+}
+
+/** One of the two texts of a pair. */
+interface ReadText {
+  ids: number[];
+  /** Characters that were cut. */
+  cutCharacters: number;
 }
 
 /** Tokens of one run, padding included. Encoders are small: this many take no longer than a decoder's run. */
@@ -99,16 +108,32 @@ export class EncoderScorer implements Scorer {
     return 4 * length * (3 * hiddenSize + 2 * intermediateSize + 2 * heads * length);
   }
 
-  /** The prompt is the text of all turns before the answer. */
-  read({ messages, param }: ScoreInput, truncate: boolean): ReadInput {
-    const texts = messages.map(({ content }) => content);
-    const [prompt, answer] = [texts.slice(0, -1).join("\n"), texts.at(-1) ?? ""];
+  /** The prompt is the text of all turns before the answer. What is too long is cut at the end of both texts, and each of them is one slice. */
+  *read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]> {
     const most = this.info.contextLength;
-    const characters = prompt.length + answer.length;
-    if (!truncate && characters > most * this.#tokenizer.maxTokenBytes) throw tooLong(param, `${characters} characters`, most);
-    const { ids, types, cutTokens } = this.#pairs.encode(prompt, answer, most);
-    if (cutTokens > 0 && !truncate) throw tooLong(param, `${ids.length + cutTokens} tokens`, most);
-    return { ids, types, cutTokens, promptTokens: 0 };
+    const prompts = new Map<readonly Message[], ReadText>();
+    const read: ReadInput[] = [];
+    if (!truncate) for (const input of inputs) refuseUnreadable(input, most, this.#tokenizer);
+    for (const { prompt, answer, param } of inputs) {
+      let first = prompts.get(prompt);
+      if (first === undefined) {
+        const text = prompt.map(({ content }) => content).join("\n");
+        prompts.set(prompt, (first = yield* this.#readText(text)));
+      }
+      const second = yield* this.#readText(answer.content);
+      const { ids, types, cutTokens } = this.#pairs.join(first.ids, second.ids, most);
+      if (cutTokens > 0 && !truncate) throw tooLong(param, `${ids.length + cutTokens} tokens`, most);
+      const unreadTokens = fewestTokens(first.cutCharacters + second.cutCharacters, this.#tokenizer);
+      read.push({ ids, types, cutTokens: cutTokens + unreadTokens, promptTokens: 0 });
+    }
+    return read;
+  }
+
+  *#readText(text: string): Sliced<ReadText> {
+    const readable = firstCharacters(text, mostCharacters(this.info.contextLength, this.#tokenizer));
+    const ids = this.#pairs.encodeText(readable);
+    yield readable.length;
+    return { ids, cutCharacters: text.length - readable.length };
   }
 
   open(input: ReadInput): ScoredRow {

@@ -6,8 +6,8 @@
 import { createHash } from "node:crypto";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { PromptCache } from "../../runtime/device.ts";
-import { encodeFinished } from "../../text/conversation/finished-conversation.ts";
-import { tooLong } from "./decoder-scorer.ts";
+import type { Sliced } from "../../text/slices.ts";
+import { ConversationReader } from "./conversation-reader.ts";
 import type { Model } from "../loading/model.ts";
 import type { ModelInfo } from "../contract/request.ts";
 import type { ImplicitRewardOptions } from "./decoder-reward.ts";
@@ -47,6 +47,7 @@ export function openImplicitReward(options: ImplicitRewardOptions, models: reado
 class ImplicitScorer implements Scorer {
   readonly #models: readonly [policy: Model, reference: Model];
   readonly #beta: number;
+  readonly #reader: ConversationReader;
   readonly info: ModelInfo;
 
   constructor({ id, reward, beta, policy, reference }: ImplicitRewardOptions, models: readonly [Model, Model]) {
@@ -67,6 +68,15 @@ class ImplicitScorer implements Scorer {
       fingerprint: `${info.fingerprint}-${own}`,
       reward,
     };
+    const { tokenizer, template, eosTokenIds } = models[0];
+    this.#reader = new ConversationReader({
+      tokenizer,
+      template,
+      eosTokenIds,
+      mostTokens: this.info.contextLength,
+      // With the token that ends the answer, and nothing that the template writes after it.
+      lengthOf: ({ ids, fedTokens }) => Math.min(ids.length, fedTokens + 1),
+    });
   }
 
   /** Two caches, and the logits of a chunk. */
@@ -78,18 +88,8 @@ class ImplicitScorer implements Scorer {
     return bytes.reduce((sum, of) => sum + of, 0);
   }
 
-  read({ messages, param }: ScoreInput, truncate: boolean): ReadInput {
-    const { tokenizer, template, eosTokenIds } = this.#models[0];
-    const most = this.info.contextLength;
-    const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-    // What could not fit if every token were the longest one is refused before it is tokenised.
-    if (!truncate && characters > most * tokenizer.maxTokenBytes) throw tooLong(param, `${characters} characters`, most);
-    const { ids, promptTokens, fedTokens } = encodeFinished(tokenizer, template, messages, (id) => eosTokenIds.has(id));
-    // With the token that ends the answer, and nothing that the template writes after it.
-    const length = Math.min(ids.length, fedTokens + 1);
-    if (length > most && !truncate) throw tooLong(param, `${length} tokens`, most);
-    const cutTokens = Math.max(0, length - most);
-    return { ids: ids.slice(cutTokens, length), cutTokens, promptTokens: Math.max(0, promptTokens - cutTokens) };
+  read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]> {
+    return this.#reader.read(inputs, truncate);
   }
 
   open(input: ReadInput): ImplicitRow {

@@ -1,14 +1,15 @@
 /** @file A reward model as the engine's scoring sees it, whatever computes it: texts become rows, and runs advance some of them. */
 
+import type { Sliced } from "../../text/slices.ts";
 import type { ModelInfo } from "../contract/request.ts";
 import type { ScoreInput } from "../contract/score-request.ts";
 
 /** An input as the model reads it. */
 export interface ReadInput {
   ids: readonly number[];
-  /** Of an encoder: which text each token belongs to. */
+  /** Which of an encoder's two texts each token belongs to. */
   types?: readonly number[];
-  /** Tokens that were left out because the model reads no more. */
+  /** As in `Score`. */
   cutTokens: number;
   /** Tokens at the beginning that other answers to the same prompt share. */
   promptTokens: number;
@@ -28,10 +29,10 @@ export interface Scorer {
   /** Bytes of memory that a row of this many tokens takes while it is scored. */
   bytesOf(tokens: number): number;
   /**
-   * Tokens of an input.
-   * @throws BonsaiError `context_length_exceeded` where it is too long and may not be cut; `invalid_request`
+   * Tokens of the inputs of a request, in slices.
+   * @throws BonsaiError `context_length_exceeded` where an input is too long and may not be cut; `invalid_request`
    */
-  read(input: ScoreInput, truncate: boolean): ReadInput;
+  read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]>;
   open(input: ReadInput): ScoredRow;
   /** One run over as many of the rows as are worth it, the first among them. What else is in the run changes no bit of a row's outputs. */
   advance(rows: readonly ScoredRow[]): Promise<void>;

@@ -1,7 +1,8 @@
-/** @file The queue of scoring: admits requests within bounds of their own, and runs the rows of all of them together. */
+/** @file The queue of scoring: tokenises requests in slices, admits them within bounds of their own, and runs the rows of all of them together. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { Admission, type AdmissionLimits, type Reservation } from "../scheduling/admission.ts";
+import type { Sliced } from "../../text/slices.ts";
+import { Admission, overloaded, type AdmissionLimits, type Reservation } from "../scheduling/admission.ts";
 import type { ScoredRow, ReadInput, Scorer } from "./scorer.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 
@@ -28,13 +29,18 @@ const rowsOfRequest = 16;
 /** Of the cache that running answers have, scoring takes this part again, beside it. */
 const cacheShare = 1 / 4;
 
+/** Tokenising stops after the slice that reaches so many characters in one step: some milliseconds, as long as a decode step. */
+export const charactersOfStep = 8192;
+
 interface Job extends Reservation {
-  /** Most bytes that its rows take while they are scored. */
-  readonly bytes: number;
+  /** Most bytes that its rows take while they are scored; 0 until they are tokenised. */
+  bytes: number;
   readonly id: number;
   readonly request: ScoreRequest;
   readonly scorer: Scorer;
-  readonly inputs: readonly ReadInput[];
+  readonly reading: Sliced<ReadInput[]>;
+  /** As many as the request has, once they are tokenised; none before. */
+  inputs: readonly ReadInput[];
   readonly listener: ScoreListener;
   readonly open: Map<ScoredRow, number>;
   readonly scores: (Score | undefined)[];
@@ -50,6 +56,8 @@ export class Scoring {
   readonly #admission: Admission<Job>;
   readonly #limits: AdmissionLimits;
   readonly #jobs = new Map<number, Job>();
+  /** Not tokenised yet, in order. */
+  readonly #unread: Job[] = [];
   /** Admitted, in order. */
   readonly #running: Job[] = [];
   readonly #counters = { scoredInputs: 0, scoredTokens: 0, scoredCachedTokens: 0, scoringRuns: 0, scoringSeconds: 0 };
@@ -73,9 +81,10 @@ export class Scoring {
   /** Queues a request. Its listener hears of everything else, refusals included. */
   start(id: number, request: ScoreRequest, listener: ScoreListener): void {
     try {
-      const job = this.#read(id, request, listener);
-      this.#admission.enqueue(job);
+      const job = this.#jobOf(id, request, listener);
+      this.#refuseIfFull(job);
       this.#jobs.set(id, job);
+      this.#unread.push(job);
     } catch (error) {
       listener.failed(error);
     }
@@ -98,12 +107,16 @@ export class Scoring {
   }
 
   stats(): ScoringStats {
-    const scoringInputs = [...this.#jobs.values()].reduce((sum, { inputs, next, open }) => sum + inputs.length - next + open.size, 0);
+    const scoringInputs = [...this.#jobs.values()].reduce(
+      (sum, { request, next, open }) => sum + request.inputs.length - next + open.size,
+      0,
+    );
     return { ...this.#counters, scoringInputs };
   }
 
-  /** One run for the rows of all requests of one model. Models take turns. */
+  /** Some slices of tokenising, then one run for the rows of all requests of one model. Models take turns. */
   async step(): Promise<void> {
+    this.#tokenise();
     for (const job of this.#admission.admit()) {
       job.startedAtMs = performance.now();
       this.#running.push(job);
@@ -126,34 +139,23 @@ export class Scoring {
     for (const job of jobs) this.#collect(job);
   }
 
-  #read(id: number, request: ScoreRequest, listener: ScoreListener): Job {
+  #jobOf(id: number, request: ScoreRequest, listener: ScoreListener): Job {
     const scorer = this.#scorers.get(request.model);
     if (scorer === undefined) {
       throw new BonsaiError("model_not_found", `The reward model "${request.model}" does not exist; GET /v1/models lists those that do.`, {
         param: "model",
       });
     }
-    const inputs = request.inputs.map((input) => scorer.read(input, request.truncate));
-    const longest = inputs.reduce((most, { ids }) => Math.max(most, ids.length), 0);
-    const rowBytes = scorer.bytesOf(longest);
-    const { kvCacheBytes, maxSequences } = this.#limits;
-    const fitting = Math.floor(kvCacheBytes / rowBytes);
-    if (fitting === 0) {
-      throw new BonsaiError(
-        "request_too_large",
-        `An input of ${longest} tokens takes ${rowBytes} bytes while it is scored, and the server has ${kvCacheBytes} for that (a quarter of --kv-cache-bytes).`,
-        { param: request.inputs[inputs.findIndex(({ ids }) => ids.length === longest)]?.param },
-      );
-    }
-    const sequences = Math.min(inputs.length, rowsOfRequest, maxSequences, fitting);
+    const { inputs, truncate } = request;
     return {
       id,
       request,
       scorer,
-      inputs,
+      reading: scorer.read(inputs, truncate),
+      inputs: [],
       listener,
-      sequences,
-      bytes: sequences * rowBytes,
+      sequences: Math.min(inputs.length, rowsOfRequest, this.#limits.maxSequences),
+      bytes: 0,
       open: new Map(),
       scores: inputs.map(() => undefined),
       next: 0,
@@ -161,6 +163,50 @@ export class Scoring {
       queuedAtMs: performance.now(),
       startedAtMs: 0,
     };
+  }
+
+  /** A request that would not be admitted once it is tokenised is not tokenised. */
+  #refuseIfFull(job: Job): void {
+    const { maxSequences, maxQueuedSequences } = this.#limits;
+    const unread = this.#unread.reduce((sum, { sequences }) => sum + sequences, 0);
+    const waiting = this.#admission.waitingSequences + unread;
+    if (this.#admission.runningSequences + waiting + job.sequences > maxSequences + maxQueuedSequences)
+      throw overloaded(waiting, this.#limits);
+  }
+
+  #tokenise(): void {
+    let characters = 0;
+    while (characters < charactersOfStep) {
+      const [job] = this.#unread;
+      if (job === undefined) return;
+      try {
+        const { done, value } = job.reading.next();
+        if (done === true) this.#enqueue(job, value);
+        else characters += value;
+      } catch (error) {
+        this.#fail(job, error);
+      }
+    }
+  }
+
+  /** Puts a request that is tokenised in the queue, with what its rows take. */
+  #enqueue(job: Job, inputs: readonly ReadInput[]): void {
+    const longest = inputs.reduce((most, { ids }) => Math.max(most, ids.length), 0);
+    const rowBytes = job.scorer.bytesOf(longest);
+    const { kvCacheBytes } = this.#limits;
+    const fitting = Math.floor(kvCacheBytes / rowBytes);
+    if (fitting === 0) {
+      throw new BonsaiError(
+        "request_too_large",
+        `An input of ${longest} tokens takes ${rowBytes} bytes while it is scored, and the server has ${kvCacheBytes} for that (a quarter of --kv-cache-bytes).`,
+        { param: job.request.inputs[inputs.findIndex(({ ids }) => ids.length === longest)]?.param },
+      );
+    }
+    this.#unread.shift();
+    job.inputs = inputs;
+    job.sequences = Math.min(job.sequences, fitting);
+    job.bytes = job.sequences * rowBytes;
+    this.#admission.enqueue(job);
   }
 
   /** Takes the rows that have ended, and ends the request with the last of them. */
@@ -197,8 +243,10 @@ export class Scoring {
   #close(job: Job): void {
     for (const row of job.open.keys()) job.scorer.close(row);
     job.open.clear();
-    const at = this.#running.indexOf(job);
-    if (at >= 0) this.#running.splice(at, 1);
+    for (const list of [this.#unread, this.#running]) {
+      const at = list.indexOf(job);
+      if (at >= 0) list.splice(at, 1);
+    }
     this.#admission.remove(job);
     this.#jobs.delete(job.id);
   }

@@ -7,7 +7,7 @@ import { rewardModelOf } from "../../catalog/start-models.ts";
 import type { Engine, Prompt } from "../../engine/contract/request.ts";
 import { countScale } from "../../progress/progress.ts";
 import type { TaskContext } from "../../progress/task-context.ts";
-import type { RewardModel } from "../../reward/reward-model.ts";
+import { answersTo, type RewardModel } from "../../reward/reward-model.ts";
 import { judge } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
 import type { Message } from "../../text/conversation/message.ts";
@@ -119,8 +119,7 @@ async function rewardsOf(model: RewardModel, prompt: readonly Message[], texts: 
   const rewards = new Map<string, number>();
   for (let start = 0; start < texts.length; start += textsOfRequest) {
     const part = texts.slice(start, start + textsOfRequest);
-    const inputs = part.map((content) => ({ messages: [...prompt, { role: "assistant", content }], param: "messages" }));
-    const scores = await model.score(inputs, { truncate: true });
+    const scores = await model.score(answersTo(prompt, part), { truncate: true });
     scores.forEach(({ reward }, at) => rewards.set(part[at]!, reward));
   }
   return rewards;

@@ -24,7 +24,7 @@ export async function scoreByModel(model: RewardModel, set: EvaluationSet, tell:
   await pLimit(mostInFlight).map(requests, async (request) => {
     const inputs = request.map((place) => {
       const { prompt, text } = set.answers[place]!;
-      return { messages: [...set.prompts[prompt]!, { role: "assistant", content: text }], param: "messages" };
+      return { prompt: set.prompts[prompt]!, answer: { role: "assistant", content: text }, param: "messages" };
     });
     const rewards = await model.score(inputs, { truncate: true });
     for (const [at, place] of request.entries()) {

@@ -11,6 +11,7 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../../protocol/best-of-request.ts";
 import { judgeByLanguageModel } from "../../judges/language-model.ts";
 import { normalized } from "../../reward/normalization.ts";
+import { answersTo } from "../../reward/reward-model.ts";
 import { engineTextModel } from "../../judges/text-model.ts";
 import type { Message } from "../../text/conversation/message.ts";
 import { findPolicy, type RunRequest } from "./generation.ts";
@@ -149,9 +150,8 @@ function valueModelOf(engine: Engine, rewardModel: string | undefined): string |
 function rewardsBy(engine: Engine, id: string, conversation: readonly Message[]): RewardAnswers {
   const rewardModel = findRewardModel(engine, id);
   return async (answers, signal) => {
-    const inputs = answers.map((content) => ({ messages: [...conversation, { role: "assistant", content }], param: "messages" }));
     // The end of a long answer counts more than the beginning of its prompt.
-    const scores = await rewardModel.score(inputs, { truncate: true, signal });
+    const scores = await rewardModel.score(answersTo(conversation, answers), { truncate: true, signal });
     return scores.map(({ reward }) => reward);
   };
 }

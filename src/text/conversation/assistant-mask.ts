@@ -1,6 +1,7 @@
 /** @file Conversations to token ids and which of them the assistant wrote, by the model's own chat template. */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { commonPrefix, commonTextPrefix } from "../common-prefix.ts";
 import { ChatTemplate, specialTokenTexts } from "./chat-template.ts";
 import { encodeChat } from "./encode-chat.ts";
 import type { Message } from "./message.ts";
@@ -83,7 +84,7 @@ export class ConversationEncoder {
       const opened = this.#template.render(before, { now, addGenerationPrompt: true });
       const closed = this.#template.render(through, { now, addGenerationPrompt: false });
       if (!closed.startsWith(opened)) throw turnsDiffer(index, "than it opens an answer");
-      const shared = commonPrefix(closed, text);
+      const shared = commonTextPrefix(closed, text);
       if (!closed.slice(opened.length, shared).includes(message.content.trim())) throw turnsDiffer(index, "once others follow");
       // A token across the border counts as the answer's.
       const span = { start: commonPrefix(ids, this.#ids(before, true)), end: commonPrefix(ids, this.#ids(through, false)) };
@@ -131,13 +132,6 @@ function turnsDiffer(message: number, how: string): BonsaiError {
     "invalid_dataset",
     `the model's chat template renders message ${message} differently ${how}, so its tokens cannot be told apart: mark them in the template with {% generation %}, or end the conversation there`,
   );
-}
-
-/** How many elements two lists (or characters two texts) begin with in common. */
-export function commonPrefix<Sequence extends readonly number[] | string>(a: Sequence, b: Sequence): number {
-  let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length++;
-  return length;
 }
 
 /** Character ranges of the unmarked text that stood between marks, or undefined where marks are not in pairs. */

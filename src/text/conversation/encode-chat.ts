@@ -3,7 +3,8 @@
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ChatTemplate, RenderOptions } from "./chat-template.ts";
 import type { Message } from "./message.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { runSlices, type Sliced } from "../slices.ts";
+import type { Encoding, Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
  * Renders a conversation with the model's template and tokenises it, without adding special tokens, which templates write
@@ -26,6 +27,20 @@ export function encodeChat(
   messages: readonly Message[],
   options: RenderOptions = {},
 ): number[] {
+  return runSlices(encodeChatInSlices(tokenizer, template, messages, options)).ids;
+}
+
+/**
+ * The same in slices.
+ * @param before of a conversation that begins alike: see `Tokenizer.encodeInSlices`
+ */
+export function* encodeChatInSlices(
+  tokenizer: Tokenizer,
+  template: ChatTemplate | undefined,
+  messages: readonly Message[],
+  options: RenderOptions = {},
+  before?: Encoding,
+): Sliced<Encoding> {
   if (template === undefined) {
     throw new BonsaiError("invalid_request", "The model has no chat template; use /v1/completions with a prompt instead.", {
       param: "messages",
@@ -41,7 +56,8 @@ export function encodeChat(
     ...conversation.flatMap((message) => [message.role, message.content, message.name ?? ""]),
   ]);
   const marked = conversation.map((message) => markMessage(tokenizer, message, mark));
-  if (marked.every((message, index) => message === conversation[index])) return tokenizer.encode(text, { addSpecialTokens: false });
+  if (marked.every((message, index) => message === conversation[index]))
+    return yield* tokenizer.encodeInSlices(text, { addSpecialTokens: false }, before);
 
   const { unmarked, offsets } = takeMarks(template.render(marked, renderOptions), mark);
   if (unmarked !== text) {
@@ -51,7 +67,7 @@ export function encodeChat(
       { param: "messages" },
     );
   }
-  return tokenizer.encode(text, { addSpecialTokens: false, literalOffsets: offsets });
+  return yield* tokenizer.encodeInSlices(text, { addSpecialTokens: false, literalOffsets: offsets }, before);
 }
 
 function developerAsSystem(message: Message): Message {

@@ -1,9 +1,11 @@
 /** @file A conversation that ends with an answer, as token ids for the models that judge it. */
 
+import { commonPrefix } from "../common-prefix.ts";
+import { runSlices, type Sliced } from "../slices.ts";
+import type { Encoding, Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ChatTemplate } from "./chat-template.ts";
-import { encodeChat } from "./encode-chat.ts";
+import { encodeChatInSlices } from "./encode-chat.ts";
 import type { Message } from "./message.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A template that writes the date writes this one: a reward does not change overnight, and training saw the same tokens. */
 const now = new Date(2025, 0, 1);
@@ -17,24 +19,51 @@ export interface FinishedConversation {
   fedTokens: number;
 }
 
-/**
- * Encodes a conversation whose last message is the answer. Control tokens in messages are plain text (encode-chat.ts).
- * @param isEnd whether an id ends an answer
- * @throws BonsaiError `invalid_request` as `encodeChat`
- */
-export function encodeFinished(
-  tokenizer: Tokenizer,
-  template: ChatTemplate | undefined,
-  messages: readonly Message[],
-  isEnd: (id: number) => boolean,
-): FinishedConversation {
-  const ids = encodeChat(tokenizer, template, messages, { now, addGenerationPrompt: false });
-  const before = messages.slice(0, -1);
-  // Templates may refuse a conversation of nothing, and nothing is shared then.
-  const opened = before.length === 0 ? [] : encodeChat(tokenizer, template, before, { now, addGenerationPrompt: true });
-  let promptTokens = 0;
-  while (promptTokens < ids.length && promptTokens < opened.length && ids[promptTokens] === opened[promptTokens]) promptTokens++;
-  let end = ids.length;
-  for (let at = promptTokens; at < ids.length; at++) if (isEnd(ids[at] as number)) end = at;
-  return { ids, promptTokens, fedTokens: Math.max(1, end) };
+/** What answers are encoded after, encoded once for all of them. */
+export interface OpenedPrompt {
+  messages: readonly Message[];
+  /** The conversation with the opening of an answer. Undefined without messages: templates may refuse a conversation of nothing. */
+  encoding: Encoding | undefined;
+}
+
+/** Encodes conversations whose last message is the answer. Control tokens in messages are plain text (encode-chat.ts). */
+export class FinishedConversationEncoder {
+  readonly #tokenizer: Tokenizer;
+  readonly #template: ChatTemplate | undefined;
+  readonly #isEnd: (id: number) => boolean;
+
+  /** @param isEnd whether an id ends an answer */
+  constructor(tokenizer: Tokenizer, template: ChatTemplate | undefined, isEnd: (id: number) => boolean) {
+    this.#tokenizer = tokenizer;
+    this.#template = template;
+    this.#isEnd = isEnd;
+  }
+
+  /** @throws BonsaiError `invalid_request` as `encodeChat` */
+  *open(messages: readonly Message[]): Sliced<OpenedPrompt> {
+    if (messages.length === 0) return { messages, encoding: undefined };
+    const options = { now, addGenerationPrompt: true };
+    return { messages, encoding: yield* encodeChatInSlices(this.#tokenizer, this.#template, messages, options) };
+  }
+
+  /**
+   * The conversation of a prompt and an answer, as if both were rendered and encoded together.
+   * @throws BonsaiError `invalid_request` as `encodeChat`
+   */
+  *finish({ messages, encoding: opened }: OpenedPrompt, answer: Message): Sliced<FinishedConversation> {
+    const options = { now, addGenerationPrompt: false };
+    const { ids } = yield* encodeChatInSlices(this.#tokenizer, this.#template, [...messages, answer], options, opened);
+    const promptTokens = commonPrefix(ids, opened?.ids ?? []);
+    let end = ids.length;
+    for (let at = promptTokens; at < ids.length; at++) if (this.#isEnd(ids[at]!)) end = at;
+    return { ids, promptTokens, fedTokens: Math.max(1, end) };
+  }
+
+  /**
+   * @param messages at least one, the answer last
+   * @throws BonsaiError `invalid_request` as `encodeChat`
+   */
+  encode(messages: readonly Message[]): FinishedConversation {
+    return runSlices(this.finish(runSlices(this.open(messages.slice(0, -1))), messages.at(-1)!));
+  }
 }

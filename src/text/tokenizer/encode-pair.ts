@@ -36,14 +36,17 @@ export class PairEncoder {
    * @throws BonsaiError `invalid_tokenizer` when not even the special tokens fit
    */
   encode(first: string, second: string, maxTokens = Infinity): EncodedPair {
-    const texts = { first: this.#plain(first), second: this.#plain(second) };
+    return this.join(this.encodeText(first), this.encodeText(second), maxTokens);
+  }
+
+  /** The pair of two texts that were encoded each alone, as `encode` has it. */
+  join(first: readonly number[], second: readonly number[], maxTokens = Infinity): EncodedPair {
     const room = maxTokens - this.specialTokens;
     if (room < 0)
       throw invalidTokenizer("post_processor", `puts ${this.specialTokens} tokens around two texts, more than the ${maxTokens} allowed`);
-    const [firstLength, secondLength] = longestFirst(texts.first.length, texts.second.length, room);
-    const cutTokens = texts.first.length + texts.second.length - firstLength - secondLength;
-    texts.first.length = firstLength;
-    texts.second.length = secondLength;
+    const [firstLength, secondLength] = longestFirst(first.length, second.length, room);
+    const cutTokens = first.length + second.length - firstLength - secondLength;
+    const texts = { first: first.slice(0, firstLength), second: second.slice(0, secondLength) };
     const pair: EncodedPair = { ids: [], types: [], cutTokens };
     for (const piece of this.#template) {
       for (const id of "ids" in piece ? piece.ids : texts[piece.text]) {
@@ -54,7 +57,8 @@ export class PairEncoder {
     return pair;
   }
 
-  #plain(text: string): number[] {
+  /** Ids of one text, without special tokens. */
+  encodeText(text: string): number[] {
     // An offset disarms a control token when it lies within it or at its end: just past each token's beginning.
     const literalOffsets = this.#tokenizer.controlTokenOffsets(text).map((offset) => offset + 1);
     return this.#tokenizer.encode(text, { addSpecialTokens: false, literalOffsets });

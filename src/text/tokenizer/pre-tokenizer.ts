@@ -1,14 +1,16 @@
 /** @file Cuts text into the words inside which tokens may merge: the pre_tokenizer of tokenizer.json. */
 
+import { sliceCharacters } from "../slices.ts";
 import { compilePattern } from "./hugging-face.ts";
 import { invalidTokenizer, optionalBoolean, requireArray, requireObject, type JsonObject } from "./tokenizer-json.ts";
 
 /** @param isFirst whether the text begins the whole input, for `prepend_scheme: "first"`. */
-type Step = (text: string, isFirst: boolean) => string[];
+type Step = (text: string, isFirst: boolean) => Iterable<string>;
 
 export interface PreTokenizer {
   /** Words are to be encoded as their UTF-8 bytes. */
   byteLevel: boolean;
+  /** The words of a text. Those of a long one are found one by one as they are asked for. */
   split: Step;
 }
 
@@ -38,11 +40,25 @@ export function compilePreTokenizer(json: JsonObject | null): PreTokenizer | und
     steps.push(compiled);
     byteLevel = step["type"] === "ByteLevel";
   }
-  return {
-    byteLevel,
-    split: (text, isFirst) =>
-      steps.reduce<string[]>((words, step) => words.flatMap((word, index) => step(word, isFirst && index === 0)), [text]),
-  };
+  return { byteLevel, split: (text, isFirst) => splitBySteps(text, isFirst, steps) };
+}
+
+function splitBySteps(text: string, isFirst: boolean, steps: readonly Step[]): Iterable<string> {
+  if (text.length > sliceCharacters) return splitLazily(text, isFirst, steps);
+  const wordsOf = (words: Iterable<string>): readonly string[] => (Array.isArray(words) ? words : [...words]);
+  return steps.reduce<string[]>((words, step) => words.flatMap((word, index) => wordsOf(step(word, isFirst && index === 0))), [text]);
+}
+
+function* splitLazily(text: string, isFirst: boolean, [step, ...others]: readonly Step[]): Generator<string> {
+  if (step === undefined) {
+    yield text;
+    return;
+  }
+  let isFirstWord = isFirst;
+  for (const word of step(text, isFirst)) {
+    yield* splitBySteps(word, isFirstWord, others);
+    isFirstWord = false;
+  }
 }
 
 function flatten(json: JsonObject, field: string): [JsonObject, string][] {
@@ -116,9 +132,9 @@ function requireBehavior(value: unknown, field: string): SplitBehavior {
 }
 
 /** Cuts a text by a global pattern, with what becomes of the matches as in Hugging Face's `SplitDelimiterBehavior`. */
-export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBehavior, invert: boolean): string[] {
+export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBehavior, invert: boolean): Iterable<string> {
   if (text === "") return [];
-  if (behavior === "Isolated") {
+  if (behavior === "Isolated" && text.length <= sliceCharacters) {
     // The patterns of today's models cover the whole text; then the matches alone are the words.
     const matches = text.match(pattern);
     if (matches === null) return [text];
@@ -126,37 +142,36 @@ export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBeh
     for (const match of matches) covered += match.length;
     if (covered === text.length) return matches.filter((match) => match !== "");
   }
-  const words: string[] = [];
-  let previousIsMatch = false;
-  for (const { part, isMatch } of parts(text, pattern, invert)) {
-    const last = words.length - 1;
-    switch (behavior) {
-      case "Removed":
-        if (!isMatch) words.push(part);
-        break;
-      case "Isolated":
-        words.push(part);
-        break;
-      case "Contiguous":
-        if (last >= 0 && previousIsMatch === isMatch) words[last] += part;
-        else words.push(part);
-        break;
-      case "MergedWithPrevious":
-        if (isMatch && !previousIsMatch && last >= 0) words[last] += part;
-        else words.push(part);
-        break;
-      case "MergedWithNext":
-        if (previousIsMatch && !isMatch) words[last] += part;
-        else words.push(part);
-        break;
+  return mergeParts(parts(text, pattern, invert), behavior);
+}
+
+function* mergeParts(found: Iterable<Part>, behavior: SplitBehavior): Generator<string> {
+  let word: Part | undefined;
+  for (const next of found) {
+    if (behavior === "Removed" && next.isMatch) continue;
+    if (word !== undefined && joins(word, next, behavior)) word = { part: word.part + next.part, isMatch: next.isMatch };
+    else {
+      if (word !== undefined) yield word.part;
+      word = next;
     }
-    previousIsMatch = isMatch;
   }
-  return words;
+  if (word !== undefined) yield word.part;
+}
+
+/** Whether a part belongs to the word that ends with the one before it. */
+function joins(word: Part, next: Part, behavior: SplitBehavior): boolean {
+  if (behavior === "Contiguous") return word.isMatch === next.isMatch;
+  if (behavior === "MergedWithPrevious") return next.isMatch && !word.isMatch;
+  return behavior === "MergedWithNext" && word.isMatch && !next.isMatch;
+}
+
+interface Part {
+  part: string;
+  isMatch: boolean;
 }
 
 /** The text as alternating matches and stretches between them. */
-function* parts(text: string, pattern: RegExp, invert: boolean): Generator<{ part: string; isMatch: boolean }> {
+function* parts(text: string, pattern: RegExp, invert: boolean): Generator<Part> {
   let start = 0;
   for (const match of text.matchAll(pattern)) {
     if (match[0] === "") continue;

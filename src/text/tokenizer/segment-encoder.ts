@@ -2,13 +2,14 @@
 
 import { LRUCache } from "lru-cache";
 import type { TokenizerFiles } from "../../formats/model-file.ts";
+import { sliceCharacters, type Sliced } from "../slices.ts";
 import { BpeEncoder } from "./bpe-encoder.ts";
 import { loadPart } from "./hugging-face.ts";
 import { compilePreTokenizer, type PreTokenizer } from "./pre-tokenizer.ts";
 import type { BpeModel, TokenizerJson } from "./tokenizer-json.ts";
 
 /** Appends the ids of a normalised text to `output`. `isFirst`: the text begins the whole input. */
-export type SegmentEncoder = (text: string, isFirst: boolean, output: number[]) => void;
+export type SegmentEncoder = (text: string, isFirst: boolean, output: number[]) => Sliced<void>;
 
 /** Words repeat, so their ids are kept: bounded in number and length to some 2 MB. */
 const cachedWordCount = 8192;
@@ -32,11 +33,14 @@ export function createSegmentEncoder(files: TokenizerFiles, json: TokenizerJson)
 
   const vocab = json.model.vocab;
   const { model } = loadPart("model", files.tokenizerJson["model"], "model", { eos_token: files.tokenizerConfig["eos_token"] });
-  return (text, isFirst, output) => {
-    for (const token of model(preTokenizer.split(text, isFirst))) {
+  // The library takes all words at once: an unknown one may fuse with its neighbours.
+  return function* encodeWords(text, isFirst, output) {
+    const words = Array.from(preTokenizer.split(text, isFirst));
+    for (const token of model(words)) {
       const id = vocab.get(token) ?? model.unk_token_id;
       if (id !== undefined) output.push(id);
     }
+    yield text.length;
   };
 }
 
@@ -60,11 +64,17 @@ function bpeSegmentEncoder(model: BpeModel, preTokenizer: PreTokenizer): Segment
     for (const id of ids) output.push(id);
   };
   const cutAtMarkers = !preTokenizer.byteLevel && canCutAtMarkers(model);
-  return (text, isFirst, output) => {
-    for (const word of preTokenizer.split(text, isFirst)) {
-      if (cutAtMarkers) for (const part of partsAtMarkers(word)) encodeWord(part, output);
-      else encodeWord(word, output);
+  return function* encodeWords(text, isFirst, output) {
+    let characters = 0;
+    const words = preTokenizer.split(text, isFirst);
+    for (const word of cutAtMarkers ? cutWordsAtMarkers(words) : words) {
+      encodeWord(word, output);
+      characters += word.length;
+      if (characters < sliceCharacters) continue;
+      yield characters;
+      characters = 0;
     }
+    if (characters > 0) yield characters;
   };
 }
 
@@ -77,13 +87,15 @@ function canCutAtMarkers(model: BpeModel): boolean {
   return !model.mergesCrossWords && !model.ignoreMerges && !hasAffixes && model.vocab.has("▁");
 }
 
-/** A text cut before each run of `▁` but at its start. */
-function* partsAtMarkers(text: string): Generator<string> {
-  let start = 0;
-  for (let index = text.indexOf("▁", 1); index > 0; index = text.indexOf("▁", index + 1)) {
-    if (text[index - 1] === "▁") continue;
-    yield text.slice(start, index);
-    start = index;
+/** Words cut before each run of `▁` but at their starts. */
+function* cutWordsAtMarkers(words: Iterable<string>): Generator<string> {
+  for (const word of words) {
+    let start = 0;
+    for (let index = word.indexOf("▁", 1); index > 0; index = word.indexOf("▁", index + 1)) {
+      if (word[index - 1] === "▁") continue;
+      yield word.slice(start, index);
+      start = index;
+    }
+    if (start < word.length) yield word.slice(start);
   }
-  if (start < text.length) yield text.slice(start);
 }

@@ -1,6 +1,8 @@
 /** @file Text to token ids and back, from a tokenizer.json, as Hugging Face's tokenizers do it. */
 
 import type { TokenizerFiles } from "../../formats/model-file.ts";
+import { commonPrefix, commonTextPrefix } from "../common-prefix.ts";
+import { runSlices, sliceCharacters, type Sliced } from "../slices.ts";
 import { AddedTokenMatcher } from "./added-tokens.ts";
 import { Detokenizer, type DetokenizerOptions } from "../streaming/detokenizer.ts";
 import { createSegmentEncoder, loadNormalizer, type SegmentEncoder } from "./segment-encoder.ts";
@@ -15,6 +17,15 @@ export interface EncodeOptions {
    * See encode-chat.ts.
    */
   literalOffsets?: readonly number[] | undefined;
+}
+
+/** A text's ids, and where another text that begins alike may go on from. */
+export interface Encoding {
+  text: string;
+  ids: number[];
+  literalOffsets: readonly number[];
+  /** Added tokens of the text, in order: where their own text begins, where what they swallow ends, and how many ids there are until then. */
+  addedTokens: readonly { start: number; end: number; idCount: number }[];
 }
 
 /**
@@ -75,31 +86,60 @@ export class Tokenizer {
 
   /** Token ids of a text. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const output: number[] = [];
-    const addSpecialTokens = options.addSpecialTokens ?? true;
-    if (addSpecialTokens) output.push(...this.#prefixIds);
-    const literal = options.literalOffsets ?? [];
-    const pieces = this.#rawMatcher.split(text, (token, start, end) => !isControlToken(token) || !coversAny(literal, start, end));
-    for (const [index, piece] of pieces.entries()) {
-      if ("token" in piece) output.push(piece.token.id);
-      else this.#encodeRaw(piece.text, index === 0, coversAny(literal, piece.start, piece.start + piece.text.length), output);
-    }
-    if (addSpecialTokens) output.push(...this.#suffixIds);
-    return output;
+    return runSlices(this.encodeInSlices(text, options)).ids;
   }
 
-  #encodeRaw(text: string, isFirst: boolean, hasLiteral: boolean, output: number[]): void {
+  /**
+   * The same ids, in slices; only what a normalizer does and a word of any length are one slice.
+   * @param before An encoding by the same options but for its literal offsets. What the texts have in common up to an added token is not encoded again:
+   *   nothing that stands behind an added token changes the ids before it.
+   */
+  *encodeInSlices(text: string, options: EncodeOptions = {}, before?: Encoding): Sliced<Encoding> {
+    const addSpecialTokens = options.addSpecialTokens ?? true;
+    const literal = options.literalOffsets ?? [];
+    const shared = before === undefined ? [] : this.#sharedTokens(text, literal, before);
+    const last = shared.at(-1);
+    const ids = last === undefined ? (addSpecialTokens ? [...this.#prefixIds] : []) : before!.ids.slice(0, last.idCount);
+    const addedTokens = [...shared];
+    const accept = (token: AddedToken, start: number, end: number): boolean => !isControlToken(token) || !coversAny(literal, start, end);
+    for (const piece of this.#rawMatcher.split(text, accept, last?.end)) {
+      if (piece === undefined) yield sliceCharacters;
+      else if ("token" in piece) {
+        ids.push(piece.token.id);
+        addedTokens.push({ start: piece.start, end: piece.end, idCount: ids.length });
+      } else {
+        const hasLiteral = coversAny(literal, piece.start, piece.start + piece.text.length);
+        yield* this.#encodeRaw(piece.text, piece.start === 0, hasLiteral, ids);
+      }
+    }
+    if (addSpecialTokens) for (const id of this.#suffixIds) ids.push(id);
+    return { text, ids, literalOffsets: literal, addedTokens };
+  }
+
+  /** The added tokens at the beginning of an encoding that another text has too, whatever follows in either. */
+  #sharedTokens(text: string, literal: readonly number[], before: Encoding): Encoding["addedTokens"] {
+    const offsets = commonPrefix(literal, before.literalOffsets);
+    const differingOffset = Math.min(literal[offsets] ?? Infinity, before.literalOffsets[offsets] ?? Infinity);
+    const shared = commonTextPrefix(text, before.text);
+    // A token is certain where the longest one that could begin there, and the character behind it, are shared too.
+    const isCertain = ({ start, end }: { start: number; end: number }): boolean =>
+      start + this.#rawMatcher.longest + 2 <= shared && end < shared && end < differingOffset;
+    const uncertain = before.addedTokens.findIndex((token) => !isCertain(token));
+    return uncertain < 0 ? before.addedTokens : before.addedTokens.slice(0, uncertain);
+  }
+
+  *#encodeRaw(text: string, isFirst: boolean, hasLiteral: boolean, output: number[]): Sliced<void> {
     const normalized = this.#normalize === null ? text : this.#normalize(text);
     if (normalized === "") return;
     if (this.#normalizedMatcher === undefined) {
-      this.#encodeSegment(normalized, isFirst, output);
+      yield* this.#encodeSegment(normalized, isFirst, output);
       return;
     }
     // Normalising moves offsets, so here literal text anywhere in the piece disarms the piece's control tokens.
-    const pieces = this.#normalizedMatcher.split(normalized, (token) => !hasLiteral || !isControlToken(token));
-    for (const [index, piece] of pieces.entries()) {
-      if ("token" in piece) output.push(piece.token.id);
-      else this.#encodeSegment(piece.text, isFirst && index === 0, output);
+    for (const piece of this.#normalizedMatcher.split(normalized, (token) => !hasLiteral || !isControlToken(token))) {
+      if (piece === undefined) yield sliceCharacters;
+      else if ("token" in piece) output.push(piece.token.id);
+      else yield* this.#encodeSegment(piece.text, isFirst && piece.start === 0, output);
     }
   }
 

@@ -3,7 +3,8 @@
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
-import { commonPrefix, ConversationEncoder, type MaskedTokens } from "../../text/conversation/assistant-mask.ts";
+import { commonPrefix } from "../../text/common-prefix.ts";
+import { ConversationEncoder, type MaskedTokens } from "../../text/conversation/assistant-mask.ts";
 import { readDatasetRow, type DatasetRow } from "./dataset-row.ts";
 import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
 

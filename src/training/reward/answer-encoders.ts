@@ -3,7 +3,7 @@
 import type { ModelFile } from "../../formats/model-file.ts";
 import { ChatTemplate, specialTokenTexts } from "../../text/conversation/chat-template.ts";
 import type { PairEncoder } from "../../text/tokenizer/encode-pair.ts";
-import { encodeFinished } from "../../text/conversation/finished-conversation.ts";
+import { FinishedConversationEncoder } from "../../text/conversation/finished-conversation.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
 import type { PromptAndAnswer } from "../data/preference-row.ts";
@@ -50,7 +50,8 @@ export class DecoderAnswerEncoder implements AnswerEncoder {
   }
 
   #conversation({ prompt, answer }: PromptAndAnswer & { form: "messages" }): { ids: number[]; promptTokens: number } {
-    const encoded = encodeFinished(this.#tokenizer, this.#template, [...prompt, ...answer], (id) => this.#endIds.includes(id));
+    const encoder = new FinishedConversationEncoder(this.#tokenizer, this.#template, (id) => this.#endIds.includes(id));
+    const encoded = encoder.encode([...prompt, ...answer]);
     return { ids: this.#readsEnd ? encoded.ids : encoded.ids.slice(0, encoded.fedTokens), promptTokens: encoded.promptTokens };
   }
 

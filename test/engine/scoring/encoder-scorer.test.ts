@@ -24,6 +24,7 @@ import { largestDifference } from "../../architectures/goldens.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { assertRefused } from "../../formats/expect-error.ts";
 import { roomyLimits } from "../answers.ts";
+import { scoreInputs } from "../score-inputs.ts";
 import { RandomChoices } from "../random-requests.ts";
 
 const folder = temporaryFolder();
@@ -60,7 +61,7 @@ const score = (loop: EngineLoop, request: ScoreRequest): Promise<ScoreResult> =>
 
 const requestOf = (conversations: readonly Message[][], truncate = false, model = "encoder"): ScoreRequest => ({
   model,
-  inputs: conversations.map((messages, index) => ({ messages, param: `input[${index}]` })),
+  inputs: scoreInputs(conversations),
   truncate,
 });
 

@@ -21,6 +21,7 @@ import type { Message } from "../../../src/text/conversation/message.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { roomyLimits, run, requestFor, start } from "../answers.ts";
+import { scoreInputs } from "../score-inputs.ts";
 import { RandomChoices } from "../random-requests.ts";
 import { loadWithAdapters, type LoadOptions } from "../tiny-engine.ts";
 
@@ -42,7 +43,7 @@ const headDescription: RewardDescription = { ...description, form: "policy-head"
 
 const requestOf = (model: string, conversations: readonly Message[][], truncate = false): ScoreRequest => ({
   model,
-  inputs: conversations.map((messages, index) => ({ messages, param: `input[${index}]` })),
+  inputs: scoreInputs(conversations),
   truncate,
 });
 

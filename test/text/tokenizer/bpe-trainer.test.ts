@@ -18,7 +18,7 @@ interface Golden {
   ids: number[][];
 }
 
-const golden = JSON.parse(readFileSync(join(import.meta.dirname, "../oracle/bpe-trainer.json"), "utf8")) as Golden;
+const golden = JSON.parse(readFileSync(join(import.meta.dirname, "../../oracle/bpe-trainer.json"), "utf8")) as Golden;
 
 function trainerOf(texts: readonly string[]): BpeTrainer {
   const trainer = new BpeTrainer();

@@ -21,6 +21,7 @@ import { RowEncoder } from "../../../src/training/data/documents.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { roomyLimits } from "../../engine/answers.ts";
+import { scoreInputs } from "../../engine/score-inputs.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { naiveLogProbability } from "./naive-log-probability.ts";
 
@@ -99,7 +100,7 @@ describe("an implicit reward", () => {
       assert.deepEqual(engine.models.map(({ id }) => id).toSorted(), ["base", "taste", "tuned"]);
       const request = {
         model: "taste",
-        inputs: conversations.map((messages, index) => ({ messages, param: `input[${index}]` })),
+        inputs: scoreInputs(conversations),
         truncate: false,
       };
       const together = await engine.score(request);

@@ -14,7 +14,7 @@ import { startEngine } from "../../../src/engine/worker/start-engine.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { readRewardConfig } from "../../../src/reward/reward-config.ts";
-import { servedRewardModel } from "../../../src/reward/reward-model.ts";
+import { answersTo, servedRewardModel } from "../../../src/reward/reward-model.ts";
 import { DecoderAnswerEncoder } from "../../../src/training/reward/answer-encoders.ts";
 import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
 import type { RunOutcome } from "../../../src/training/run/training-loop.ts";
@@ -82,10 +82,7 @@ describe("a value model", () => {
     const encoder = new DecoderAnswerEncoder(model, false);
     const prompt = [{ role: "user" as const, content: "what says the cow" }];
     const beginnings = ["m", "mo", "moo", "w", "woof"];
-    const served = await servedRewardModel(engine, engine.models[0]!).score(
-      beginnings.map((content) => ({ messages: [...prompt, { role: "assistant", content }], param: "messages" })),
-      { truncate: false },
-    );
+    const served = await servedRewardModel(engine, engine.models[0]!).score(answersTo(prompt, beginnings), { truncate: false });
     for (const [index, content] of beginnings.entries()) {
       const { ids } = encoder.encode({ form: "messages", prompt, answer: [{ role: "assistant", content }] }, 256);
       const state = naive.hidden([...ids]).at(-1)!;
