@@ -32,7 +32,10 @@ export const ScoringUsage = Type.Object({
   prompt_tokens_details: Type.Object({
     cached_tokens: Type.Integer({ description: "Tokens that other inputs or earlier requests had computed." }),
   }),
-  truncated_tokens: Type.Integer({ description: "Tokens that were cut, over all inputs." }),
+  truncated_tokens: Type.Integer({
+    description:
+      "Tokens that were cut, over all inputs. Text far beyond what the model reads is not tokenised and counts as its fewest possible tokens.",
+  }),
 });
 type ScoringUsage = Static<typeof ScoringUsage>;
 
