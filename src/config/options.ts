@@ -19,6 +19,9 @@ export const supportedDevices: readonly Device[] = ["cpu"];
 
 export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
+/** How log lines are written; auto: pretty on a terminal, else json. */
+export const logFormats = ["auto", "json", "pretty"] as const;
+
 /** The headings under which --help and docs/CONFIG.md list the options, in this order. */
 export const optionGroups = ["Models", "Network", "Access", "Limits", "Operation"] as const;
 
@@ -290,6 +293,15 @@ export const ConfigSchema = Type.Object(
         default: 1000,
       }),
     }),
+    logFormat: oneOf(
+      logFormats,
+      annotate({
+        group: "Operation",
+        description:
+          "Form of the log lines: json is one object a line, pretty is for people; auto takes pretty on a terminal and json elsewhere",
+        default: "auto",
+      }),
+    ),
     logLevel: oneOf(logLevels, annotate({ group: "Operation", description: "Least severe log line to write", default: "info" })),
     logPrompts: Type.Boolean(
       annotate({ group: "Operation", description: "Write request bodies to the log, at level debug", default: false }),

@@ -24,6 +24,7 @@ import { modelsRoutes } from "./routes/models.ts";
 import { rerankRoute } from "./routes/rerank.ts";
 import { ResponseStore } from "./responses/response-store.ts";
 import { responsesRoute, responsesSocketRoute } from "./routes/responses.ts";
+import { rootRoute } from "./routes/root.ts";
 import { rewardsRoute } from "./routes/rewards.ts";
 import { Connections } from "./sockets/connections.ts";
 
@@ -119,6 +120,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   await refuseUnderPressure(server, config.maxEventLoopDelayMs);
   await documentRoutes(server, version);
 
+  rootRoute(server, context);
   healthRoutes(server, context);
   metricsRoute(server, context);
   modelsRoutes(server, context);

@@ -1,9 +1,12 @@
 /** @file `bonsai serve` as a person meets it: help, errors of one line, exit statuses, signals. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { logDestination } from "../../src/cli/terminal/log-destination.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { runProgram, startServeProgram } from "./program.ts";
@@ -80,6 +83,71 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+test("signals within a second of the first are the same one: the running stream finishes", async () => {
+  const server = await startServeProgram(tinyServer);
+  const response = await fetch(`${server.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "tiny", prompt: "x", stream: true, ignore_eos: true, max_tokens: 100 }),
+  });
+  // As npm does: the terminal's signal, and the same again from npm.
+  server.child.kill("SIGINT");
+  const stopped = server.stop("SIGINT");
+  assert.ok((await response.text()).endsWith("data: [DONE]\n\n"));
+  const { status, stderr } = await stopped;
+  assert.equal(status, 0, stderr);
+});
+
+test("log lines are JSON in a pipe, and lines for people where that is asked for", async () => {
+  for (const [format, isJson] of [
+    ["auto", true],
+    ["pretty", false],
+  ] as const) {
+    const server = await startServeProgram([...tinyServer, "--log-level", "info", "--log-format", format]);
+    await (await fetch(`${server.url}/v1/models`)).text();
+    const { status, stdout } = await server.stop();
+    assert.equal(status, 0);
+    const lines = stdout.trim().split("\n");
+    assert.ok(lines.length > 1);
+    for (const line of lines) assert.equal(line.startsWith("{"), isJson, line);
+  }
+});
+
+test("a terminal gets lines for people, a pipe does not", () => {
+  assert.equal(logDestination("auto", {}), undefined);
+  assert.equal(logDestination("json", { isTTY: true }), undefined);
+  assert.notEqual(logDestination("auto", { isTTY: true }), undefined);
+});
+
+test("a reward model that is not served is refused at start, with the one that was meant", async () => {
+  const rewards = ["--model", `judge=${fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url))}`];
+  for (const wrong of [
+    ["--reward-model", "jugde"],
+    ["--reward-ensemble", "both=jugde+judge"],
+  ]) {
+    const { status, stderr } = await runProgram(["serve", "--port", "0", "--log-level", "silent", ...tinyServer, ...rewards, ...wrong]);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /"jugde".* Did you mean "?judge"?\?/);
+  }
+});
+
+test("an old Node is refused in one sentence", () => {
+  const script = fileURLToPath(new URL("../../scripts/check-node.cjs", import.meta.url));
+  const check = (version: string) =>
+    spawnSync(
+      process.execPath,
+      ["-e", `Object.defineProperty(process, "version", { value: "${version}" }); require(${JSON.stringify(script)})`],
+      {
+        encoding: "utf8",
+      },
+    );
+  for (const version of ["v18.20.8", "v20.18.3", "v8.17.0"]) {
+    const { status, stderr } = check(version);
+    assert.deepEqual([status, stderr], [1, `Bonsai needs Node 20.19 or later; this is ${version}.\n`]);
+  }
+  for (const version of ["v20.19.0", "v22.0.0", "v26.1.0"]) assert.equal(check(version).status, 0);
+});
+
 test("a second signal stops at once", async () => {
   const server = await startServeProgram([...tinyServer, "--shutdown-grace", "3600"]);
   const response = await fetch(`${server.url}/v1/completions`, {
@@ -91,6 +159,8 @@ test("a second signal stops at once", async () => {
   server.child.kill("SIGTERM");
   while (!server.output.stderr.includes("a second signal")) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(response.status, 200);
+  // Within a second it would be taken for the first one.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
   const { status } = await server.stop("SIGTERM");
   assert.ok(status === 143 || status === 0);
   await response.body!.cancel().catch(() => undefined);

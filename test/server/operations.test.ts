@@ -119,3 +119,17 @@ test("Swagger UI loads nothing from elsewhere", async (t) => {
   }
   assert.match(page.headers["content-security-policy"] as string, /default-src 'self'/);
 });
+
+test("the root tells programs and people where to go on, and nothing of the version where a key is asked for", async (t) => {
+  const open = (await startFixture(t)).fastify;
+  const root = (await open.inject("/")).json<{ name: string; version: string; try: string }>();
+  assert.deepEqual([root.name, root.version], ["Bonsai", "0.0.0-test"]);
+  assert.match(root.try, /^curl http:\/\/localhost:80\/v1\/models$/);
+  const page = await open.inject({ url: "/", headers: { accept: "text/html,*/*", host: "<script>" } });
+  assert.match(page.headers["content-type"] as string, /^text\/html/);
+  assert.match(page.body, /href="\/docs"/);
+  assert.doesNotMatch(page.body, /<script>/);
+  const guarded = await (await startFixture(t, { apiKey: ["secret"] })).fastify.inject("/");
+  assert.equal(guarded.statusCode, 200);
+  assert.doesNotMatch(guarded.body, /0\.0\.0-test|scripted|secret/);
+});

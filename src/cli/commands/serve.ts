@@ -8,11 +8,13 @@ import type { Engine, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { buildServer, type BonsaiServer } from "../../server/build-server.ts";
 import { programVersion } from "../../catalog/project-root.ts";
+import { logDestination } from "../terminal/log-destination.ts";
+import { stopSignal } from "../../progress/stop-signal.ts";
 
 /** Loads the configured models; `log` takes lines for the person who waits. */
 export type StartEngine = (config: Config, log: (line: string) => void) => Promise<Engine>;
 
-/** Lines for people go to stderr: stdout has the log, a JSON object a line. */
+/** Lines for people go to stderr: stdout has the log. */
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
@@ -42,13 +44,13 @@ export async function runServeCommand(args: readonly string[], startEngine: Star
 
 async function serve(config: Config, startEngine: StartEngine): Promise<void> {
   const started = performance.now();
-  const stop = stopSignal();
+  const stop = stopSignal("Stopped at once: requests that ran are cut.");
   // Models load only once the address is known to be free, so that a port in use is told at once.
   let beginLoading!: () => void;
   const engine = new Promise<void>((resolve) => {
     beginLoading = resolve;
   }).then(() => startEngine(config, say));
-  const server = await buildServer(config, engine, programVersion());
+  const server = await buildServer(config, engine, programVersion(), logDestination(config.logFormat, process.stdout));
   server.fastify.log.info({ config: publicConfig(config) }, "configuration");
   const url = await listen(server, config);
   say(`Bonsai ${programVersion()} listens on ${url}; the models are loading.`);
@@ -61,7 +63,7 @@ async function serve(config: Config, startEngine: StartEngine): Promise<void> {
       say(startupBlock(url, loaded.models, (performance.now() - started) / 1000, config.apiKey.length > 0));
       await stop.requested;
     }
-    say("Stopping: requests that run may finish; a second signal stops at once.");
+    say("Stopping: requests that run may finish; a second signal, more than a second after the first, stops at once.");
     if (!(await server.shutDown())) say("The grace period ended before all requests did; the rest was cut.");
     // A model that is still being fetched or read would keep the process alive until it has come.
     if (loaded === undefined) process.exit(0);
@@ -112,25 +114,4 @@ export function startupBlock(url: string, models: readonly ModelInfo[], seconds:
   }
   lines.push("", `Routes: ${url}/docs    OpenAI clients: baseURL ${url}/v1`, "");
   return lines.join("\n");
-}
-
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopSignal(): { requested: Promise<undefined>; release: () => void } {
-  let signals = 0;
-  let resolveRequest!: () => void;
-  const requested = new Promise<undefined>((resolve) => {
-    resolveRequest = () => resolve(undefined);
-  });
-  const onSignal = (signal: NodeJS.Signals): void => {
-    signals += 1;
-    if (signals === 1) resolveRequest();
-    else {
-      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and
-      // ONNX Runtime aborts when it is stopped within a step.
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
-    }
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  return { requested, release: () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal) };
 }
