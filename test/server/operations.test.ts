@@ -89,6 +89,7 @@ test("the OpenAPI document states every route and the configured limits", async 
   }>();
   assert.match(document.openapi, /^3\.1/);
   assert.deepEqual(Object.keys(document.paths).toSorted(), [
+    "/",
     "/health",
     "/health/live",
     "/health/ready",
