@@ -14,7 +14,8 @@ import { runProgram, startServeProgram } from "./program.ts";
 const folder = temporaryFolder();
 const tiny = join(folder, "tiny");
 writeTinyModel(tiny);
-const tinyServer = ["--model", `tiny=${tiny}`, "--quantization", "fp32", "--cache-dir", join(folder, "cache"), "--log-level", "warn"];
+const tinyServer = ["--model", `tiny=${tiny}`, "--quantization", "fp32", "--cache-dir", join(folder, "cache")];
+const quietServer = [...tinyServer, "--log-level", "warn"];
 
 test("help and version print to stdout and exit with 0", async () => {
   const help = await runProgram(["serve", "--help"]);
@@ -56,7 +57,7 @@ test("a port in use is one line and exit status 1, before any model is loaded", 
 });
 
 test("the command that the startup block offers works as it stands", async (t) => {
-  const server = await startServeProgram(tinyServer);
+  const server = await startServeProgram(quietServer);
   t.after(() => server.stop());
   const body = /-d '(.*)'/.exec(server.output.stderr)![1]!;
   const url = /curl (\S+)/.exec(server.output.stderr)![1]!;
@@ -66,7 +67,7 @@ test("the command that the startup block offers works as it stands", async (t) =
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   test(`at ${signal} a running stream finishes, and the program exits with 0`, async () => {
-    const server = await startServeProgram(tinyServer);
+    const server = await startServeProgram(quietServer);
     const response = await fetch(`${server.url}/v1/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -84,7 +85,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 test("signals within a second of the first are the same one: the running stream finishes", async () => {
-  const server = await startServeProgram(tinyServer);
+  const server = await startServeProgram(quietServer);
   const response = await fetch(`${server.url}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -149,7 +150,7 @@ test("an old Node is refused in one sentence", () => {
 });
 
 test("a second signal stops at once", async () => {
-  const server = await startServeProgram([...tinyServer, "--shutdown-grace", "3600"]);
+  const server = await startServeProgram([...quietServer, "--shutdown-grace", "3600"]);
   const response = await fetch(`${server.url}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
