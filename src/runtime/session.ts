@@ -1,11 +1,10 @@
 /** @file One ONNX Runtime session, with the options that were measured to matter (docs/LOG.md). */
 
-import "./telemetry-off.ts";
-import * as ort from "onnxruntime-node";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import type { ElementArray, ElementType } from "../onnx/data-type.ts";
+import { InferenceSession, Tensor } from "./onnx-runtime.ts";
 
-export type Tensor = ort.Tensor;
+export type { Tensor };
 
 export interface SessionOptions {
   threads: number;
@@ -27,9 +26,9 @@ export interface Session {
 
 /** Loads a model from its file, whose external data is mapped, not copied, or from its bytes. */
 export async function loadSession(model: string | Uint8Array, options: SessionOptions): Promise<Session> {
-  let session: ort.InferenceSession;
+  let session: InferenceSession;
   try {
-    session = await ort.InferenceSession.create(model as string, {
+    session = await InferenceSession.create(model as string, {
       executionProviders: ["cpu"],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
@@ -58,9 +57,9 @@ export async function loadSession(model: string | Uint8Array, options: SessionOp
 }
 
 export function tensor(type: ElementType, data: ElementArray, shape: readonly number[]): Tensor {
-  return new ort.Tensor(type as "float32", data as Float32Array, shape);
+  return new Tensor(type as "float32", data as Float32Array, shape);
 }
 
 export function int64Tensor(values: readonly number[], shape: readonly number[]): Tensor {
-  return new ort.Tensor("int64", BigInt64Array.from(values, BigInt), shape);
+  return new Tensor("int64", BigInt64Array.from(values, BigInt), shape);
 }

@@ -1,12 +1,11 @@
 /** @file Runs a program as the training does, by lowering it to ONNX, with everything inline. */
 
-import "../../src/runtime/telemetry-off.ts";
-import * as ort from "onnxruntime-node";
 import { lowerProgram } from "../../src/autodiff/lower-program.ts";
 import type { Program } from "../../src/autodiff/program.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { ElementArray } from "../../src/onnx/data-type.ts";
 import { writeModel } from "../../src/onnx/write.ts";
+import { InferenceSession, Tensor } from "../../src/runtime/onnx-runtime.ts";
 
 /** What inputs, parameters and weights are, by name. */
 export type Feeds = Readonly<Record<string, ElementArray>>;
@@ -19,16 +18,16 @@ export async function runProgram(program: Program, feeds: Feeds): Promise<Record
     return data;
   };
   const graph = lowerProgram(program, (name) => ({ kind: "inline", data: of(name) }));
-  const session = await ort.InferenceSession.create(writeModel(graph), {
+  const session = await InferenceSession.create(writeModel(graph), {
     graphOptimizationLevel: "disabled",
     intraOpNumThreads: 1,
     logSeverityLevel: 3,
   });
   const tensors = graph.inputs.map(({ name, type, shape }) => [
     name,
-    new ort.Tensor(type as "float32", of(name) as Float32Array, shape as number[]),
+    new Tensor(type as "float32", of(name) as Float32Array, shape as number[]),
   ]);
-  const outputs = await session.run(Object.fromEntries(tensors) as Record<string, ort.Tensor>);
+  const outputs = await session.run(Object.fromEntries(tensors) as Record<string, Tensor>);
   await session.release();
   return Object.fromEntries(
     Object.entries(outputs).map(([name, { data }]) => [name, Array.from(data as ArrayLike<number | bigint>, Number)]),

@@ -108,13 +108,13 @@ describe("an automatic schedule", () => {
 
   test("is searched once for a server, in pieces that let other work run, and is the one that is found at once", async () => {
     const schedules = new AutomaticSchedules();
+    const search = new AbortController();
     let turns = 0;
-    let isSearching = true;
     const others = (async () => {
-      for (; isSearching; turns++) await nextTurn();
+      for (; !search.signal.aborted; turns++) await nextTurn();
     })();
     const found = await schedules.of(good, 64, 1);
-    isSearching = false;
+    search.abort();
     await others;
     // One turn for each of the 128 simulated groups, and one for each schedule that was tried.
     assert.ok(turns > 128, `${turns} turns of the event loop`);

@@ -4,8 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AttributeProto_AttributeType, ModelProtoSchema } from "onnx-buf";
-import "../../src/runtime/telemetry-off.ts";
-import { Tensor } from "onnxruntime-node";
+import { Tensor } from "../../src/runtime/onnx-runtime.ts";
 
 type Data = (number | string | boolean)[];
 

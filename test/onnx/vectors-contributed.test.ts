@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import "../../src/runtime/telemetry-off.ts";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { InferenceSession, Tensor } from "../../src/runtime/onnx-runtime.ts";
 import { uniform } from "../../src/random/philox.ts";
 import { emitByteProduct, storedBytes } from "../../src/architectures/quantization/byte-products.ts";
 import { exactByteType } from "../../src/runtime/integer-products.ts";

@@ -272,7 +272,8 @@ export class EngineLoop {
     this.#counters.decodeSteps++;
     this.#counters.decodeRows += rows.length;
     this.#counters.generatedTokens += rows.length;
-    for (const { generation, sequence, token, hidden } of stepped) {
+    for (const row of stepped) {
+      const { generation, sequence, token } = row;
       sequence.lastTurn = this.#turns;
       // A sequence without a row belongs to a request that another of its rows has failed.
       if (generation.cancelled || sequence.row === undefined) continue;
@@ -282,7 +283,7 @@ export class EngineLoop {
       }
       emitToken({ generation, sequence }, token);
       if (sequence.finished === undefined) continue;
-      const outputs = sequence.endedItself ? generation.head?.outputs(hidden()) : undefined;
+      const outputs = sequence.endedItself ? generation.head?.outputs(row.hidden()) : undefined;
       this.#requests.finishSequence(generation, sequence, outputs);
     }
     for (const generation of generations) if (!generation.cancelled) this.#requests.finishIfEnded(generation);
