@@ -1,6 +1,6 @@
 /**
- * @file A model behind an OpenAI-compatible address: POST /chat/completions, one answer a request, each with its own
- * seed.
+ * @file A language model behind an OpenAI-compatible address: POST /chat/completions, one answer a request, each with
+ * its own seed.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,21 +15,22 @@ export interface HttpTextModelOptions {
   model: string;
   /** Sent as a bearer token. */
   apiKey?: string | undefined;
-  /** Longest time for one answer. */
+  /** Time limit of one attempt, with the body of its response. */
   timeoutMs?: number;
-  /** Before the first repetition; doubled for each one after. */
+  /** Wait before the second attempt; it doubles with each further one. */
   firstDelayMs?: number;
 }
 
 /** Statuses after which the same request may succeed (RFC 9110, and 429 of RFC 6585). */
-const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
+const transientStatuses = new Set([408, 429, 500, 502, 503, 504]);
 const mostAttempts = 6;
 const longestDelayMs = 60_000;
 const largestAnswerBytes = 2 ** 24;
 
 /**
- * @returns a model whose `answer` rejects with `usage` where the address refuses the request, and with
- * `upstream_failed` where it cannot be reached or answers with what is no completion, also when asked again.
+ * @returns a model whose `answer` rejects with `usage` where the server refuses the request, with `upstream_failed`
+ * where the server cannot be reached after six attempts or its response is no chat completion, and with `cancelled`
+ * where the signal was aborted.
  */
 export function httpTextModel(options: HttpTextModelOptions): TextModel {
   return {
@@ -49,12 +50,12 @@ async function answerOne(
 ): Promise<WrittenAnswer> {
   const url = `${options.baseUrl.replace(/\/+$/, "")}/chat/completions`;
   const body = JSON.stringify({ model: options.model, messages, temperature, max_tokens: maxTokens, seed, n: 1 });
-  const text = await postUntilDone(url, body, options, signal);
+  const text = await postWithRetries(url, body, options, signal);
   const { content, finishReason } = readCompletion(text, url);
   return { text: content, isCut: finishReason === "length", seed };
 }
 
-async function postUntilDone(url: string, body: string, options: HttpTextModelOptions, signal: AbortSignal | undefined): Promise<string> {
+async function postWithRetries(url: string, body: string, options: HttpTextModelOptions, signal: AbortSignal | undefined): Promise<string> {
   const { apiKey, timeoutMs = 600_000, firstDelayMs = 500 } = options;
   const headers = { "content-type": "application/json", ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) };
   let cause: unknown;
@@ -72,7 +73,7 @@ async function postUntilDone(url: string, body: string, options: HttpTextModelOp
       const text = await readBounded(response, url);
       if (response.ok) return text;
       problem = `answers ${response.status}${messageOf(text)}`;
-      if (!passingStatuses.has(response.status)) throw new BonsaiError("usage", `${url} ${problem}.`, { param: "--base-url" });
+      if (!transientStatuses.has(response.status)) throw new BonsaiError("usage", `${url} ${problem}.`, { param: "--base-url" });
       const wanted = Number(response.headers.get("retry-after"));
       if (wanted > 0) delayMs = Math.min(longestDelayMs, wanted * 1000);
     } catch (error) {
@@ -87,7 +88,7 @@ async function postUntilDone(url: string, body: string, options: HttpTextModelOp
   throw new BonsaiError("upstream_failed", `${url} ${problem}, asked ${mostAttempts} times.`, { cause });
 }
 
-/** A body of bounded size. */
+/** Throws `upstream_failed` at a body of more than `largestAnswerBytes`. */
 async function readBounded(response: Response, url: string): Promise<string> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -110,7 +111,7 @@ function readCompletion(text: string, url: string): { content: string; finishRea
   return { content, finishReason: isJsonObject(choice) ? choice["finish_reason"] : undefined };
 }
 
-/** What an error body of the OpenAI protocol says. */
+/** The message of an error body of the OpenAI protocol. */
 function messageOf(text: string): string {
   const body = parsed(text);
   const error = isJsonObject(body) ? body["error"] : undefined;

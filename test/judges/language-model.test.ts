@@ -111,14 +111,11 @@ describe("a model behind an address", () => {
   }
 
   const completion = (content: unknown, reason = "stop"): unknown => ({ choices: [{ message: { content }, finish_reason: reason }] });
-  const ask = (baseUrl: string, count = 1): ReturnType<TextModel["answer"]> =>
-    httpTextModel({ baseUrl, model: "m", apiKey: "secret", firstDelayMs: 1 }).answer({
-      messages: [{ role: "user", content: "Hi" }],
-      count,
-      seed: 3,
-      temperature: 0.5,
-      maxTokens: 9,
-    });
+  const ask = (baseUrl: string, count = 1, apiKey = "secret", signal?: AbortSignal): ReturnType<TextModel["answer"]> =>
+    httpTextModel({ baseUrl, model: "m", apiKey: apiKey || undefined, firstDelayMs: 1 }).answer(
+      { messages: [{ role: "user", content: "Hi" }], count, seed: 3, temperature: 0.5, maxTokens: 9 },
+      signal,
+    );
   const failure = (code: string, message: RegExp) => (error: unknown) =>
     error instanceof BonsaiError && error.code === code && message.test(error.message);
 
@@ -165,5 +162,38 @@ describe("a model behind an address", () => {
       await assert.rejects(ask(url), failure("upstream_failed", /no chat completion/));
     }
     await assert.rejects(ask("http://127.0.0.1:1/v1"), failure("upstream_failed", /cannot be reached/));
+  });
+
+  it("gets no authorization without a key, whatever the environment holds", async (context) => {
+    for (const name of ["OPENAI_API_KEY", "OPENAI_ORG_ID"]) {
+      process.env[name] = "from the environment";
+      context.after(() => delete process.env[name]);
+    }
+    let seen = "";
+    const url = await serve(context, (_, { headers }) => {
+      seen = JSON.stringify(headers);
+      return { body: completion("yes") };
+    });
+    await ask(url, 1, "");
+    assert.doesNotMatch(seen, /authorization|environment/i);
+  });
+
+  it("is left at once when the signal is aborted, also where it asked for a long wait", async (context) => {
+    const abort = new AbortController();
+    let attempts = 0;
+    const url = await serve(context, () => {
+      attempts++;
+      setTimeout(() => abort.abort(), 50);
+      return { status: 429, body: {}, headers: { "retry-after": "3600" } };
+    });
+    await assert.rejects(ask(url, 1, "secret", abort.signal), failure("cancelled", /stopped/));
+    assert.equal(attempts, 1);
+  });
+
+  it("that answers without end is cut off and not asked again", async (context) => {
+    let attempts = 0;
+    const url = await serve(context, () => (attempts++, { body: completion("x".repeat(2 ** 24)) }));
+    await assert.rejects(ask(url), failure("upstream_failed", /more than 16777216 bytes/));
+    assert.equal(attempts, 1);
   });
 });
