@@ -7,6 +7,7 @@ import { Type } from "typebox";
 import { runCommand, type Command } from "../src/cli/run-command.ts";
 import { annotations, oneOf } from "../src/config/option.ts";
 import { projectRoot } from "../src/catalog/project-root.ts";
+import { stopSignal } from "../src/progress/stop-signal.ts";
 import { missedChecks } from "./measurement/bench-result.ts";
 import { readConditions, type Conditions } from "./measurement/conditions.ts";
 import { docsFolder, writeDocument } from "./measurement/kept-measurements.ts";
@@ -101,9 +102,7 @@ export async function runLoadTest(args: readonly string[]): Promise<number> {
 }
 
 async function measureUntilInterrupted(options: Options): Promise<number> {
-  const interrupt = new AbortController();
-  const onSignal = (): void => interrupt.abort(new Error("interrupted"));
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  const interrupt = stopSignal("Stopped at once.");
   try {
     return await measure(options, interrupt.signal);
   } catch (error) {
@@ -111,7 +110,7 @@ async function measureUntilInterrupted(options: Options): Promise<number> {
     say(`Interrupted.${options.profile === "quick" ? "" : " What was measured is kept: the same command goes on from there."}`);
     return 130;
   } finally {
-    process.removeListener("SIGINT", onSignal).removeListener("SIGTERM", onSignal);
+    interrupt.release();
   }
 }
 

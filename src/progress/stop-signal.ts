@@ -8,7 +8,7 @@ export type StopSignal = {
   readonly signal: AbortSignal;
   /** Resolves at the first SIGINT or SIGTERM. */
   readonly requested: Promise<undefined>;
-  /** Stops listening: the next signal has its default effect. */
+  /** Stops listening, after a signal only once its repetition cannot come any more: then the next has its default effect. */
   readonly release: () => void;
 };
 
@@ -32,5 +32,10 @@ export function stopSignal(farewell: string): StopSignal {
     }
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  return { signal: stop.signal, requested, release: () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal) };
+  const stopListening = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  const release = (): void => {
+    if (stop.signal.aborted) setTimeout(stopListening, sameSignalMs).unref();
+    else stopListening();
+  };
+  return { signal: stop.signal, requested, release };
 }

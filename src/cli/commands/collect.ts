@@ -6,6 +6,7 @@
 import { collectPreferences } from "../../preferences/collect-preferences.ts";
 import { CollectSchema } from "../../preferences/collect-options.ts";
 import { judgeHelp } from "../../preferences/judge-options.ts";
+import { stopSignal } from "../../progress/stop-signal.ts";
 import { commandText, runCommand, taskContext, type Command } from "../run-command.ts";
 import { runSplitCommand } from "./split.ts";
 
@@ -16,9 +17,7 @@ const collect: Command<typeof CollectSchema> = {
   schema: CollectSchema,
   notes: [`${judgeHelp}\n  rewrite             a rewrite is better than what it was made of`],
   run: async (options, { args }) => {
-    const stop = new AbortController();
-    const onSignal = (): void => stop.abort();
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    const stop = stopSignal("Stopped at once: the same command with --resume goes on from the last prompt of the journal.");
     try {
       const command = commandText(
         "collect",
@@ -30,7 +29,7 @@ const collect: Command<typeof CollectSchema> = {
       return 130;
     } finally {
       // Until everything is put away, a signal does not cut it short.
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+      stop.release();
     }
   },
 };

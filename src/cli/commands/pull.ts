@@ -5,6 +5,7 @@ import { readCatalog, type Catalog } from "../../catalog/catalog.ts";
 import { defaultModelsFolder } from "../../catalog/project-root.ts";
 import { pullModel } from "../../catalog/pull.ts";
 import { annotations } from "../../config/option.ts";
+import { stopSignal } from "../../progress/stop-signal.ts";
 import { exitStatusOf, runCommand, type Command } from "../run-command.ts";
 
 const annotate = annotations<"Options">();
@@ -49,9 +50,7 @@ function pullCommand(catalog: Catalog): Command<typeof PullSchema> {
 }
 
 async function pullAll(names: readonly string[], modelsFolder: string | undefined, catalog: Catalog): Promise<number> {
-  const interrupt = new AbortController();
-  const onSignal = (): void => interrupt.abort(new Error("interrupted"));
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  const interrupt = stopSignal("Stopped at once: the same command goes on from what has arrived.");
   try {
     for (const name of names) await pullModel(name, console.log, { catalog, modelsFolder, signal: interrupt.signal });
     return 0;
@@ -60,7 +59,7 @@ async function pullAll(names: readonly string[], modelsFolder: string | undefine
     console.error("Interrupted. What has arrived is kept: the same command goes on from there.");
     return 130;
   } finally {
-    process.removeListener("SIGINT", onSignal).removeListener("SIGTERM", onSignal);
+    interrupt.release();
   }
 }
 

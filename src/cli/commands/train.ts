@@ -19,6 +19,7 @@ import { isAdapter } from "../../catalog/adapter-base.ts";
 import { programVersion } from "../../catalog/project-root.ts";
 import { checkRounds, trainInRounds } from "../../preferences/on-policy-rounds.ts";
 import { createProgress } from "../../progress/progress.ts";
+import { stopSignal } from "../../progress/stop-signal.ts";
 import { resolveModels } from "../../catalog/resolve-models.ts";
 import { quotedWord } from "../run-command.ts";
 import { trainingProgress } from "../terminal/training-progress.ts";
@@ -102,23 +103,18 @@ async function runTrainCommand<Schema extends TObject>(command: TrainCommand<Sch
   }
 }
 
+const stoppingText =
+  "\nStopping after this step; a second signal, more than a second after the first, stops at once and loses what came " +
+  "after the last checkpoint.";
+
 async function train<Schema extends TObject>(
   command: TrainCommand<Schema>,
   options: Static<Schema>,
   args: readonly string[],
 ): Promise<number> {
   const { model, outputDir } = options as unknown as SharedTrainingOptions;
-  const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) {
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
-      return;
-    }
-    console.error("\nStopping after this step; a second signal stops at once and loses what came after the last checkpoint.");
-    stop.abort();
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const stop = stopSignal("Stopped at once: the same command with --resume goes on from the last checkpoint.");
+  stop.signal.addEventListener("abort", () => console.error(stoppingText), { once: true });
   const progress = trainingProgress(process.stderr, console.log);
   let outcome: RunOutcome;
   try {
@@ -134,7 +130,7 @@ async function train<Schema extends TObject>(
     });
   } finally {
     progress.end();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    stop.release();
   }
   if (outcome.isFinished) {
     console.log(`The trained model is in ${outputDir}.`);
