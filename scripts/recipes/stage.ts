@@ -1,4 +1,4 @@
-/** @file What a recipe is made of: stages, each a command that can be run alone, and where they leave their work. */
+/** @file The stages of a recipe: each is a command that can be run alone and writes to a folder. */
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ export interface Recipe {
   stages: () => Stage[];
 }
 
-/** Where everything that is not kept goes. */
+/** The folder of intermediate results. */
 export const workFolder = ".recipes";
 
 /** Words of a command line from its flags. */
@@ -32,7 +32,7 @@ export function flagWords(flags: Readonly<Record<string, string | number | true>
   return Object.entries(flags).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
 }
 
-/** What others need of a trained model. */
+/** The files of a trained model that are published. */
 const publishedFiles =
   /^(README\.md|.*\.svg|metrics\.jsonl|training\.json|reward\.json|.*config\.json|tokenizer\.json|.*\.safetensors|chat_template\.jinja)$/;
 const tokenizerFiles = /^(tokenizer\.json|tokenizer_config\.json|chat_template\.jinja)$/;
@@ -48,13 +48,13 @@ export interface Publishing {
 
 /** Copies a trained model to its folder of models/, in place of the one that is there. */
 export function publishModel(from: string, name: string, { rewardModel, limits, withoutTokenizer = false }: Publishing = {}): void {
-  const to = join("models", name);
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
+  const target = join("models", name);
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
   const isPublished = (file: string): boolean => publishedFiles.test(file) && !(withoutTokenizer && tokenizerFiles.test(file));
-  for (const file of readdirSync(from)) if (isPublished(file)) cpSync(join(from, file), join(to, file));
-  const card = join(to, "README.md");
+  for (const file of readdirSync(from)) if (isPublished(file)) cpSync(join(from, file), join(target, file));
+  const card = join(target, "README.md");
   if (limits !== undefined) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Source and limits", limits)]);
   if (rewardModel !== undefined)
-    writeFileSync(join(to, modelDefaultsFile), `${JSON.stringify({ best_of_options: { reward_model: rewardModel } }, undefined, 2)}\n`);
+    writeFileSync(join(target, modelDefaultsFile), `${JSON.stringify({ best_of_options: { reward_model: rewardModel } }, undefined, 2)}\n`);
 }

@@ -1,34 +1,30 @@
-/**
- * @file Files that a collection reads: prompts with what answers and references they bring, people's ratings, and words
- * with weights.
- */
+/** @file The file of prompts that a collection reads, with the answers and references that a row gives. */
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
-import { isJsonObject, readJsonObject, type JsonObject } from "../formats/json-file.ts";
-import { conversationOf, type PromptRow } from "./candidates.ts";
-import type { PeoplesRating } from "../judges/people.ts";
+import type { JsonObject } from "../formats/json-file.ts";
+import type { PromptRow } from "./candidates.ts";
 import { mostAnswers } from "../judges/judges.ts";
 import { requireMessages, requireText, rowError, type RowPlace } from "../training/data/dataset-row.ts";
 import { readJsonLines } from "../formats/json-lines.ts";
 
-/** Given answers, samples and a rewrite of each are at most as many as judges take. */
+/** A judge takes at most `mostAnswers`: the given answers, as many samples, and a rewrite of each. */
 const mostGiven = mostAnswers / 4;
 
 export interface ReadPromptRow extends PromptRow {
-  /** Whether it asks for what should be turned down, where the file says so. */
+  /** Whether the prompt is a request that should be refused; undefined where the file does not say. */
   unsafe?: boolean | undefined;
 }
 
 export interface ReadPrompts {
-  /** At least one. */
+  /** One row or more. */
   rows: ReadPromptRow[];
-  /** Hash of the whole file, also where it is read in part. */
+  /** Hash of the whole file, also where `limit` leaves rows out. */
   sha256: string;
 }
 
 /**
- * @param limit prompts from the file's beginning
- * @param check throws for a row that does not do
+ * @param limit number of prompts, counted from the beginning of the file; undefined for all
+ * @param check throws for a row that cannot be used
  * @throws BonsaiError `file_not_found`; `invalid_dataset`, naming line and field.
  */
 export function readPrompts(path: string, limit: number | undefined, check?: (row: ReadPromptRow, place: RowPlace) => void): ReadPrompts {
@@ -75,7 +71,7 @@ function readPromptAndAnswers(row: JsonObject, place: RowPlace): PromptRow {
   };
 }
 
-/** None where the field is absent. */
+/** An absent field holds no answers. */
 function readAnswers(row: JsonObject, field: string, place: RowPlace): string[] {
   const list = row[field];
   if (!present(row, field)) return [];
@@ -83,67 +79,19 @@ function readAnswers(row: JsonObject, field: string, place: RowPlace): string[] 
   return list.map((answer: unknown, index) => readAnswer(answer, `${field}[${index}]`, place));
 }
 
-function present(row: JsonObject, key: string): boolean {
+export function present(row: JsonObject, key: string): boolean {
   return row[key] !== undefined && row[key] !== null;
 }
 
-function readPrompt(row: JsonObject, place: RowPlace): PromptRow["prompt"] {
+export function readPrompt(row: JsonObject, place: RowPlace): PromptRow["prompt"] {
   const { prompt } = row;
   return Array.isArray(prompt) ? requireMessages(prompt, "prompt", place) : requireText(prompt, "prompt", place);
 }
 
-/** A text, or a list of the one message that the assistant said. */
-function readAnswer(value: unknown, field: string, place: RowPlace): string {
+/** Reads an answer that is a text, or a list that holds one message. */
+export function readAnswer(value: unknown, field: string, place: RowPlace): string {
   if (!Array.isArray(value)) return requireText(value, field, place);
   const messages = requireMessages(value, field, place);
   if (messages.length !== 1) throw rowError(place, field, `must be one message, not ${messages.length}`);
   return messages[0]!.content;
-}
-
-/** @throws BonsaiError as `readPrompts`. */
-export function readRatings(path: string): PeoplesRating[] {
-  const ratings: PeoplesRating[] = [];
-  for (const { line, row } of readJsonLines(path)) {
-    const place = { path, line };
-    const prompt = conversationOf(readPrompt(row, place));
-    if (present(row, "chosen")) {
-      ratings.push({
-        kind: "choice",
-        prompt,
-        chosen: readAnswer(row["chosen"], "chosen", place),
-        rejected: readAnswer(row["rejected"], "rejected", place),
-      });
-      continue;
-    }
-    const { rating, ratings: dimensions } = row;
-    if (typeof rating !== "number") throw rowError(place, "rating", 'must be a number, or the row a choice with "chosen" and "rejected"');
-    if (dimensions !== undefined && !(isJsonObject(dimensions) && Object.values(dimensions).every((value) => typeof value === "number")))
-      throw rowError(place, "ratings", 'must be an object of numbers, such as {"safety": 4}');
-    ratings.push({
-      kind: "mark",
-      prompt,
-      answer: readAnswer(row["completion"], "completion", place),
-      rating,
-      ratings: dimensions as Record<string, number> | undefined,
-    });
-  }
-  if (ratings.length === 0) throw new BonsaiError("invalid_dataset", `${path} holds no ratings.`, { param: "--judge" });
-  return ratings;
-}
-
-const largestLexiconBytes = 2 ** 24;
-
-/** @throws BonsaiError `file_not_found`; `invalid_dataset` where it is no object of numbers. */
-export function readLexicon(path: string): Map<string, number> {
-  const weights = Object.entries(readJsonObject(path, largestLexiconBytes));
-  const wrong = weights.find(([, weight]) => typeof weight !== "number");
-  if (wrong !== undefined || weights.length === 0)
-    throw new BonsaiError(
-      "invalid_dataset",
-      `${path}: ${wrong === undefined ? "no word has a weight" : `the weight of ${JSON.stringify(wrong[0])} must be a number`}.`,
-      {
-        param: "--judge",
-      },
-    );
-  return new Map(weights as [string, number][]);
 }

@@ -1,6 +1,6 @@
 /**
- * @file What a reader must know of collected preferences: what was sampled, how the labels fell, how far judges agree,
- * and which biases show.
+ * @file The report of a collection: how much was sampled, how many labels of each kind there are, how far judges agree,
+ * and which biases they show.
  */
 
 import { agreementOf, type Agreement } from "../statistics/agreement.ts";
@@ -13,16 +13,16 @@ import type { PreferenceWriter, WritingOptions } from "./preference-writing.ts";
 
 export interface CollectionReport {
   form: JudgedForm;
-  /** All judges; the first labels. */
+  /** All judges; the first one sets the labels. */
   judges: readonly string[];
   writing: WritingOptions;
-  /** What was asked of the policy and its judges, each a whole sentence. */
+  /** Sentences on the settings of the policy and its judges. */
   setup: readonly string[];
-  /** The command and its words. */
+  /** The command line that made the collection. */
   command: string;
 }
 
-/** The report in Markdown. @param writer after it wrote all rows */
+/** @param writer after it wrote all rows @returns the report in Markdown */
 export function collectionReport(report: CollectionReport, collected: readonly CollectedPrompt[], writer: PreferenceWriter): string {
   const { judges, form } = report;
   return `${[
@@ -64,13 +64,13 @@ function countTable(
     ["left out without an opinion of the judge", counts.withoutOpinion],
     ...selectionRows(writing.selection, counts),
     ["left out as written before", counts.repeated],
-    ["labels turned by noise", `${counts.turned} (asked for: ${percent(writing.noise, 1)})`],
+    ["labels turned by noise", `${counts.flipped} (asked for: ${percent(writing.noise, 1)})`],
     ...(form === "points" && writing.scale === "binary" ? [["good from a mark of", threshold] as [string, number]] : []),
   ];
-  return ["| | |", "| --- | ---: |", ...rows.map(([what, value]) => `| ${what} | ${value} |`)];
+  return ["| | |", "| --- | ---: |", ...rows.map(([label, value]) => `| ${label} | ${value} |`)];
 }
 
-/** One row for each rule of selection that was asked for: what it left out. */
+/** A row for each rule of selection in use: the number of pairs that it left out. */
 function selectionRows(
   { strongest, lengthPenalty, leastMargin, mostLengthDifference, agreeing }: PairSelection,
   counts: SelectionCounts,
@@ -92,7 +92,7 @@ function selectionRows(
   ];
 }
 
-/** What one who only counts words would score on these labels: a reward model must be better than that. */
+/** The accuracy of the rule "longer is better" on these labels: a reward model must be better than that. */
 function lengthLines({ judges }: CollectionReport, collected: readonly CollectedPrompt[]): string[] {
   const [judge] = judges;
   let [longer, decided] = [0, 0];
@@ -162,10 +162,7 @@ interface Comparison {
   preference: Preference | undefined;
 }
 
-/**
- * What a judge says of every pair, also as it follows from ranks or marks: the same pairs in the same order for all
- * judges.
- */
+/** A judge's preference for each pair, also where it gave ranks or marks. The order of pairs is the same for all judges. */
 function* comparisonsOf(judge: string, collected: readonly CollectedPrompt[]): Generator<Comparison> {
   for (const { candidates, pairs, verdicts, rankings, scores } of collected) {
     for (const [at, pair] of (pairs ?? []).entries()) yield { candidates, pair, preference: verdicts?.[judge]?.[at]?.preference };

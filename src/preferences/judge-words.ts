@@ -12,7 +12,7 @@ import type { RewardModel } from "../reward/reward-model.ts";
 import type { TextModel } from "../judges/text-model.ts";
 import { raterIds } from "../teddy/judge/raters.ts";
 import { sha256OfFile } from "../catalog/partial-file.ts";
-import { readLexicon, readRatings } from "./collect-prompts.ts";
+import { readLexicon, readRatings } from "./judge-files.ts";
 
 /** A judge as the command line names it. */
 export interface JudgeWord {

@@ -59,7 +59,7 @@ export function selectPairs(
   });
   if (strongest === undefined || fits.length <= strongest) return fits;
   counts.weaker += fits.length - strongest;
-  const standings = standingsOf(collected, judge).map((standing, place) => standing - lengthPenalty * words[place]!);
+  const standings = meanMarginsOf(collected, judge).map((standing, place) => standing - lengthPenalty * words[place]!);
   const gap = (place: number): number => {
     const [first, second] = pairs[place]!;
     return verdicts[place]!.preference! * (standings[first]! - standings[second]!);
@@ -70,10 +70,8 @@ export function selectPairs(
     .toSorted((a, b) => a - b);
 }
 
-/**
- * Of each answer, the mean margin by which it was preferred to the others, below zero where they were preferred to it.
- */
-function standingsOf(
+/** The mean margin by which each answer was preferred to the others; negative where the others were preferred. */
+function meanMarginsOf(
   { candidates, pairs = [], verdicts }: Pick<CollectedPrompt, "candidates" | "pairs" | "verdicts">,
   judge: string,
 ): number[] {

@@ -1,5 +1,5 @@
 /**
- * @file From what was collected to preference rows, as TRL has them, with judge, scale and margin: ties, noise, and no
+ * @file Makes preference rows in the formats of TRL from collected verdicts: treats ties, adds label noise, and writes no
  * pair twice.
  */
 
@@ -11,7 +11,7 @@ import { selectPairs, type PairSelection, type SelectionCounts } from "./pair-se
 import { draw } from "../random/seeded-draw.ts";
 import { upperMedian } from "../statistics/quantiles.ts";
 
-/** What becomes of a pair that the judge calls equal: left out; chosen by a coin; or kept, with margin 0. */
+/** How a tie is treated: drop leaves the pair out, coin picks a side at random, keep writes it with margin 0. */
 export const tieRules = ["drop", "coin", "keep"] as const;
 export type TieRule = (typeof tieRules)[number];
 
@@ -19,17 +19,17 @@ export const scales = ["binary", "graded"] as const;
 export type Scale = (typeof scales)[number];
 
 export interface WritingOptions {
-  /** The judge whose word counts. */
+  /** The judge that sets the labels. */
   judge: string;
-  /** binary: which is better. graded: and by how much, as the judge measures it. */
+  /** binary: which answer is better. graded: also by how much, in the units of the judge. */
   scale: Scale;
   ties: TieRule;
   /**
-   * Probability in [0, 0.5] that a label is turned around: each pair, each of its dimensions, each neighbours of a
-   * list, each binary mark.
+   * Probability in [0, 0.5] that a label is flipped. Drawn for each pair, each of its dimensions, each two neighbours of
+   * a ranking, and each binary mark.
    */
   noise: number;
-  /** Least mark of a good answer, for binary marks. Undefined: the median of all. */
+  /** Lowest mark of a good answer, for binary marks. Undefined: the median of all marks. */
   threshold: number | undefined;
   /** Which of the judged pairs are written. */
   selection: PairSelection;
@@ -37,39 +37,39 @@ export interface WritingOptions {
 }
 
 export interface WritingCounts extends SelectionCounts {
-  /** Prompts, and rows written. */
+  /** Prompts that were given to the writer. */
   prompts: number;
   rows: number;
   /** Prompts whose answers all read alike, so that there is nothing to compare. */
   promptsWithoutPairs: number;
   ties: number;
   withoutOpinion: number;
-  /** Pairs that had been written before. */
+  /** Pairs left out because they were written before. */
   repeated: number;
-  /** Labels that noise turned around. */
-  turned: number;
+  /** Labels that noise flipped. */
+  flipped: number;
 }
 
-/** A line of the written file, and of what the counts say. */
+/** A line of the written file. */
 export type PreferenceRow = Record<string, unknown>;
 
-/** Rows as they are asked for; `counts` is right when all were. */
+/** Makes the rows of one prompt at a time; `counts` is complete after the last prompt. */
 export class PreferenceWriter {
   // prettier-ignore
   readonly counts: WritingCounts = {
-    prompts: 0, rows: 0, promptsWithoutPairs: 0, ties: 0, withoutOpinion: 0, repeated: 0, turned: 0, close: 0, unlikeLengths: 0, contradicted: 0, weaker: 0,
+    prompts: 0, rows: 0, promptsWithoutPairs: 0, ties: 0, withoutOpinion: 0, repeated: 0, flipped: 0, close: 0, unlikeLengths: 0, contradicted: 0, weaker: 0,
   };
   readonly #options: WritingOptions;
   readonly #threshold: number;
   readonly #written = new Set<string>();
 
-  /** @param collected everything, of which a threshold may be found. */
+  /** @param collected all prompts: the default threshold is the median of their marks */
   constructor(options: WritingOptions, collected: Iterable<CollectedPrompt>) {
     this.#options = options;
     this.#threshold = options.threshold ?? medianScore(collected, options.judge);
   }
 
-  /** Binary marks are given from this on. */
+  /** Lowest mark of a good answer. */
   get threshold(): number {
     return this.#threshold;
   }
@@ -90,7 +90,7 @@ export class PreferenceWriter {
     return kept;
   }
 
-  /** Places of the pairs that are to be written, but for those that are there already. */
+  /** Places of the pairs to write; repeated pairs are still among them. */
   #selected(collected: CollectedPrompt): number[] {
     const { judge, ties, selection } = this.#options;
     const judged = [...(collected.pairs ?? []).keys()].filter((place) => {
@@ -112,14 +112,14 @@ export class PreferenceWriter {
     const number = pairNumber(index, first, second);
     if (!this.#isNew(row, [candidates[first]!.text, candidates[second]!.text].toSorted())) return this.#leftOut("repeated");
     const side: Preference = verdict.preference !== 0 ? verdict.preference! : draw(seed, "coin", number) < 0.5 ? 1 : -1;
-    const isTurned = draw(seed, "noise", number) < noise;
-    if (isTurned) this.counts.turned++;
-    const firstChosen = (side === 1) !== isTurned;
+    const isFlipped = draw(seed, "noise", number) < noise;
+    if (isFlipped) this.counts.flipped++;
+    const firstChosen = (side === 1) !== isFlipped;
     const [chosen, rejected] = firstChosen ? [candidates[first]!, candidates[second]!] : [candidates[second]!, candidates[first]!];
     const margin = verdict.preference === 0 ? 0 : verdict.margin;
     const preferences = Object.entries(verdict.preferences ?? {}).map(([dimension, preference], at) => {
-      const turns = draw(seed, "noise", number, at + 1) < noise ? -1 : 1;
-      return [dimension, preference === 0 ? 0 : preference * turns * (firstChosen ? 1 : -1)] as const;
+      const flip = draw(seed, "noise", number, at + 1) < noise ? -1 : 1;
+      return [dimension, preference === 0 ? 0 : preference * flip * (firstChosen ? 1 : -1)] as const;
     });
     return {
       prompt: row.prompt,
@@ -148,7 +148,7 @@ export class PreferenceWriter {
       if (noisy[better] === noisy[worse] || draw(seed, "noise", pairNumber(index, better, worse)) >= noise) continue;
       [noisy[better], noisy[worse]] = [noisy[worse]!, noisy[better]!];
       [order[at], order[at + 1]] = [worse, better];
-      this.counts.turned++;
+      this.counts.flipped++;
     }
     const completions = candidates.map((candidate) => completionOf(row, candidate));
     return { prompt: row.prompt, completions, ranks: noisy, judge: namedJudge(judge, by), scale: "ranks", ...seedsOf(candidates) };
@@ -165,12 +165,12 @@ export class PreferenceWriter {
     const { judge, scale, noise, seed } = this.#options;
     if (score === undefined) return this.#leftOut("withoutOpinion");
     if (!this.#isNew(row, [candidate.text])) return this.#leftOut("repeated");
-    const isTurned = scale === "binary" && draw(seed, "noise", number) < noise;
-    if (isTurned) this.counts.turned++;
+    const isFlipped = scale === "binary" && draw(seed, "noise", number) < noise;
+    if (isFlipped) this.counts.flipped++;
     return {
       prompt: row.prompt,
       completion: completionOf(row, candidate),
-      ...(scale === "binary" ? { label: score >= this.#threshold !== isTurned } : { score: rounded(score) }),
+      ...(scale === "binary" ? { label: score >= this.#threshold !== isFlipped } : { score: rounded(score) }),
       ...(scale === "graded" && dimensions !== undefined ? { scores: dimensions } : {}),
       judge,
       scale,
@@ -178,8 +178,8 @@ export class PreferenceWriter {
     };
   }
 
-  #leftOut(why: "withoutOpinion" | "repeated"): undefined {
-    this.counts[why]++;
+  #leftOut(reason: "withoutOpinion" | "repeated"): undefined {
+    this.counts[reason]++;
   }
 
   #isNew(row: PromptRow, texts: readonly string[]): boolean {
@@ -195,7 +195,7 @@ function completionOf({ prompt }: PromptRow, { text }: Candidate): string | Mess
   return typeof prompt === "string" ? text : [{ role: "assistant", content: text }];
 }
 
-/** A judge that stands for several says which of them it was. */
+/** The judge's name, with that of its member where a judge of several members says which one decided. */
 function namedJudge(judge: string, by: string | undefined): string {
   return by === undefined || judge.endsWith(`=${by}`) ? judge : `${judge}:${by}`;
 }
@@ -206,7 +206,7 @@ function seedsOf(candidates: readonly Candidate[]): { seeds?: number[] } {
   return seeds.length === candidates.length ? { seeds } : {};
 }
 
-/** Digits that mean something; the same on every machine. */
+/** Six significant digits: the same on every machine. */
 function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }

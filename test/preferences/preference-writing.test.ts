@@ -117,7 +117,7 @@ describe("label noise", () => {
   it("turns so many pairs around as it is told, and dimensions on their own", () => {
     const [rows, { counts }] = write(collected, { noise: 0.2 });
     const turned = rows.filter(({ chosen }) => chosen === "two");
-    assert.equal(turned.length, counts.turned);
+    assert.equal(turned.length, counts.flipped);
     assert.ok(Math.abs(turned.length / rows.length - 0.2) < 0.03);
     // One that was turned speaks of the other answer: safety is then worse, unless noise turned that, too.
     const wrong = rows.filter(({ chosen, preferences }) => ((preferences as { safety: number }).safety === 1) !== (chosen === "one"));

@@ -1,6 +1,6 @@
 /**
- * @file The candidates of a Best-of-N answer while they grow, as lines that are redrawn on a terminal, and what they
- * came to as one line.
+ * @file Shows the candidates of a Best-of-N answer: lines that are redrawn on a terminal while they grow, and one line
+ * on the choice at the end.
  */
 
 import type { BestOf, BestOfProgress } from "../../protocol/best-of-response.ts";
@@ -24,7 +24,7 @@ export function boardLines({ candidates }: BestOfProgress, columns: number): str
   return ordered.length > mostLines ? [...lines, `  and ${ordered.length - mostLines} more`] : lines;
 }
 
-/** What was chosen among what, in one line. */
+/** One line on the choice: the chosen candidate, the number of candidates and their rewards. */
 export function boardSummary(report: BestOf): string {
   const [winner] = report.rewards;
   const by = report.reward_model === null ? report.strategy : `${report.strategy} of ${report.reward_model}`;
@@ -34,7 +34,7 @@ export function boardSummary(report: BestOf): string {
   return `[best of ${report.sampled} by ${by}${chosen}; ${report.tokens_generated} tokens]`;
 }
 
-/** Draws progress over what it drew before. Elsewhere than on a terminal it draws nothing. */
+/** Draws lines over those that it drew before; draws nothing where the output is no terminal. */
 export class CandidateBoard {
   readonly #stream: ProgressStream;
   #drawn = 0;

@@ -8,7 +8,7 @@ import type { ChatServerFrame } from "../../protocol/chat/completions/frames.ts"
 import type { ErrorFrame } from "../../protocol/wire/frames.ts";
 import type { ModelList } from "../../protocol/models.ts";
 
-/** Longest frame that is taken from a server. */
+/** Longest frame, in bytes, that is accepted from a server. */
 const maxFrameBytes = 16 * 1024 * 1024;
 
 export interface ChatLinkOptions {
@@ -17,14 +17,14 @@ export interface ChatLinkOptions {
   apiKey: string | undefined;
 }
 
-/** An answer as it comes. */
+/** An answer while it is streamed. */
 export interface LinkAnswer {
   /**
    * Up to and with `chat.completion.done`. Rejects with the server's error, or `upstream_failed` when the connection
    * ends.
    */
   frames: AsyncIterable<ChatServerFrame>;
-  /** Asks the server to end it; the frames then reject with its `cancelled`. */
+  /** Asks the server to cancel the answer; `frames` then rejects with the error `cancelled`. */
   cancel: () => void;
 }
 

@@ -1,6 +1,4 @@
-/**
- * @file A conversation in the terminal: what was said, how it is answered, and the commands that change either. Pure.
- */
+/** @file The state of a chat in the terminal: messages, settings, and the commands that change them. Pure. */
 
 import { strategies, type Strategy } from "../../best-of-n/options.ts";
 import { didYouMean } from "../../config/suggestion.ts";
@@ -24,10 +22,10 @@ export interface ChatState {
   history: readonly Message[];
 }
 
-/** What a command comes to. */
+/** The result of a command. */
 export interface CommandResult {
   state: ChatState;
-  /** Lines for the person. */
+  /** Lines to print. */
   say: string;
   leaves: boolean;
 }
@@ -60,11 +58,11 @@ const names = [
   "help",
 ];
 
-/** Whether a line is a command and no question. */
+/** Whether a line is a command: it begins with a slash. */
 export const isCommand = (line: string): boolean => line.startsWith("/");
 
 /**
- * Does what a line that begins with a slash says.
+ * Runs a command line.
  * @param served Ids of the policies that may be chosen.
  */
 export function obey(line: string, state: ChatState, served: readonly string[]): CommandResult {
@@ -124,7 +122,7 @@ export function obey(line: string, state: ChatState, served: readonly string[]):
   }
 }
 
-/** The request that asks for an answer to all that was said. */
+/** The request for an answer to the conversation. */
 export function requestBody({ settings, history }: ChatState): Record<string, unknown> {
   const { model, system, bestOf, rewardModel, strategy, temperature, maxTokens, seed } = settings;
   const options = { ...(rewardModel === undefined ? {} : { reward_model: rewardModel }), ...(strategy === undefined ? {} : { strategy }) };

@@ -1,6 +1,6 @@
 /**
- * @file What a person sees of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and what
- * evaluations find.
+ * @file Shows the progress of a training run: a line that is redrawn on a terminal, plain lines elsewhere, and the
+ * results of evaluations.
  */
 
 import type { Metrics } from "../../training/run/metrics-file.ts";

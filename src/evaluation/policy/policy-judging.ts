@@ -1,12 +1,13 @@
 /**
- * @file What a judge says of sampled policies: mean scores of each, and each one's answers against a baseline's, in one
- * pass over the prompts.
+ * @file Judges the answers of sampled policies in one pass over the prompts: mean scores of each policy, and its win
+ * rate against a baseline.
  */
 
 import pLimit from "p-limit";
 import { conversationOf, type PromptRow } from "../../preferences/candidates.ts";
 import { mostAnswers, type Judge, type JudgedAnswers, type Preference } from "../../judges/judges.ts";
 import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
+import { meanOf } from "../../statistics/moments.ts";
 import { wordsOf } from "../../text/words.ts";
 import { winRatesOf, type Outcome, type WinRates } from "../win-rates.ts";
 
@@ -118,8 +119,8 @@ function meansOf(prompts: readonly ReadonlyMap<string, number[]>[]): Map<string,
   return new Map(
     [...dimensions].map((dimension) => {
       const means = prompts.flatMap((scores) => {
-        const of = scores.get(dimension);
-        return of === undefined ? [] : [of.reduce((sum, value) => sum + value, 0) / of.length];
+        const answerScores = scores.get(dimension);
+        return answerScores === undefined ? [] : [meanOf(answerScores)];
       });
       return [dimension, estimateMean(means)];
     }),

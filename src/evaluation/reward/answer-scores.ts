@@ -6,7 +6,7 @@ import type { AnswerScores, EvaluationSet } from "./evaluation-set.ts";
 import type { Judge } from "../../judges/judges.ts";
 import type { RewardModel } from "../../reward/reward-model.ts";
 
-/** Is told how many more answers were scored. */
+/** Called with the number of answers scored since the last call. */
 export type ScoringProgress = (count: number) => void;
 
 /** Answers of one request, and requests in flight: enough to fill the engine's runs. */
@@ -14,8 +14,8 @@ const answersOfRequest = 16;
 const mostInFlight = 8;
 
 /**
- * Scores by raw rewards: their differences are logits, which those of normalised rewards are not. A conversation that is longer than the model
- * reads is cut.
+ * Scores by raw rewards: their differences are logits, which those of normalised rewards are not. A conversation that is
+ * longer than the model's context is cut.
  */
 export async function scoreByModel(model: RewardModel, set: EvaluationSet, tell: ScoringProgress): Promise<AnswerScores> {
   const whole = new Float64Array(set.answers.length);

@@ -102,9 +102,9 @@ export class EvaluationSetBuilder {
 function groupsOfFour(comparisons: readonly Comparison[]): GroupOfFour[] {
   const beaten = new Map<number, { prompt: number; others: Set<number> }>();
   for (const { prompt, chosen, rejected } of comparisons) {
-    const of = beaten.get(chosen) ?? { prompt, others: new Set() };
-    of.others.add(rejected);
-    beaten.set(chosen, of);
+    const entry = beaten.get(chosen) ?? { prompt, others: new Set() };
+    entry.others.add(rejected);
+    beaten.set(chosen, entry);
   }
   return [...beaten].flatMap(([best, { prompt, others }]) => {
     const clearly = [...others].filter((other) => beaten.get(other)?.others.has(best) !== true);

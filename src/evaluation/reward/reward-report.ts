@@ -5,7 +5,7 @@ import type { EvaluationSet } from "./evaluation-set.ts";
 import type { Share } from "../../statistics/intervals.ts";
 import { goldDifference, teddyMeasures, type GoldOfPick, type TeddyAgreement, type TeddyMeasure } from "./teddy-agreement.ts";
 
-/** What one scorer does on one set. */
+/** The results of one scorer on one set. */
 export interface ScorerEvaluation {
   name: string;
   evaluation: SetEvaluation;
@@ -89,16 +89,16 @@ function bestOfFourTable(sets: readonly EvaluatedSet[]): string[] {
 
 function teddyTables({ set, scorers, raters }: EvaluatedSet): string[] {
   const rows = teddyMeasures.map((measure) => {
-    const of = raters!.get(measure)!;
+    const raterAgreement = raters!.get(measure)!;
     const known = scorers.map(({ truth }) => truth?.byMeasure.get(measure));
     const pairs = known.find((agreement) => agreement !== undefined)?.withGold.cases ?? 0;
     return row(
       measure === "score" ? "the whole" : measure,
       pairs,
       ...known.map((agreement) => shareCell(agreement?.withGold)),
-      shareCell(of.withGold),
+      shareCell(raterAgreement.withGold),
       ...known.map((agreement) => shareCell(agreement?.withRaters)),
-      shareCell(of.among),
+      shareCell(raterAgreement.among),
     );
   });
   const names = scorers.map(({ name }) => name);

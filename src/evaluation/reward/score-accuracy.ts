@@ -1,6 +1,6 @@
 /**
- * @file What a model's scores say on a set of preferences: accuracy by dimension, calibration, the best of four, and
- * what noise in labels makes of it.
+ * @file The accuracy of a model's scores on a set of preferences: by dimension, calibration, best of four, and under
+ * label noise.
  */
 
 import { calibrationOf, type Calibration } from "../../statistics/calibration.ts";
@@ -8,7 +8,7 @@ import type { AnswerScores, Comparison, EvaluationSet } from "./evaluation-set.t
 import { shareOf, successOf, type Case, type Share } from "../../statistics/intervals.ts";
 import { draw } from "../../random/seeded-draw.ts";
 
-/** Shares of labels that are turned around, to see what is left of an accuracy. */
+/** Shares of labels that are flipped, to measure the accuracy under label noise. */
 export const noiseLevels = [0, 0.1, 0.2, 0.3, 0.4] as const;
 
 export interface SetEvaluation {
@@ -20,7 +20,7 @@ export interface SetEvaluation {
   calibration: Calibration | undefined;
   /** How often the best of four has the highest score; undefined where the set has no four. */
   bestOfFour: Share | undefined;
-  /** At each of `noiseLevels`: measured on labels that are turned so often. */
+  /** Accuracy at each of `noiseLevels`, the share of labels that were flipped. */
   noisyAccuracy: readonly Share[];
 }
 
@@ -76,13 +76,13 @@ function dimensionCases(comparisons: readonly Comparison[], dimension: string, d
   });
 }
 
-/** 1 where the best one scores highest, a part of it where others score as high. */
+/** 1 where the best answer scores highest; 1/k where k answers share the highest score. */
 function bestSuccess(values: Float64Array, best: number, others: readonly number[]): number {
   if (others.some((other) => values[other]! > values[best]!)) return 0;
   return 1 / (1 + others.filter((other) => values[other] === values[best]).length);
 }
 
-/** What one who only counts characters would score: longer is better, in every dimension. */
+/** The length baseline: in every dimension the longer answer is better. */
 export function lengthScores({ answers }: EvaluationSet, dimensions: readonly string[]): AnswerScores {
   const whole = Float64Array.from(answers, ({ text }) => text.length);
   return { name: "length", whole, dimensions: new Map(dimensions.map((dimension) => [dimension, whole])), isLogit: false };

@@ -1,6 +1,6 @@
 /**
- * @file Scores against the truth of the teddy world: accuracy where gold tells answers apart, and agreement with raters
- * beside that of raters among themselves.
+ * @file Compares scores with the teddy world's ground truth: accuracy on pairs with different gold scores, agreement with
+ * raters, and agreement of raters among themselves.
  */
 
 import { judge } from "../../teddy/judge/judge.ts";
@@ -11,14 +11,14 @@ import { shareOf, successOf, type Case, type Share } from "../../statistics/inte
 import { raterVerdict, teddyDimensions } from "../../teddy/judge/rater-judges.ts";
 import type { Preference } from "../../judges/judges.ts";
 
-/** Gold scores that differ by less are not told apart. */
+/** Gold scores that differ by less count as equal. */
 export const goldDifference = 0.1;
 
-/** The whole and the dimensions. */
+/** The overall score and the dimensions. */
 export const teddyMeasures = ["score", ...teddyDimensions] as const;
 export type TeddyMeasure = (typeof teddyMeasures)[number];
 
-/** What gold and raters say of a set: found once for all models. */
+/** Gold scores and raters' verdicts of a set, computed once for all models. */
 export interface TeddyTruth {
   /** By measure: gold's scores, one for each answer. */
   gold: Readonly<Record<TeddyMeasure, Float64Array>>;
@@ -84,7 +84,7 @@ export function agreementWithTruth(
   };
 }
 
-/** How raters stand to gold, where it tells answers apart, and to each other, where both decide. */
+/** Agreement of raters with gold, where gold scores differ, and with each other, where both decide. */
 export function agreementOfRaters(
   set: EvaluationSet,
   truth: TeddyTruth,
@@ -123,8 +123,8 @@ function caseOf(prompt: number, success: number | undefined): Case[] {
 }
 
 /**
- * What choosing among four answers by a score comes to, by gold: means over prompts with four answers or more, of which
- * the first four count.
+ * The gold score of the best of four answers by a score. Means over prompts with four answers or more; the first four
+ * count.
  */
 export interface GoldOfPick {
   prompts: number;
