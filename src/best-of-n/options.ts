@@ -8,22 +8,19 @@ import type { PruneStage } from "./pruning/schedule.ts";
  * answer that most agree on. mbr: the answer most like the others. knockout: a tournament of pairs. logprob: the
  * highest mean log-probability, as OpenAI's `best_of`.
  */
-export const strategies = ["max", "soft", "majority", "mbr", "knockout", "logprob"] as const;
-export type Strategy = (typeof strategies)[number];
+export type Strategy = "max" | "soft" | "majority" | "mbr" | "knockout" | "logprob";
 
 /**
  * What replaces a reward model that fails: nothing (the request fails), the mean log-probability, or the order of the
  * candidates.
  */
-export const rewardFallbacks = ["error", "logprob", "first"] as const;
-export type RewardFallback = (typeof rewardFallbacks)[number];
+export type RewardFallback = "error" | "logprob" | "first";
 
 /**
  * progress: how far the candidates are, then the winner. candidates: all of them as they are sampled. winner: the
  * winner alone.
  */
-export const streamModes = ["progress", "candidates", "winner"] as const;
-export type StreamMode = (typeof streamModes)[number];
+export type StreamMode = "progress" | "candidates" | "winner";
 
 export interface BestOfOptions {
   strategy: Strategy;

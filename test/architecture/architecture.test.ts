@@ -70,6 +70,17 @@ describe("the folders of src/", () => {
   });
 });
 
+describe("src/protocol/wire/", () => {
+  test("knows the engine no more than a client does: it imports errors and the configuration only", () => {
+    const offences = source
+      .filter((path) => path.startsWith("src/protocol/wire/"))
+      .flatMap((path) => importsOf(path).files.map((target) => ({ path, target })))
+      .filter(({ target }) => !/^src\/(errors|config|protocol\/wire)\//.test(target))
+      .map(({ path, target }) => `${path} imports ${target}`);
+    assertNone(offences, "Schemas and types of the protocol depend on nothing that runs models");
+  });
+});
+
 describe("the folders of src/teddy/", () => {
   test("import only from those before them", () => {
     const place = (path: string): number => teddyOrder.indexOf(path.split("/")[2] ?? "");

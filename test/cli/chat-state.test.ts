@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { boardLines, boardSummary, CandidateBoard } from "../../src/cli/terminal/candidate-board.ts";
 import { printable } from "../../src/cli/commands/chat.ts";
 import { isCommand, obey, requestBody, type ChatState } from "../../src/cli/terminal/chat-state.ts";
-import type { BestOf } from "../../src/protocol/best-of-response.ts";
+import type { BestOf } from "../../src/protocol/wire/best-of-response.ts";
 
 const served = ["teddy-sft", "teddy-base"];
 const begun: ChatState = {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { PassThrough, Writable } from "node:stream";
 import { test, type TestContext } from "node:test";
 import { runChatCommand, type ChatTerminal } from "../../src/cli/commands/chat.ts";
-import type { ChatCompletion } from "../../src/protocol/chat/completions/response.ts";
+import type { ChatCompletion } from "../../src/protocol/wire/chat/response.ts";
 import { listen, startFixture, type Fixture } from "../server/fixture.ts";
 
 class Screen extends Writable {

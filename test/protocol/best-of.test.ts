@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { strategies } from "../../src/best-of-n/options.ts";
+import { strategies } from "../../src/protocol/wire/best-of-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import { checkStrategy, parseBestOfAlias, toBestOfRequest, toldAnswers, type BestOfFields } from "../../src/protocol/best-of-request.ts";
+import { checkStrategy, parseBestOfAlias, toBestOfRequest, toldAnswers } from "../../src/protocol/mapping/best-of-request.ts";
+import type { BestOfFields } from "../../src/protocol/wire/best-of-request.ts";
 
 const refuses = (run: () => unknown, param: string, message = /./): void => {
   assert.throws(

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { invalidRequest, pathOf, type SchemaFault } from "../../src/protocol/invalid-request.ts";
+import { invalidRequest, pathOf, type SchemaFault } from "../../src/protocol/wire/invalid-request.ts";
 
 const fault = (fields: Partial<SchemaFault>): SchemaFault => ({ keyword: "type", instancePath: "", params: {}, ...fields });
 

@@ -1,16 +1,16 @@
 /** @file Compile-time check: the wire types agree with those of the official client. It holds if this file compiles. */
 
 import type OpenAI from "openai";
-import type { ChatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
-import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
-import type { CompletionRequest } from "../../src/protocol/completions/request.ts";
-import type { Completion } from "../../src/protocol/completions/response.ts";
+import type { ChatCompletionRequest } from "../../src/protocol/wire/chat/request.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/wire/chat/response.ts";
+import type { CompletionRequest } from "../../src/protocol/wire/completions/request.ts";
+import type { Completion } from "../../src/protocol/wire/completions/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
-import type { Model } from "../../src/protocol/models.ts";
-import type { ResponseEvent } from "../../src/protocol/responses/events.ts";
-import type { ResponseCreateFrame, ResponseErrorFrame } from "../../src/protocol/responses/frames.ts";
-import type { ResponseRequest } from "../../src/protocol/responses/request.ts";
-import type { ResponseObject, ResponseUsage } from "../../src/protocol/responses/response.ts";
+import type { Model } from "../../src/protocol/wire/models.ts";
+import type { ResponseEvent } from "../../src/protocol/wire/responses/events.ts";
+import type { ResponseCreateFrame, ResponseErrorFrame } from "../../src/protocol/wire/responses/frames.ts";
+import type { ResponseRequest } from "../../src/protocol/wire/responses/request.ts";
+import type { ResponseObject, ResponseUsage } from "../../src/protocol/wire/responses/response.ts";
 
 type ChatParams = OpenAI.ChatCompletionCreateParams;
 type CompletionParams = OpenAI.CompletionCreateParams;

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { BonsaiError, type ErrorDetails } from "../../src/errors/bonsai-error.ts";
-import { chatToGenerateRequest, type ChatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
-import { completionToGenerateRequests, type CompletionRequest } from "../../src/protocol/completions/request.ts";
+import { chatToGenerateRequest } from "../../src/protocol/mapping/chat/request.ts";
+import type { ChatCompletionRequest } from "../../src/protocol/wire/chat/request.ts";
+import { completionToGenerateRequests } from "../../src/protocol/mapping/completions/request.ts";
+import type { CompletionRequest } from "../../src/protocol/wire/completions/request.ts";
 import { plainSampling } from "../../src/engine/sampling/sampler.ts";
 import { scriptedModel } from "../server/scripted-engine.ts";
 

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
-import type { BestOf, BestOfDone, BestOfProgress } from "../../src/protocol/best-of-response.ts";
-import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
-import type { Completion } from "../../src/protocol/completions/response.ts";
+import type { BestOf, BestOfDone, BestOfProgress } from "../../src/protocol/wire/best-of-response.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol/wire/chat/response.ts";
+import type { Completion } from "../../src/protocol/wire/completions/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import type { ScoreRequest } from "../../src/engine/contract/score-request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import { bestOfFields } from "../../src/protocol/best-of-request.ts";
+import { bestOfFields } from "../../src/protocol/wire/best-of-request.ts";
 import { dataOf, hello, listen, startFixture, type Fixture } from "./fixture.ts";
 
 const post = (fixture: Fixture, url: string, payload: object) => fixture.fastify.inject({ method: "POST", url, payload });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { ChatCompletion } from "../../src/protocol/chat/completions/response.ts";
+import type { ChatCompletion } from "../../src/protocol/wire/chat/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { hello, startFixture, type Fixture } from "./fixture.ts";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { connect as connectTcp, type Socket } from "node:net";
 import { test } from "node:test";
-import type { ChatCompletion } from "../../src/protocol/chat/completions/response.ts";
+import type { ChatCompletion } from "../../src/protocol/wire/chat/response.ts";
 import { hello, listen, startFixture } from "./fixture.ts";
 import { connect, isDone, refusal, textOf, type Frame } from "./socket-client.ts";
 

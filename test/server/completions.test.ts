@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { Completion } from "../../src/protocol/completions/response.ts";
+import type { Completion } from "../../src/protocol/wire/completions/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { dataOf, startFixture, type Fixture } from "./fixture.ts";
 

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { chatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
-import { completionRequest } from "../../src/protocol/completions/request.ts";
+import { chatCompletionRequest } from "../../src/protocol/wire/chat/request.ts";
+import { completionRequest } from "../../src/protocol/wire/completions/request.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
-import { responseRequest } from "../../src/protocol/responses/request.ts";
-import { rerankRequest } from "../../src/protocol/rerank.ts";
-import { rewardsRequest } from "../../src/protocol/rewards.ts";
+import { responseRequest } from "../../src/protocol/wire/responses/request.ts";
+import { rerankRequest } from "../../src/protocol/wire/rerank.ts";
+import { rewardsRequest } from "../../src/protocol/wire/rewards.ts";
 import { startFixture } from "./fixture.ts";
 
 const limits = { maxN: 64, maxStopSequences: 16, maxInputs: 256 };

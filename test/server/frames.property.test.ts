@@ -8,8 +8,8 @@ import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
-import { chatCompletionRequest } from "../../src/protocol/chat/completions/request.ts";
-import { responseRequest } from "../../src/protocol/responses/request.ts";
+import { chatCompletionRequest } from "../../src/protocol/wire/chat/request.ts";
+import { responseRequest } from "../../src/protocol/wire/responses/request.ts";
 import { hello, listen, startFixture } from "./fixture.ts";
 import { connect, type Frame, type SocketClient } from "./socket-client.ts";
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Router } from "../../src/engine/router.ts";
 import type { Engine } from "../../src/engine/contract/request.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
-import type { Model, ModelList } from "../../src/protocol/models.ts";
+import type { Model, ModelList } from "../../src/protocol/wire/models.ts";
 import { hello, startFixture, startServer } from "./fixture.ts";
 
 test("models are listed and found by id, with slashes encoded or not", async (t) => {

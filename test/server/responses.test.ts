@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { ChatCompletion } from "../../src/protocol/chat/completions/response.ts";
+import type { ChatCompletion } from "../../src/protocol/wire/chat/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
-import type { ResponseEvent } from "../../src/protocol/responses/events.ts";
-import type { ResponseObject } from "../../src/protocol/responses/response.ts";
+import type { ResponseEvent } from "../../src/protocol/wire/responses/events.ts";
+import type { ResponseObject } from "../../src/protocol/wire/responses/response.ts";
 import { ResponseStore } from "../../src/server/responses/response-store.ts";
 import { listen, startFixture, type Fixture } from "./fixture.ts";
 import { connect } from "./socket-client.ts";

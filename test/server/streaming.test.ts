@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { ChatCompletionChunk } from "../../src/protocol/chat/completions/response.ts";
+import type { ChatCompletionChunk } from "../../src/protocol/wire/chat/response.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { eventStreamText } from "../../src/server/generation/server-sent-events.ts";
 import { dataOf, hello, listen, startFixture } from "./fixture.ts";

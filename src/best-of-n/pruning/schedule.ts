@@ -23,9 +23,6 @@ export interface TokenStage {
   keep: number;
 }
 
-/** Most stages of one request: each costs a run of the reward model over all remaining candidates. */
-export const mostStages = 8;
-
 /** @throws BonsaiError `invalid_request` naming the stage that does not come after the one before it */
 export function checkStages(stages: readonly PruneStage[], param: string): void {
   const wrong = stages.findIndex(({ at }, place) => place > 0 && at <= stages[place - 1]!.at);

@@ -3,8 +3,7 @@
 import { rankByScore, type RankedCandidate } from "./ranking.ts";
 
 /** The part of a text that is voted on. */
-export const votedParts = ["text", "last_line", "last_number"] as const;
-export type VotedPart = (typeof votedParts)[number];
+export type VotedPart = "text" | "last_line" | "last_number";
 
 /**
  * The candidates by the share of all votes that their answer got (Wang et al. 2022, "Self-consistency improves chain of

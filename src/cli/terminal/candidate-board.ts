@@ -3,7 +3,7 @@
  * on the choice at the end.
  */
 
-import type { BestOf, BestOfProgress } from "../../protocol/best-of-response.ts";
+import type { BestOf, BestOfProgress } from "../../protocol/wire/best-of-response.ts";
 import type { ProgressStream } from "../../progress/progress.ts";
 
 /** More would push the conversation off the screen. */

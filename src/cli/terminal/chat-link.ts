@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import { EventQueue } from "../../engine/worker/event-queue.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { ChatServerFrame } from "../../protocol/chat/completions/frames.ts";
+import type { ChatServerFrame } from "../../protocol/wire/chat/frames.ts";
 import type { ErrorFrame } from "../../protocol/wire/frames.ts";
-import type { ModelList } from "../../protocol/models.ts";
+import type { ModelList } from "../../protocol/wire/models.ts";
 
 /** Longest frame, in bytes, that is accepted from a server. */
 const maxFrameBytes = 16 * 1024 * 1024;

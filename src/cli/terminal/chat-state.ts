@@ -1,6 +1,7 @@
 /** @file The state of a chat in the terminal: messages, settings, and the commands that change them. Pure. */
 
-import { strategies, type Strategy } from "../../best-of-n/options.ts";
+import type { Strategy } from "../../best-of-n/options.ts";
+import { strategies } from "../../protocol/wire/best-of-request.ts";
 import { didYouMean } from "../../config/suggestion.ts";
 import type { Message } from "../../text/conversation/message.ts";
 

@@ -8,7 +8,7 @@ import { bestOfN, type BestOfResources } from "../../best-of-n/run.ts";
 import type { Config } from "../../config/options.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../../protocol/best-of-request.ts";
+import { checkStrategy, parseBestOfAlias, type BestOfRequest } from "../../protocol/mapping/best-of-request.ts";
 import { judgeByLanguageModel } from "../../judges/language-model.ts";
 import { normalized } from "../../reward/normalization.ts";
 import { answersTo } from "../../reward/reward-model.ts";

@@ -3,9 +3,10 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
 import type { BestOfEvent } from "../../best-of-n/result.ts";
-import type { AnswerHead } from "../../protocol/answer.ts";
-import { toBestOfRequest, type BestOfRequest } from "../../protocol/best-of-request.ts";
-import { chatToGenerateRequest, type ChatCompletionRequest } from "../../protocol/chat/completions/request.ts";
+import type { AnswerHead } from "../../protocol/wire/answer.ts";
+import { toBestOfRequest, type BestOfRequest } from "../../protocol/mapping/best-of-request.ts";
+import { chatToGenerateRequest } from "../../protocol/mapping/chat/request.ts";
+import type { ChatCompletionRequest } from "../../protocol/wire/chat/request.ts";
 import { findRequestedPolicy } from "./best-of.ts";
 import type { ServerContext } from "../context.ts";
 import { samplingRunner } from "./generation.ts";

@@ -7,7 +7,7 @@ import type { BestOfEvent } from "../../best-of-n/result.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../engine/contract/request.ts";
 import { EventQueue } from "../../engine/worker/event-queue.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { PromptEvent } from "../../protocol/completions/response.ts";
+import type { PromptEvent } from "../../protocol/mapping/completions/response.ts";
 import type { Metrics } from "../metrics.ts";
 
 /** The model of that name, of either kind. Throws `model_not_found`. */

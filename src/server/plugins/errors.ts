@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { toErrorBody } from "../../protocol/wire/errors.ts";
-import { invalidRequest } from "../../protocol/invalid-request.ts";
+import { invalidRequest } from "../../protocol/wire/invalid-request.ts";
 
 const notJson = (error: unknown): BonsaiError => new BonsaiError("invalid_request", "The body is not valid JSON.", { cause: error });
 

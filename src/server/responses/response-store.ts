@@ -4,7 +4,7 @@
  */
 
 import { LRUCache } from "lru-cache";
-import type { PlainMessage } from "../../protocol/responses/request.ts";
+import type { PlainMessage } from "../../protocol/mapping/responses/request.ts";
 
 /** What an entry takes besides its texts, roughly. */
 const entryBytes = 256;

@@ -2,15 +2,11 @@
 
 import { randomBytes } from "node:crypto";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import {
-  asResponseError,
-  inputMessages,
-  toChatRequest,
-  type PlainMessage,
-  type ResponseRequest,
-} from "../../protocol/responses/request.ts";
-import { ResponseEncoder, type ResponseEvent } from "../../protocol/responses/events.ts";
-import { beginResponse } from "../../protocol/responses/response.ts";
+import { asResponseError, inputMessages, toChatRequest, type PlainMessage } from "../../protocol/mapping/responses/request.ts";
+import type { ResponseRequest } from "../../protocol/wire/responses/request.ts";
+import { ResponseEncoder } from "../../protocol/mapping/responses/events.ts";
+import type { ResponseEvent } from "../../protocol/wire/responses/events.ts";
+import { beginResponse } from "../../protocol/mapping/responses/response.ts";
 import { openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import type { ResponseStore } from "./response-store.ts";

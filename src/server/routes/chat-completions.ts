@@ -2,9 +2,10 @@
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { toldAnswers } from "../../protocol/best-of-request.ts";
-import { chatCompletionRequest } from "../../protocol/chat/completions/request.ts";
-import { ChatChunkEncoder, ChatCompletion, ChatCompletionCollector } from "../../protocol/chat/completions/response.ts";
+import { toldAnswers } from "../../protocol/mapping/best-of-request.ts";
+import { chatCompletionRequest } from "../../protocol/wire/chat/request.ts";
+import { ChatChunkEncoder, ChatCompletionCollector } from "../../protocol/mapping/chat/response.ts";
+import { ChatCompletion } from "../../protocol/wire/chat/response.ts";
 import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { toClientError } from "../plugins/errors.ts";

@@ -2,17 +2,17 @@
 
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { toldAnswers } from "../../protocol/best-of-request.ts";
+import { toldAnswers } from "../../protocol/mapping/best-of-request.ts";
+import { ChatFrameEncoder } from "../../protocol/mapping/chat/frames.ts";
 import {
   ChatCancelFrame,
   ChatChunkFrame,
   chatCreateFrame,
   ChatDoneFrame,
-  ChatFrameEncoder,
   ChatProgressFrame,
   type ChatCreateFrame,
   type ChatServerFrame,
-} from "../../protocol/chat/completions/frames.ts";
+} from "../../protocol/wire/chat/frames.ts";
 import { ErrorFrame, toErrorFrame, type ClientFrame } from "../../protocol/wire/frames.ts";
 import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";

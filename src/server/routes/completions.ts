@@ -3,9 +3,11 @@
 import { randomInt } from "node:crypto";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { toBestOfRequest, toldAnswers } from "../../protocol/best-of-request.ts";
-import { completionRequest, completionToGenerateRequests } from "../../protocol/completions/request.ts";
-import { Completion, CompletionChunkEncoder, CompletionCollector } from "../../protocol/completions/response.ts";
+import { toBestOfRequest, toldAnswers } from "../../protocol/mapping/best-of-request.ts";
+import { completionToGenerateRequests } from "../../protocol/mapping/completions/request.ts";
+import { completionRequest } from "../../protocol/wire/completions/request.ts";
+import { CompletionChunkEncoder, CompletionCollector } from "../../protocol/mapping/completions/response.ts";
+import { Completion } from "../../protocol/wire/completions/response.ts";
 import { findRequestedPolicy } from "../generation/best-of.ts";
 import { answerHead, drawnSeedBound } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";

@@ -4,7 +4,8 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { Model, ModelList, toModel, toModelList } from "../../protocol/models.ts";
+import { toModel, toModelList } from "../../protocol/mapping/models.ts";
+import { Model, ModelList } from "../../protocol/wire/models.ts";
 import type { ServerContext } from "../context.ts";
 import { failures } from "./answers.ts";
 

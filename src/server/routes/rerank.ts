@@ -2,7 +2,8 @@
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { Rerank, rerankInputs, rerankRequest, toRerank } from "../../protocol/rerank.ts";
+import { rerankInputs, toRerank } from "../../protocol/mapping/rerank.ts";
+import { Rerank, rerankRequest } from "../../protocol/wire/rerank.ts";
 import type { ServerContext } from "../context.ts";
 import { findRewardModel } from "../generation/scoring.ts";
 import { generationFailures } from "./answers.ts";

@@ -3,16 +3,16 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { ResponseEvent } from "../../protocol/responses/events.ts";
+import { ResponseEvent } from "../../protocol/wire/responses/events.ts";
 import {
   ResponseCancelFrame,
   responseCreateFrame,
   ResponseErrorFrame,
   toResponseErrorFrame,
   type ResponseCreateFrame,
-} from "../../protocol/responses/frames.ts";
-import { responseRequest } from "../../protocol/responses/request.ts";
-import { ResponseObject } from "../../protocol/responses/response.ts";
+} from "../../protocol/wire/responses/frames.ts";
+import { responseRequest } from "../../protocol/wire/responses/request.ts";
+import { ResponseObject } from "../../protocol/wire/responses/response.ts";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import { typedEvents } from "../../protocol/wire/sse.ts";
 import type { ServerContext } from "../context.ts";

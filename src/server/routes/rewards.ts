@@ -2,7 +2,8 @@
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import { Rewards, rewardsInputs, rewardsRequest, toRewards } from "../../protocol/rewards.ts";
+import { rewardsInputs, toRewards } from "../../protocol/mapping/rewards.ts";
+import { Rewards, rewardsRequest } from "../../protocol/wire/rewards.ts";
 import type { ServerContext } from "../context.ts";
 import { findRewardModel } from "../generation/scoring.ts";
 import { generationFailures } from "./answers.ts";

@@ -2,7 +2,7 @@
 
 import type { FastifyRequest } from "fastify";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
-import { invalidRequest } from "../../protocol/invalid-request.ts";
+import { invalidRequest } from "../../protocol/wire/invalid-request.ts";
 
 /**
  * The frame, which is then what the schema says.
