@@ -204,6 +204,21 @@ describe("an answer to best_of", () => {
     assert.equal(fixture.engine.stats().runningSequences, 0);
   });
 
+  test("prunes nothing by itself where the backend cannot drop candidates, and refuses stages there", async (t) => {
+    const fields = (prune: unknown) => ({ max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune } });
+    const prefixes = { reference: "made up", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
+    const able = await startFixture(t, {}, { prefixes });
+    assert.notEqual((await chat(able, fields("auto"))).json<ChatCompletion>().best_of!.pruned, 0);
+    const unable = await startFixture(t, {}, { prefixes, canDrop: false });
+    assert.equal((await chat(unable, fields("auto"))).json<ChatCompletion>().best_of!.pruned, 0);
+    await assertRefused(
+      chat(unable, fields([{ at: 0.25, keep: 0.25 }])),
+      "invalid_request",
+      "best_of_options.prune",
+      /backend of scripted cannot drop/,
+    );
+  });
+
   test("prunes by itself as the reward model's measurement allows, and not at all without one", async (t) => {
     const prefixes = { reference: "made up", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
     const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: "auto" } };

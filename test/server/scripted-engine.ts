@@ -3,7 +3,7 @@
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { PrefixMeasurement, RewardDescription } from "../../src/engine/contract/reward-description.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../../src/engine/contract/score-request.ts";
-import type { Backend } from "../../src/engine/contract/request.ts";
+import type { Backend, Capabilities } from "../../src/engine/contract/request.ts";
 import type {
   EngineStats,
   GenerateEvent,
@@ -34,6 +34,8 @@ export interface ScriptedEngineOptions {
   maxQueuedSequences?: number;
   contextLength?: number;
   ids?: string[];
+  /** Whether candidates can be dropped before their end. */
+  canDrop?: boolean;
   /** Names of further reward models. */
   rewardIds?: string[];
   /** The reward model that the first policy names as its own. */
@@ -85,7 +87,7 @@ const encoder = new TextEncoder();
 
 export class ScriptedEngine implements Required<Backend> {
   readonly models: readonly ModelInfo[];
-  readonly capabilities = { exactSeeds: true, tokenIds: true, exactCounts: true, drop: true };
+  readonly capabilities: Capabilities;
   readonly unavailable = undefined;
   readonly #options: Required<Pick<ScriptedEngineOptions, "maxSequences" | "maxQueuedSequences" | "contextLength">> & ScriptedEngineOptions;
   readonly #waiting: { n: number; admit: () => void }[] = [];
@@ -97,6 +99,7 @@ export class ScriptedEngine implements Required<Backend> {
 
   constructor(options: ScriptedEngineOptions = {}) {
     this.#options = { maxSequences: 64, maxQueuedSequences: 256, contextLength: 4096, ...options };
+    this.capabilities = { exactSeeds: true, tokenIds: true, exactCounts: true, drop: options.canDrop ?? true };
     const reward = scriptedModel("reward", this.#options.contextLength, "reward");
     this.models = [
       ...(options.ids ?? ["scripted", "org/scripted", "no-template"]).map((id) => scriptedModel(id, this.#options.contextLength)),

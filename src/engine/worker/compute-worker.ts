@@ -27,8 +27,9 @@ interface Loaded {
 /** Loads one model after the other: each may use all cores while it is prepared. */
 async function loadAll(setup: WorkerSetup): Promise<Loaded> {
   const loaded: Loaded = { models: [], scorers: [] };
+  const log = (line: string): void => send({ type: "log", line });
   for (const { reward, ...rest } of setup.models) {
-    const options = { ...rest, log: (line: string) => send({ type: "log", line }) };
+    const options = { ...rest, log };
     if (reward?.form === "encoder") loaded.scorers.push(await EncoderScorer.load({ ...options, reward }));
     else loaded.models.push(...(await loadModels({ ...options, reward })));
   }

@@ -18,6 +18,7 @@ import type { LoraAdapter } from "../../formats/peft-adapter.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
 import { writeModel } from "../../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
+import { logPreparation } from "./preparation-log.ts";
 import { measuredKvScales } from "./measured-kv-scales.ts";
 import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { QuantizationPlan } from "../quantization.ts";
@@ -80,7 +81,7 @@ export async function prepareArtifacts(
   const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
   let folder = cache.find(hash);
   if (folder === undefined) {
-    options.log(`Preparing ${model.path} (${plan.scheme}, ${plan.cacheType} cache); this happens once.`);
+    logPreparation(options.log, `${model.path} (${plan.scheme}, ${plan.cacheType} cache)`);
     folder = await cache.add(hash, (scratch) => make(model, config, weights, plan, scratch, options));
   }
   return { hash, graph: join(folder, "decoder.onnx") };

@@ -11,6 +11,7 @@ import type { ModelFile } from "../../formats/model-file.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
 import { writeModel } from "../../onnx/write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
+import { logPreparation } from "./preparation-log.ts";
 import { formatVersion, type ArtifactOptions, type Artifacts } from "./decoder-artifacts.ts";
 
 /** Finds or makes the artifacts of a BERT with a classifier. Throws `invalid_model_file` where a weight is missing. */
@@ -27,7 +28,7 @@ export async function prepareEncoderArtifacts(
   const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
   let folder = cache.find(hash);
   if (folder === undefined) {
-    options.log(`Preparing ${model.path} (${scheme}); this happens once.`);
+    logPreparation(options.log, `${model.path} (${scheme})`);
     folder = await cache.add(hash, async (scratch) => {
       const data = new ExternalDataWriter(join(scratch, "weights.bin"));
       try {

@@ -84,7 +84,10 @@ export class BestOfServing {
     const rewardModel = needsRewards ? named : undefined;
     if (rewardModel !== undefined) naming("reward_model", () => findRewardModel(engine, rewardModel));
     if (judgeModel !== undefined) naming("judge_model", () => findPolicy(engine, judgeModel));
-    return { ...options, strategy, rewardModel };
+    const canDrop = engine.models.find(({ id }) => id === policy.id)?.capabilities.drop === true;
+    if (!canDrop && typeof options.prune !== "string")
+      throw invalid("prune", `The backend of ${policy.id} cannot drop candidates before their end: send prune: "off" or "auto".`);
+    return { ...options, strategy, rewardModel, prune: canDrop ? options.prune : "off" };
   }
 
   /** The reward model that the policy names, else one over its own states, else the server's default, else the only one. */

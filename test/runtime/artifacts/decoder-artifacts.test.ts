@@ -40,6 +40,18 @@ describe("a prepared model", () => {
     assert.deepEqual(await answerOf(second), await answerOf(first));
   });
 
+  test("is announced by one line, of which the first of a log alone says that this happens once", async () => {
+    const log = (line: string): number => lines.push(line);
+    for (const quantization of ["q8", "fp32"] as const) await open({ quantization, log });
+    assert.deepEqual(
+      lines.map((line) => [line.startsWith("Preparing "), line.includes("prepared once")]),
+      [
+        [true, true],
+        [true, false],
+      ],
+    );
+  });
+
   test("is another for another mode and for other weights, and they do not disturb each other", async () => {
     const other = join(folder, "other");
     writeTinyModel(other, { seed: 2 });
