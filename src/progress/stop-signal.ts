@@ -1,6 +1,9 @@
 /** @file SIGINT and SIGTERM: the first asks a command to stop in order, a later one ends the process. */
 
-/** npm passes the terminal's signal on to a process that already received it. A signal this soon after the first is the same one. */
+/**
+ * npm passes the terminal's signal on to a process that already received it. A signal this soon after the first is the
+ * same one.
+ */
 const sameSignalMs = 1000;
 
 export type StopSignal = {
@@ -12,7 +15,10 @@ export type StopSignal = {
   readonly release: () => void;
 };
 
-/** Listens until `release`. A signal more than a second after the first prints `farewell` to stderr and ends the process at once. */
+/**
+ * Listens until `release`. A signal more than a second after the first prints `farewell` to stderr and ends the process
+ * at once.
+ */
 export function stopSignal(farewell: string): StopSignal {
   const stop = new AbortController();
   const requested = new Promise<undefined>((resolve) => {

@@ -123,7 +123,7 @@ export type GenerateEvent =
       tokenCount?: number | undefined;
       logprobs?: TokenLogprob[] | undefined;
       /**
-       * Of the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and
+       * The sum over the tokens, with `sumLogprobs`: natural log of the model's own probability, before temperature and
        * truncation.
        */
       logprobSum?: number | undefined;
@@ -172,13 +172,13 @@ export interface ModelInfo {
   quantization: string;
   device: string;
   hasChatTemplate: boolean;
-  /** Of a policy: the reward model that its folder, or that of its base, names for Best-of-N; it may not be served. */
+  /** The reward model that the folder of a policy, or of its base, names for Best-of-N; it may not be served. */
   rewardModel?: string | undefined;
   /** Hash of weights, quantisation and program version: answers can change only when it does. */
   fingerprint: string;
-  /** Of a reward model that is no ensemble. */
+  /** Present for a reward model that is no ensemble. */
   reward?: RewardDescription | undefined;
-  /** Of a reward model that is one. */
+  /** Present for an ensemble of reward models. */
   ensemble?: EnsembleDescription | undefined;
 }
 
@@ -206,7 +206,7 @@ export interface EngineStats {
   /** Conversations that reward models have scored. */
   scoredInputs: number;
   scoredTokens: number;
-  /** Of them, tokens that other inputs or earlier requests had computed. */
+  /** Those of the tokens that other inputs or earlier requests had computed. */
   scoredCachedTokens: number;
   scoringRuns: number;
   scoringSeconds: number;

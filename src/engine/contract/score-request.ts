@@ -25,7 +25,7 @@ export interface Score {
   raw: number[];
   /** Tokens that were read. */
   tokens: number;
-  /** Of them, tokens that other inputs or earlier requests had computed. */
+  /** Those of the tokens that other inputs or earlier requests had computed. */
   cachedTokens: number;
   /** Tokens that were left out because the model reads no more. Text that could not be read anyway is not tokenised: it counts as its fewest tokens. */
   cutTokens: number;

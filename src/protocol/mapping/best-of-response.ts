@@ -2,7 +2,7 @@
 
 import type { CandidateProgress } from "../../best-of-n/candidate-set.ts";
 import type { BestOfReport } from "../../best-of-n/result.ts";
-import { BestOf, BestOfProgress } from "../wire/best-of-response.ts";
+import type { BestOf, BestOfProgress } from "../wire/best-of-response.ts";
 
 /** @param withTexts whether the texts of all candidates are wanted */
 export function toBestOf(report: BestOfReport, withTexts: boolean): BestOf {

@@ -2,7 +2,7 @@
 
 import type { Capabilities, ServedModel } from "../../engine/contract/request.ts";
 import type { EnsembleDescription, RewardDescription } from "../../engine/contract/reward-description.ts";
-import { Model, ModelList } from "../wire/models.ts";
+import type { Model, ModelList } from "../wire/models.ts";
 
 const toCapabilities = ({ exactSeeds, exactCounts, tokenIds, drop }: Capabilities): Model["card"]["capabilities"] => ({
   exact_seeds: exactSeeds,

@@ -2,7 +2,7 @@
 
 import type { ScoreInput } from "../../engine/contract/score-request.ts";
 import type { RewardedAnswer } from "../../reward/reward-model.ts";
-import { Rerank, type RerankRequest } from "../wire/rerank.ts";
+import type { Rerank, RerankRequest } from "../wire/rerank.ts";
 import { usageOf } from "./scoring-usage.ts";
 
 const textOf = (document: RerankRequest["documents"][number]): string => (typeof document === "string" ? document : document.text);

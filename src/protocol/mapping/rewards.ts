@@ -4,7 +4,7 @@ import type { ScoreInput } from "../../engine/contract/score-request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { RewardedAnswer, RewardModel } from "../../reward/reward-model.ts";
 import type { Message } from "../../text/conversation/message.ts";
-import { Rewards, type RewardsRequest } from "../wire/rewards.ts";
+import type { Rewards, RewardsRequest } from "../wire/rewards.ts";
 import { toMessages } from "./chat/request.ts";
 import { usageOf } from "./scoring-usage.ts";
 

@@ -1,7 +1,7 @@
 /** @file The `usage` of /v1/rewards and /v1/rerank. */
 
 import type { RewardedAnswer } from "../../reward/reward-model.ts";
-import { ScoringUsage } from "../wire/scoring.ts";
+import type { ScoringUsage } from "../wire/scoring.ts";
 
 export function usageOf(answers: readonly RewardedAnswer[]): ScoringUsage {
   const sum = (value: (answer: RewardedAnswer) => number): number => answers.reduce((total, answer) => total + value(answer), 0);

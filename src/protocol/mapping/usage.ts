@@ -1,7 +1,7 @@
 /** @file Sums the `usage` of an answer over the events of its request. */
 
 import type { BestOfEvent } from "../../best-of-n/result.ts";
-import { Usage } from "../wire/usage.ts";
+import type { Usage } from "../wire/usage.ts";
 
 /** Sums the token counts of a request's events. */
 export class UsageCounter {

@@ -1,4 +1,4 @@
-/** @file The request fields `best_of` and `best_of_options`: how many candidates, and how the best of them are chosen. */
+/** @file The request fields `best_of` and `best_of_options`: how many candidates, and how the best are chosen. */
 
 import { Type, type Static } from "typebox";
 import { nullable, type RequestLimits, words } from "./schema.ts";

@@ -4,7 +4,7 @@ import type { Static } from "typebox";
 import type { GenerateRequest, ModelInfo } from "../../../engine/contract/request.ts";
 import { BonsaiError } from "../../../errors/bonsai-error.ts";
 import type { Message } from "../../../text/conversation/message.ts";
-import { type ChatCompletionRequest, ChatMessage } from "../../wire/chat/request.ts";
+import type { ChatCompletionRequest, ChatMessage } from "../../wire/chat/request.ts";
 import { toGenerateRequest } from "../generation-request.ts";
 
 /**

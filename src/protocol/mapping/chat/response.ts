@@ -3,8 +3,8 @@
 import type { BestOfEvent, BestOfReport } from "../../../best-of-n/result.ts";
 import type { TokenLogprob } from "../../../engine/contract/request.ts";
 import type { AnswerHead } from "../../wire/answer.ts";
-import { ChatCompletion, ChatCompletionChunk, ChatLogprobs } from "../../wire/chat/response.ts";
-import { Usage } from "../../wire/usage.ts";
+import type { ChatCompletion, ChatCompletionChunk, ChatLogprobs } from "../../wire/chat/response.ts";
+import type { Usage } from "../../wire/usage.ts";
 import { toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { finishReasonOf } from "../finish-reason.ts";
 import { UsageCounter } from "../usage.ts";

@@ -1,6 +1,6 @@
 /** @file Writes the log-probabilities of completions as parallel lists over tokens. */
 
-import { CompletionLogprobs } from "../../wire/completions/logprobs.ts";
+import type { CompletionLogprobs } from "../../wire/completions/logprobs.ts";
 
 /** A token of the prompt or of the answer. */
 export interface ScoredToken {

@@ -2,7 +2,7 @@
 
 import type { GenerateRequest, ModelInfo, Prompt } from "../../../engine/contract/request.ts";
 import { BonsaiError } from "../../../errors/bonsai-error.ts";
-import { type CompletionRequest, defaultMaxTokens } from "../../wire/completions/request.ts";
+import { defaultMaxTokens, type CompletionRequest } from "../../wire/completions/request.ts";
 import type { RequestLimits } from "../../wire/schema.ts";
 import { toGenerateRequest } from "../generation-request.ts";
 

@@ -2,8 +2,8 @@
 
 import type { BestOfEvent, BestOfReport } from "../../../best-of-n/result.ts";
 import type { AnswerHead } from "../../wire/answer.ts";
-import { CompletionLogprobs } from "../../wire/completions/logprobs.ts";
-import { Choice, Completion } from "../../wire/completions/response.ts";
+import type { CompletionLogprobs } from "../../wire/completions/logprobs.ts";
+import type { Choice, Completion } from "../../wire/completions/response.ts";
 import { toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { finishReasonOf } from "../finish-reason.ts";
 import { UsageCounter } from "../usage.ts";

@@ -1,14 +1,17 @@
-/** @file From the events of the engine to those of a response, in OpenAI's order with sequence numbers, and the whole response that they come to. */
+/**
+ * @file From the events of the engine to those of a response, in OpenAI's order with sequence numbers, and to the whole
+ * response.
+ */
 
 import type { BestOfEvent } from "../../../best-of-n/result.ts";
 import type { TokenLogprob } from "../../../engine/contract/request.ts";
 import type { BonsaiError } from "../../../errors/bonsai-error.ts";
-import { ResponseEvent } from "../../wire/responses/events.ts";
-import {
-  type OutputLogprob as Logprob,
-  type OutputMessage as Message,
+import type { ResponseEvent } from "../../wire/responses/events.ts";
+import type {
+  OutputLogprob as Logprob,
+  OutputMessage as Message,
   OutputText,
-  type ResponseObject as Response,
+  ResponseObject as Response,
 } from "../../wire/responses/response.ts";
 import { toBestOf, toBestOfProgress } from "../best-of-response.ts";
 import { finishReasonOf } from "../finish-reason.ts";

@@ -1,7 +1,7 @@
 /** @file Begins the answer of POST /v1/responses. */
 
 import type { ResponseRequest } from "../../wire/responses/request.ts";
-import { type ResponseHead, ResponseObject, ResponseUsage } from "../../wire/responses/response.ts";
+import type { ResponseHead, ResponseObject, ResponseUsage } from "../../wire/responses/response.ts";
 import type { Usage } from "../../wire/usage.ts";
 
 export const toResponseUsage = (usage: Usage): ResponseUsage => ({
