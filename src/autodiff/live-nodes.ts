@@ -9,7 +9,7 @@ export function liveNodes(program: Program): Node[] {
   for (let node = visit.pop(); node !== undefined; node = visit.pop()) {
     if (live.has(node)) continue;
     live.add(node);
-    visit.push(...node.inputs);
+    for (const input of node.inputs) visit.push(input);
   }
   return program.nodes.filter((node) => live.has(node));
 }

@@ -124,7 +124,7 @@ export async function rankByComparisons(judged: JudgedAnswers, compare: Judge["c
   for (let second = 1; second < wins.length; second++) {
     for (let first = 0; first < second; first++) {
       const verdict = await compare(judged, first, second);
-      orders.push(...(verdict.orders ?? []));
+      for (const order of verdict.orders ?? []) orders.push(order);
       if (verdict.preference === undefined) isRanked = false;
       wins[first]! += (verdict.preference ?? 0) / 2;
       wins[second]! -= (verdict.preference ?? 0) / 2;

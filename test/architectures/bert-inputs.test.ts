@@ -21,6 +21,11 @@ describe("a batch of rows", () => {
     assert.equal(encoderBatch([row(1), row(...Array<number>(18).fill(5))], config).length, 32);
   });
 
+  test("may have more rows than a call takes arguments", () => {
+    const one = row(1);
+    assert.equal(encoderBatch(Array<EncoderRow>(200_000).fill(one), config).length, 16);
+  });
+
   test("refuses a row that the model has no place, token or type for", () => {
     const wrong: [rows: EncoderRow[], message: RegExp][] = [
       [[row(1), row(...Array<number>(21).fill(5))], /Row 1 has 21 tokens .* from 1 to 20 fit/],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gradients } from "../../src/autodiff/gradients.ts";
 import { lowerProgram } from "../../src/autodiff/lower-program.ts";
+import { liveNodes } from "../../src/autodiff/live-nodes.ts";
 import * as o from "../../src/autodiff/operations.ts";
 import { printProgram } from "../../src/autodiff/print-program.ts";
 import { Program, type Node } from "../../src/autodiff/program.ts";
@@ -26,6 +27,13 @@ function twoLayers(isFirstTrained: boolean): Program {
 }
 
 const isInternal = (error: unknown): boolean => error instanceof BonsaiError && error.code === "internal";
+
+test("the nodes that a program needs may have more inputs than a call takes arguments", () => {
+  const program = new Program();
+  const part = program.input("x", "float32", [1]);
+  program.output("joined", o.concat(Array<Node>(200_000).fill(part) as [Node, ...Node[]], 0));
+  assert.equal(liveNodes(program).length, 2);
+});
 
 describe("a backward pass", () => {
   test("prints as one line a node", () => {

@@ -54,6 +54,12 @@ describe("a judge by score", () => {
 });
 
 describe("ranks", () => {
+  it("keep more orders of a verdict than a call takes arguments", async () => {
+    const orders = Array<1>(200_000).fill(1);
+    const { orders: kept } = await rankByComparisons(judgedAnswers(["a", "b"]), async () => ({ preference: 1, orders }));
+    assert.equal(kept!.length, orders.length);
+  });
+
   it("begin at 1 for the best, and equals share one", () => {
     assert.deepEqual(ranksOf([0.5, 2, 0.5, -1]), [2, 1, 2, 3]);
   });

@@ -151,6 +151,14 @@ test("usage counts a prompt once and the tokens of every choice", async () => {
   });
 });
 
+test("a delta may have more log-probabilities than a call takes arguments", () => {
+  const collector = new ChatCompletionCollector(1);
+  const one = { token: "a", bytes: [97], logprob: -1, top: [] };
+  const logprobs = Array.from({ length: 200_000 }, () => one);
+  collector.add({ type: "delta", index: 0, text: "a", tokenIds: [], logprobs });
+  assert.equal(collector.answer(head, true).choices[0]!.logprobs!.content.length, logprobs.length);
+});
+
 test("token offsets point at the character that a token starts or continues, for any cut of any text into tokens", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 }), (text, cuts) => {

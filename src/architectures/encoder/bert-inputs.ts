@@ -44,7 +44,7 @@ export function paddedLength(tokens: number): number {
 export function encoderBatch(
   rows: readonly EncoderRow[],
   config: Pick<BertConfig, "vocabSize" | "typeVocabSize" | "contextLength" | "padTokenId">,
-  length = paddedLength(Math.max(...rows.map(({ ids }) => ids.length))),
+  length = paddedLength(rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0)),
 ): EncoderBatch {
   const { vocabSize, typeVocabSize, contextLength, padTokenId } = config;
   const places = rows.length * length;

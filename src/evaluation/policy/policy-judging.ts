@@ -97,7 +97,7 @@ async function opinionOn(judge: Judge, { rows, policies, baseline, comparesAlone
         if (baselineAt < 0 || at === baselineAt) continue;
         const other = baselineAt * count + sample;
         const { preference, orders } = await judge.compare(judged, place, other);
-        opinion.orders.push(...(orders ?? []));
+        for (const order of orders ?? []) opinion.orders.push(order);
         opinion.outcomes[at]!.push({
           prompt: index,
           preference,

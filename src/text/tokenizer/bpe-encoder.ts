@@ -90,7 +90,7 @@ export class BpeEncoder {
     if (!this.#model.byteFallback || this.#byteLevel) return false;
     const ids = Array.from(utf8.encode(text), (byte) => this.#byteIds[byte]!);
     if (ids.includes(-1)) return false;
-    symbols.push(...ids);
+    for (const id of ids) symbols.push(id);
     return true;
   }
 }

@@ -43,8 +43,8 @@ export function makeComparisonBatch(rows: readonly (readonly Comparison[])[], lo
   const rowsOfAnswers = rows.map((comparisons) => {
     const start = answers.length;
     for (const comparison of comparisons) {
-      groups.push(...groupsOf(comparison, answers.length, lossType));
-      answers.push(...comparison.answers);
+      for (const group of groupsOf(comparison, answers.length, lossType)) groups.push(group);
+      for (const answer of comparison.answers) answers.push(answer);
       labels += comparison.rankings.filter((ranking) => ranking !== undefined).length;
     }
     return Array.from({ length: answers.length - start }, (_, index) => start + index);

@@ -8,7 +8,13 @@ import fc from "fast-check";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { DecoderAnswerEncoder } from "../../../src/training/reward/answer-encoders.ts";
-import { comparisonArrays, makeComparisonBatch, tokenArrays } from "../../../src/training/reward/batch.ts";
+import {
+  comparisonArrays,
+  makeComparisonBatch,
+  tokenArrays,
+  type ComparisonBatch,
+  type LossType,
+} from "../../../src/training/reward/batch.ts";
 import { readComparisons, type Comparison, type Comparisons } from "../../../src/training/reward/comparisons.ts";
 import { readPreferenceRow, type PreferenceRow } from "../../../src/training/data/preference-row.ts";
 import { RowData } from "../../../src/training/data/row-data.ts";
@@ -233,5 +239,13 @@ describe("rows of tokens", () => {
         [1, 2, 2, 3],
       ],
     );
+  });
+
+  test("may have more groups, and more answers, than a call takes arguments", () => {
+    const answer = { ids: Int32Array.of(1) };
+    const batchOf = (answers: number, lossType: LossType): ComparisonBatch =>
+      makeComparisonBatch([[{ answers: Array.from({ length: answers }, () => answer), rankings: [undefined] }]], lossType);
+    assert.equal(batchOf(600, "bradley-terry").groups.length, (600 * 599) / 2);
+    assert.equal(batchOf(200_000, "plackett-luce").answers.length, 200_000);
   });
 });

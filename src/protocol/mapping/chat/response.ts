@@ -30,7 +30,10 @@ export class ChatCompletionCollector {
     if (event.type === "delta") {
       const choice = this.#choices[event.index]!;
       choice.content.push(event.text);
-      if (event.logprobs !== undefined) (choice.logprobs ??= []).push(...event.logprobs);
+      if (event.logprobs !== undefined) {
+        choice.logprobs ??= [];
+        for (const logprob of event.logprobs) choice.logprobs.push(logprob);
+      }
     } else if (event.type === "finish") {
       this.#choices[event.index]!.finishReason = finishReasonOf(event.reason);
     } else if (event.type === "chosen") {

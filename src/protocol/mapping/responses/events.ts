@@ -97,7 +97,7 @@ export class ResponseEncoder {
         if (event.text === "" && event.logprobs === undefined) return [];
         const logprobs = toLogprobs(event.logprobs);
         this.#texts.push(event.text);
-        this.#logprobs.push(...logprobs);
+        for (const logprob of logprobs) this.#logprobs.push(logprob);
         return [{ type: "response.output_text.delta", ...at, delta: event.text, logprobs }];
       }
       case "finish": {
