@@ -42,8 +42,8 @@ export interface Verdict {
   /** Who judged, where a judge stands for several. */
   by?: string | undefined;
   /**
-   * Of a judge that was shown the answers in both orders: for which place it decided each time, 1 for the first; null
-   * is unreadable.
+   * The place that a judge chose in each order, where it was shown the answers in both: 1 for the first; null for a
+   * reply that could not be read.
    */
   orders?: readonly (Preference | null)[] | undefined;
 }

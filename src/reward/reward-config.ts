@@ -22,12 +22,12 @@ export const rewardConfigFile = "reward.json";
 
 export interface RewardConfig extends RewardDescription {
   /**
-   * Of a policy-head: the policy whose hidden states it reads; of the form implicit the tuned policy. Absent otherwise.
+   * The policy whose hidden states a policy-head reads, or the tuned policy of the form implicit. Absent otherwise.
    */
   policy?: PolicyReference | undefined;
   /**
-   * Of the form implicit: what the policy was tuned from, and what the difference of log-probabilities is multiplied
-   * by. Absent otherwise.
+   * The model that the policy of the form implicit was tuned from, and the factor of the difference of
+   * log-probabilities. Absent otherwise.
    */
   reference?: PolicyReference | undefined;
   beta?: number | undefined;

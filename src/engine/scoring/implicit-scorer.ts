@@ -16,7 +16,7 @@ import type { ScoreInput } from "../contract/score-request.ts";
 import type { ReadInput, ScoredRow, Scorer } from "./scorer.ts";
 
 interface ImplicitRow extends ScoredRow {
-  /** Of policy and reference, present from the first run on. */
+  /** The prompt caches of policy and reference, in this order, present from the first run on. */
   prompts: PromptCache[];
   /** log p of the tokens so far, of each. */
   sums: [policy: number, reference: number];

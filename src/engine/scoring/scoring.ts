@@ -15,7 +15,7 @@ export interface ScoreListener {
 export interface ScoringStats {
   scoredInputs: number;
   scoredTokens: number;
-  /** Of them, tokens that other inputs or earlier requests had computed. */
+  /** Those of `scoredTokens` that other inputs or earlier requests had computed. */
   scoredCachedTokens: number;
   scoringRuns: number;
   scoringSeconds: number;
@@ -26,7 +26,7 @@ export interface ScoringStats {
 /** Rows of one request that are scored at once: a long list of documents leaves room for others. */
 const rowsOfRequest = 16;
 
-/** Of the cache that running answers have, scoring takes this part again, beside it. */
+/** Scoring has a cache of its own: this share of the size of the cache that running answers have. */
 const cacheShare = 1 / 4;
 
 /** Tokenising stops after the slice that reaches so many characters in one step: some milliseconds, as long as a decode step. */

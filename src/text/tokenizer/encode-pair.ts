@@ -70,7 +70,7 @@ function longestFirst(first: number, second: number, room: number): [first: numb
   if (first + second <= room) return [first, second];
   const shorter = Math.min(first, second);
   const half = Math.floor(room / 2);
-  // Of an odd room the text that is longer gets one more.
+  // Where the room is odd, the longer text gets the token that is left over.
   const [kept, cut] = shorter <= half ? [shorter, room - shorter] : [half, room - half];
   return first > second ? [cut, kept] : [kept, cut];
 }

@@ -38,7 +38,7 @@ export const notThere = -1e30;
  * The sum of weights times -log P(i is chosen), a scalar, where P = exp(r_i) / sum_j exp(r_j + offset_ij) over the
  * answers that were there (Plackett 1975; Luce 1959, chapter 1.F).
  *
- * Of two answers it is -log sigmoid(r_chosen - r_rejected - margin) (Bradley and Terry 1952; Ouyang et al. 2022,
+ * For two answers it is -log sigmoid(r_chosen - r_rejected - margin) (Bradley and Terry 1952; Ouyang et al. 2022,
  * equation 1; with the margin, Touvron et al. 2023, equation 2), as TRL's RewardTrainer has it. Differences are taken
  * before exponentials, so that large rewards cost no digits.
  */
