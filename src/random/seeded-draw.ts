@@ -4,6 +4,7 @@
  */
 
 import { candidateSeed, uniform } from "./philox.ts";
+import { shuffleInPlace } from "./shuffle.ts";
 
 /** What a draw is for. The numbers are part of the data's identity, and none is one of the teddy world's purposes. */
 const purposes = {
@@ -35,9 +36,6 @@ export function draw(seed: number, purpose: DrawPurpose, number: number, positio
 /** The items in an order that seed, purpose and number decide (Fisher and Yates). */
 export function shuffled<T>(items: readonly T[], seed: number, purpose: DrawPurpose, number: number): T[] {
   const order = [...items];
-  for (let last = order.length - 1; last > 0; last--) {
-    const other = Math.floor(draw(seed, purpose, number, last) * (last + 1));
-    [order[last], order[other]] = [order[other]!, order[last]!];
-  }
+  shuffleInPlace(order, drawSeed(seed, purpose, number));
   return order;
 }

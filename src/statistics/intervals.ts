@@ -4,6 +4,7 @@
  */
 
 import { drawSeed } from "../random/seeded-draw.ts";
+import { uniformStream } from "../random/uniform-stream.ts";
 import { meanOf } from "./moments.ts";
 import { normalQuantile975 } from "./normal-distribution.ts";
 
@@ -85,17 +86,6 @@ function bootstrapInterval(prompts: readonly { sum: number; count: number }[], s
     return sum / count;
   }).toSorted();
   return { low: shares[Math.floor(0.025 * resamples)]!, high: shares[Math.ceil(0.975 * resamples) - 1]! };
-}
-
-/** splitmix32 (after Steele, Lea and Flood 2014): uniform in [0, 1), fast enough for millions of draws. */
-function uniformStream(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** 1 where the difference has the wanted sign, 0.5 where it is zero. @param wanted 1 or -1 */

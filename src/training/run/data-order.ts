@@ -1,6 +1,7 @@
 /** @file Which rows each step trains on: a pure function of seed and step, so that a run can go on from any step. */
 
-import { candidateSeed, uniform } from "../../random/philox.ts";
+import { candidateSeed } from "../../random/philox.ts";
+import { shuffleInPlace } from "../../random/shuffle.ts";
 
 export interface DataOrderOptions {
   /** Rows of an epoch. */
@@ -51,13 +52,5 @@ export class DataOrder {
     if (this.#options.shuffle) shuffleInPlace(order, candidateSeed(this.#options.seed, epoch + 1));
     this.#shuffled = { epoch, order };
     return order;
-  }
-}
-
-/** Fisher and Yates' shuffle (Durstenfeld 1964), drawing by the seed and the place. */
-function shuffleInPlace(values: Int32Array, seed: number): void {
-  for (let last = values.length - 1; last > 0; last--) {
-    const chosen = Math.floor(uniform(seed, last) * (last + 1));
-    [values[last], values[chosen]] = [values[chosen]!, values[last]!];
   }
 }
