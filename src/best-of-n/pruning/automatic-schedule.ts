@@ -3,6 +3,7 @@
  * of the gain.
  */
 
+import { normalPair } from "../../random/normal-pair.ts";
 import { candidateSeed, uniform } from "../../random/philox.ts";
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
 import { keptOfRunning, type TokenStage } from "./schedule.ts";
@@ -225,14 +226,13 @@ function* drawTrials(correlations: readonly number[], candidates: number, trials
   return { finals, orders };
 }
 
-/** Standard normal numbers, in pairs (Box and Muller 1958). */
+/** Standard normal numbers. */
 function normals(seed: number, count: number): Float64Array {
   const numbers = new Float64Array(count);
   for (let at = 0; at < count; at += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform(seed, at)));
-    const angle = 2 * Math.PI * uniform(seed, at + 1);
-    numbers[at] = radius * Math.cos(angle);
-    if (at + 1 < count) numbers[at + 1] = radius * Math.sin(angle);
+    const [first, second] = normalPair(1 - uniform(seed, at), uniform(seed, at + 1), 1);
+    numbers[at] = first;
+    if (at + 1 < count) numbers[at + 1] = second;
   }
   return numbers;
 }

@@ -8,6 +8,7 @@ import type { DecoderConfig } from "../../architectures/decoder/decoder-config.t
 import { decoderWeightShapes } from "../../architectures/decoder/decoder-weights.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
+import { normalPair } from "../../random/normal-pair.ts";
 import { philox4x32 } from "../../random/philox.ts";
 import type { WeightInfo, WeightSource } from "../../formats/model-file.ts";
 
@@ -58,17 +59,17 @@ export function initialLoraA(seed: number, name: string, rank: number, inputs: n
   return values;
 }
 
-/** Normal values around zero, by Box and Muller 1958: a pure function of seed and name. */
+/** Normal values around zero: a pure function of seed and name. */
 export function normalValues(seed: number, name: string, length: number, scale: number): Float32Array<ArrayBuffer> {
   const values = new Float32Array(length);
-  let radius = 0;
+  let first = 0;
   drawWords(seed, name, length + (length % 2), (at, word) => {
     if (at % 2 === 0) {
-      radius = scale * Math.sqrt(-2 * Math.log(unit(word)));
+      first = unit(word);
     } else {
-      const angle = 2 * Math.PI * unit(word);
-      values[at - 1] = radius * Math.cos(angle);
-      if (at < length) values[at] = radius * Math.sin(angle);
+      const [even, odd] = normalPair(first, unit(word), scale);
+      values[at - 1] = even;
+      if (at < length) values[at] = odd;
     }
   });
   return values;
