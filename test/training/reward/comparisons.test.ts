@@ -243,8 +243,8 @@ describe("rows of tokens", () => {
 
   test("may have more groups, and more answers, than a call takes arguments", () => {
     const answer = { ids: Int32Array.of(1) };
-    const batchOf = (answers: number, lossType: LossType): ComparisonBatch =>
-      makeComparisonBatch([[{ answers: Array.from({ length: answers }, () => answer), rankings: [undefined] }]], lossType);
+    const batchOf = (count: number, lossType: LossType): ComparisonBatch =>
+      makeComparisonBatch([[{ answers: Array.from({ length: count }, () => answer), rankings: [undefined] }]], lossType);
     assert.equal(batchOf(600, "bradley-terry").groups.length, (600 * 599) / 2);
     assert.equal(batchOf(200_000, "plackett-luce").answers.length, 200_000);
   });
