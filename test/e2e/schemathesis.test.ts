@@ -72,7 +72,7 @@ for (const [keys, what] of [
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     const status = await new Promise((resolve) => child.on("close", resolve));
     assert.equal(status, 0, output.slice(-6000));
-    assert.match(output, /Tested: 13/);
+    assert.match(output, /Tested: 14/);
     assert.equal(fixture.engine.stats().runningSequences, 0);
   });
 }
