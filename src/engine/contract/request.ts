@@ -182,11 +182,24 @@ export interface ModelInfo {
   ensemble?: EnsembleDescription | undefined;
 }
 
+/** The counters of scoring among those of `EngineStats`. */
+export interface ScoringStats {
+  /** Conversations that reward models have scored. */
+  scoredInputs: number;
+  scoredTokens: number;
+  /** Those of the tokens that other inputs or earlier requests had computed. */
+  scoredCachedTokens: number;
+  scoringRuns: number;
+  scoringSeconds: number;
+  /** Conversations that are scored or wait to be. */
+  scoringInputs: number;
+}
+
 /**
  * A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is
  * replaced.
  */
-export interface EngineStats {
+export interface EngineStats extends ScoringStats {
   runningSequences: number;
   waitingSequences: number;
   waitingRequests: number;
@@ -203,15 +216,6 @@ export interface EngineStats {
   prefillChunks: number;
   decodeSeconds: number;
   prefillSeconds: number;
-  /** Conversations that reward models have scored. */
-  scoredInputs: number;
-  scoredTokens: number;
-  /** Those of the tokens that other inputs or earlier requests had computed. */
-  scoredCachedTokens: number;
-  scoringRuns: number;
-  scoringSeconds: number;
-  /** Conversations that are scored or wait to be. */
-  scoringInputs: number;
 }
 
 /**

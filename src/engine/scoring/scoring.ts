@@ -4,23 +4,13 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Sliced } from "../../text/slices.ts";
 import { Admission, overloaded, type AdmissionLimits, type Reservation } from "../scheduling/admission.ts";
 import type { ScoredRow, ReadInput, Scorer } from "./scorer.ts";
+import type { ScoringStats } from "../contract/request.ts";
 import type { Score, ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 
 /** What becomes of a request, told once to whoever asked. */
 export interface ScoreListener {
   scored(result: ScoreResult): void;
   failed(error: unknown): void;
-}
-
-export interface ScoringStats {
-  scoredInputs: number;
-  scoredTokens: number;
-  /** Those of `scoredTokens` that other inputs or earlier requests had computed. */
-  scoredCachedTokens: number;
-  scoringRuns: number;
-  scoringSeconds: number;
-  /** Inputs that are scored or wait to be. */
-  scoringInputs: number;
 }
 
 /** Rows of one request that are scored at once: a long list of documents leaves room for others. */

@@ -7,6 +7,7 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { requireDistinctJudges } from "../../preferences/collect-options.ts";
 import { judgeProperties } from "../../preferences/judge-options.ts";
 import { readJudgeWord } from "../../preferences/judge-words.ts";
+import { samplingOptions } from "../sampling-options.ts";
 
 const annotate = annotations<"Evaluation" | "Sampling" | "Judges" | "Output">();
 
@@ -48,19 +49,7 @@ export const PolicyEvaluationSchema = Type.Object({
     maximum: defaultConfig().maxSequences,
     ...annotate({ group: "Sampling", description: "Answers to each prompt", default: 16 }),
   }),
-  temperature: Type.Number({
-    minimum: 0,
-    ...annotate({ group: "Sampling", metavar: "T", description: "Temperature of the samples", default: 1 }),
-  }),
-  maxTokens: Type.Integer({
-    minimum: 1,
-    ...annotate({ group: "Sampling", unit: "tokens", description: "Longest answer", default: 160 }),
-  }),
-  seed: Type.Integer({
-    minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
-    ...annotate({ group: "Sampling", description: "Seed of the samples", default: 0 }),
-  }),
+  ...samplingOptions,
   quantization: oneOf(
     quantizations,
     annotate({ group: "Sampling", description: "Quantization of all models in this process", default: "fp32" }),

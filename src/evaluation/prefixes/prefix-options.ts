@@ -4,6 +4,7 @@ import { Type, type Static } from "typebox";
 import { annotations } from "../../config/option.ts";
 import { defaultConfig } from "../../config/options.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { samplingOptions } from "../sampling-options.ts";
 
 const annotate = annotations<"Evaluation" | "Sampling" | "Output">();
 const mostSamples = defaultConfig().maxSequences;
@@ -62,19 +63,7 @@ export const PrefixSchema = Type.Object({
     maximum: mostSamples,
     ...annotate({ group: "Sampling", description: "Answers to each prompt", default: 16 }),
   }),
-  temperature: Type.Number({
-    minimum: 0,
-    ...annotate({ group: "Sampling", metavar: "T", description: "Temperature of the samples", default: 1 }),
-  }),
-  maxTokens: Type.Integer({
-    minimum: 1,
-    ...annotate({ group: "Sampling", unit: "tokens", description: "Longest answer", default: 160 }),
-  }),
-  seed: Type.Integer({
-    minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
-    ...annotate({ group: "Sampling", description: "Seed of the samples", default: 0 }),
-  }),
+  ...samplingOptions,
   write: Type.Boolean(
     annotate({
       group: "Output",
