@@ -13,6 +13,7 @@ import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { rewardPath } from "../best-of-n/serving.ts";
+import { kill, nextComputeWorker } from "../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { startServer } from "../server/fixture.ts";
@@ -43,7 +44,7 @@ describe("a router over two backends", () => {
 
   before(async () => {
     first = await startWorkerBackend({ ...shared, models: [{ id: "tiny", path }] });
-    process.once("worker", (worker) => (secondWorker = worker));
+    const started = nextComputeWorker();
     second = await startWorkerBackend({
       ...shared,
       models: [
@@ -51,6 +52,7 @@ describe("a router over two backends", () => {
         { id: "reward", path: rewardPath, reward: readRewardConfig(rewardPath) },
       ],
     });
+    secondWorker = await started;
     router = new Router([first, second], [{ id: "ensemble", members: ["reward"], rule: { kind: "mean" } }]);
   });
   after(async () => router.close());
@@ -126,7 +128,7 @@ describe("a router over two backends", () => {
     const complete = async (model: string) =>
       fastify.inject({ method: "POST", url: "/v1/completions", payload: { model, prompt: "Hello", max_tokens: 4 } });
     assert.equal((await complete("llama")).statusCode, 200);
-    secondWorker.postMessage(null);
+    kill(secondWorker);
     while (second.unavailable === undefined) await sleep(2);
     const refused = await complete("llama");
     assert.deepEqual([refused.statusCode, refused.json<{ error: { code: string } }>().error.code], [503, "loading"]);

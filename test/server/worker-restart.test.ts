@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Worker } from "node:worker_threads";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { roomyLimits } from "../engine/answers.ts";
+import { kill, nextComputeWorker } from "../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { startServer } from "./fixture.ts";
@@ -16,7 +16,7 @@ const path = join(folder, "tiny");
 writeTinyModel(path);
 
 test("after a crash requests get 503 and Retry-After, and readiness is 503, until the new worker is ready", async (t) => {
-  const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+  const started = nextComputeWorker();
   const engine = await startEngine({
     ...roomyLimits,
     maxSequences: 2,
@@ -32,8 +32,8 @@ test("after a crash requests get 503 and Retry-After, and readiness is 503, unti
   const payload = { model: "tiny", prompt: "Hello", max_tokens: 4 };
   const complete = async () => fastify.inject({ method: "POST", url: "/v1/completions", payload });
   assert.equal((await complete()).statusCode, 200);
-  const replacement = new Promise<Worker>((resolve) => process.once("worker", resolve));
-  (await started).postMessage(null);
+  const replacement = nextComputeWorker();
+  kill(await started);
   while (engine.unavailable === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
 
   const refused = async (): Promise<void> => {

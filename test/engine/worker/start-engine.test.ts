@@ -13,6 +13,7 @@ import { startEngine, type EngineOptions } from "../../../src/engine/worker/star
 import { bytesOf, windowBytes } from "../../../src/engine/worker/read-window.ts";
 import { restartDelayMs } from "../../../src/engine/worker/worker-backend.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import { kill, nextComputeWorker } from "../../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../../fixtures/tiny-model.ts";
 import { AnswerCollector, greedySampling, requestFor, roomyLimits, run, type Answer } from "../answers.ts";
@@ -35,7 +36,7 @@ const options: EngineOptions = {
 
 /** Starts an engine and hands out its worker thread too, which the process tells of. */
 async function startWithWorker(): Promise<{ engine: Engine; worker: Worker }> {
-  const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+  const started = nextComputeWorker();
   const engine = await startEngine(options);
   return { engine, worker: await started };
 }
@@ -44,11 +45,6 @@ async function collect(engine: Engine, request: GenerateRequest): Promise<Answer
   const collector = new AnswerCollector(request.n);
   for await (const event of engine.generate(request)) collector.add(event);
   return collector.answer;
-}
-
-/** Ends a worker as a bug in it would: by an error that nothing there catches. */
-function kill(worker: Worker): void {
-  worker.postMessage(null);
 }
 
 const isCode =
@@ -261,7 +257,7 @@ describe("an engine whose worker dies", () => {
     // The worker has lived long enough to be replaced at once.
     const now = performance.now.bind(performance);
     t.mock.method(performance, "now", () => now() + 60_000);
-    const replacement = new Promise<Worker>((resolve) => process.once("worker", resolve));
+    const replacement = nextComputeWorker();
     kill(worker);
     await assert.rejects(engine.tokenize("tiny", { kind: "text", text: "x" }), isCode("engine_failed"));
     const error = await failure;
@@ -296,7 +292,7 @@ describe("an engine whose worker dies", () => {
     const own = join(folder, "moving");
     writeTinyModel(own);
     const told: string[] = [];
-    const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+    const started = nextComputeWorker();
     const engine = await startEngine({ ...options, models: [{ id: "tiny", path: own }], log: (line) => told.push(line) });
     renameSync(own, `${own}.away`);
     kill(await started);
@@ -317,7 +313,7 @@ describe("an engine whose worker dies", () => {
 });
 
 test("an engine that cannot load a model says why, and leaves no worker", async () => {
-  const started = new Promise<Worker>((resolve) => process.once("worker", resolve));
+  const started = nextComputeWorker();
   await assert.rejects(startEngine({ ...options, models: [{ id: "tiny", path: join(folder, "nowhere") }] }), isCode("file_not_found"));
   const worker = await started;
   if (worker.threadId !== -1) await new Promise((resolve) => worker.once("exit", resolve));
