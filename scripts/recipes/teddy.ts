@@ -52,8 +52,8 @@ function teddy(): Stage[] {
    */
   const clearPairs = { strongest: 1, "length-penalty": 0.02, "least-margin": 0.4, agreeing: true, "most-length-difference": 15 } as const;
   /**
-   * Picks the clear pairs and gives each bear in them another name: from eighty names alone a policy forgets how to look
-   * a name up.
+   * Picks the clear pairs and gives each bear in them another name: from eighty names alone a policy forgets how to
+   * look a name up.
    */
   const clear = (pairs: string, policy: string, prompts: string): Stage[] => [
     {

@@ -21,8 +21,8 @@ export type PeoplesRating =
   | { kind: "choice"; prompt: readonly Message[]; chosen: string; rejected: string };
 
 /**
- * The judge that people's ratings make: the mean of several marks counts, and the majority of several choices. The marks
- * of its answers decide a pair that nobody chose between. Prompts and answers are recognised by their text.
+ * The judge that people's ratings make: the mean of several marks counts, and the majority of several choices. The
+ * marks of its answers decide a pair that nobody chose between. Prompts and answers are recognised by their text.
  */
 export function judgeByPeople(ratings: Iterable<PeoplesRating>, equalBelow = 0): Judge {
   const marks = new Map<string, { rating: number; ratings?: Readonly<Record<string, number>> | undefined }[]>();

@@ -162,7 +162,9 @@ interface Comparison {
   preference: Preference | undefined;
 }
 
-/** A judge's preference for each pair, also where it gave ranks or marks. The order of pairs is the same for all judges. */
+/**
+ * A judge's preference for each pair, also where it gave ranks or marks. The order of pairs is the same for all judges.
+ */
 function* comparisonsOf(judge: string, collected: readonly CollectedPrompt[]): Generator<Comparison> {
   for (const { candidates, pairs, verdicts, rankings, scores } of collected) {
     for (const [at, pair] of (pairs ?? []).entries()) yield { candidates, pair, preference: verdicts?.[judge]?.[at]?.preference };

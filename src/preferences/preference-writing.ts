@@ -1,6 +1,6 @@
 /**
- * @file Makes preference rows in the formats of TRL from collected verdicts: treats ties, adds label noise, and writes no
- * pair twice.
+ * @file Makes preference rows in the formats of TRL from collected verdicts: treats ties, adds label noise, and writes
+ * no pair twice.
  */
 
 import type { Message } from "../text/conversation/message.ts";
@@ -25,8 +25,8 @@ export interface WritingOptions {
   scale: Scale;
   ties: TieRule;
   /**
-   * Probability in [0, 0.5] that a label is flipped. Drawn for each pair, each of its dimensions, each two neighbours of
-   * a ranking, and each binary mark.
+   * Probability in [0, 0.5] that a label is flipped. Drawn for each pair, each of its dimensions, each two neighbours
+   * of a ranking, and each binary mark.
    */
   noise: number;
   /** Lowest mark of a good answer, for binary marks. Undefined: the median of all marks. */

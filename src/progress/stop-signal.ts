@@ -11,7 +11,10 @@ export type StopSignal = {
   readonly signal: AbortSignal;
   /** Resolves at the first SIGINT or SIGTERM. */
   readonly requested: Promise<undefined>;
-  /** Stops listening, after a signal only once its repetition cannot come any more: then the next has its default effect. */
+  /**
+   * Stops listening, after a signal only once its repetition cannot come any more: then the next has its default
+   * effect.
+   */
   readonly release: () => void;
 };
 
@@ -31,8 +34,8 @@ export function stopSignal(farewell: string): StopSignal {
       stop.abort();
     } else if (performance.now() - firstAtMs > sameSignalMs) {
       process.stderr.write(`${farewell}\n`);
-      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and ONNX Runtime
-      // aborts when it is stopped within a step.
+      // Without a handler the signal ends the process itself. process.exit would first stop the compute worker, and
+      // ONNX Runtime aborts when it is stopped within a step.
       process.removeAllListeners(name);
       process.kill(process.pid, name);
     }

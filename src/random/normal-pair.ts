@@ -1,4 +1,6 @@
-/** @file Normal numbers from uniform ones (Box and Muller 1958, "A note on the generation of random normal deviates"). */
+/**
+ * @file Normal numbers from uniform ones (Box and Muller 1958, "A note on the generation of random normal deviates").
+ */
 
 /**
  * Two independent normal numbers of mean 0.

@@ -1,4 +1,7 @@
-/** @file The shape of the house: which folder may import which, no cycles, no vague names, files that can be read in one sitting. */
+/**
+ * @file The shape of the house: which folder may import which, no cycles, no vague names, files that can be read in one
+ * sitting.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -144,6 +147,19 @@ describe("source files", () => {
       .filter(({ lines }) => lines > longest)
       .map(({ path, lines }) => `${path} has ${lines} lines`);
     assertNone(offences, `At most ${longest} lines`);
+  });
+
+  test("have comments of lines that are short enough to read", () => {
+    const longest = 120;
+    const comment = /^\s*(\/\/|\/?\*)/;
+    const offences = typescript.flatMap((path) =>
+      readProjectFile(path)
+        .split("\n")
+        .map((line, index) => ({ line, place: `${path}:${index + 1}` }))
+        .filter(({ line }) => line.length > longest && comment.test(line) && !line.includes("://"))
+        .map(({ line, place }) => `${place} has ${line.length} characters`),
+    );
+    assertNone(offences, `At most ${longest} characters in a line of a comment`);
   });
 
   test("are named after what is in them, in kebab case", () => {

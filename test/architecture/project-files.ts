@@ -37,7 +37,10 @@ export function sourceFolders(): string[] {
     .toSorted();
 }
 
-/** What a file imports, re-exports, loads lazily or starts as a worker: relative ones as project paths, packages by name. */
+/**
+ * What a file imports, re-exports, loads lazily or starts as a worker: relative ones as project paths, packages by
+ * name.
+ */
 export function importsOf(path: string, content: string = readProjectFile(path)): { files: string[]; packages: string[] } {
   const text = withoutComments(content);
   const specifiers = [

@@ -1,4 +1,7 @@
-/** @file The tiny BERTs that PyTorch has run (test/oracle/bert.py) and what it computed; any BERT as a session over its serving graph. */
+/**
+ * @file The tiny BERTs that PyTorch has run (test/oracle/bert.py) and what it computed; any BERT as a session over its
+ * serving graph.
+ */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** @file BERT computes what PyTorch does, in every scheme nearly the same, and each row the same to the bit whatever stands beside it. */
+/**
+ * @file BERT computes what PyTorch does, in every scheme nearly the same, and each row the same to the bit whatever
+ * stands beside it.
+ */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";

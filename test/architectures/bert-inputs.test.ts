@@ -1,4 +1,7 @@
-/** @file Rows of tokens become padded batches, and a row that does not fit the model is told apart before it reaches a graph. */
+/**
+ * @file Rows of tokens become padded batches, and a row that does not fit the model is told apart before it reaches a
+ * graph.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

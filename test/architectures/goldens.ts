@@ -1,4 +1,7 @@
-/** @file The tiny models of every architecture that PyTorch has run (test/oracle/architectures.py), and what it computed. */
+/**
+ * @file The tiny models of every architecture that PyTorch has run (test/oracle/architectures.py), and what it
+ * computed.
+ */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

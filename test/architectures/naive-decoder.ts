@@ -1,4 +1,7 @@
-/** @file The slow, obvious twin of the decoder graphs: one float64 loop after the other, no cache, no batch, every token computed anew. */
+/**
+ * @file The slow, obvious twin of the decoder graphs: one float64 loop after the other, no cache, no batch, every token
+ * computed anew.
+ */
 
 import { rotaryFrequencies } from "../../src/architectures/decoder/rotary.ts";
 import type { DecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";

@@ -1,4 +1,7 @@
-/** @file Every way of storing weights computes nearly what fp32 does, for every architecture: a factor folded into the wrong place would not. */
+/**
+ * @file Every way of storing weights computes nearly what fp32 does, for every architecture: a factor folded into the
+ * wrong place would not.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -86,7 +89,10 @@ describe("a tiny model", () => {
   });
 });
 
-/** A model whose keys lean far towards one of the two channels of a pair that turns slowly: a quarter of a turn later they lean towards the other. */
+/**
+ * A model whose keys lean far towards one of the two channels of a pair that turns slowly: a quarter of a turn later
+ * they lean towards the other.
+ */
 function writeLeaning(path: string): void {
   const headDim = 16;
   // Turns by 10000^(-12/16) = 0.001 a token.

@@ -1,4 +1,7 @@
-/** @file Dropout masks: shares, independence of neighbours, streams and seeds, and that they are a function of these alone. */
+/**
+ * @file Dropout masks: shares, independence of neighbours, streams and seeds, and that they are a function of these
+ * alone.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

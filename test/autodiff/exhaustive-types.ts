@@ -1,4 +1,6 @@
-/** @file Held by the compiler: a table that lacks a primitive's rule, or has a rule of other parameters, is no table. */
+/**
+ * @file Held by the compiler: a table that lacks a primitive's rule, or has a rule of other parameters, is no table.
+ */
 
 import { derivativeRules } from "../../src/autodiff/derivative-rules.ts";
 import { loweringRules } from "../../src/autodiff/lowering-rules.ts";

@@ -1,4 +1,7 @@
-/** @file Every primitive as a function of arguments, under the name that PyTorch's results have in test/oracle/training/primitives.json. */
+/**
+ * @file Every primitive as a function of arguments, under the name that PyTorch's results have in
+ * test/oracle/training/primitives.json.
+ */
 
 import * as o from "../../src/autodiff/operations.ts";
 import type { ElementType, Primitive } from "../../src/autodiff/primitive.ts";

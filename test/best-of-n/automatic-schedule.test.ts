@@ -1,4 +1,7 @@
-/** @file The schedule that measurements allow, against a simulation of its own, and the measurement against rewards of a known correlation. */
+/**
+ * @file The schedule that measurements allow, against a simulation of its own, and the measurement against rewards of a
+ * known correlation.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -40,7 +43,8 @@ function play(
   const rounds = 4000;
   let [pruned, unpruned, tokens] = [0, 0, 0];
   for (let round = 0; round < rounds; round++) {
-    // A walk whose value at a length has variance correlation^2 has that correlation with its value at the end, of variance 1.
+    // A walk whose value at a length has variance correlation^2 has that correlation with its value at the end, of
+    // variance 1.
     const walks = Array.from({ length: candidates }, () => {
       let [value, variance] = [0, 0];
       const values = correlations.map(({ correlation }) => {
@@ -166,7 +170,8 @@ describe("the measurement of beginnings", () => {
   });
 
   test("knows what a perfect judge would, from other answers of the same beginnings", () => {
-    // A reward is what the beginning decides plus what comes after it: the first has the correlation `known` with the sum.
+    // A reward is what the beginning decides plus what comes after it: the first has the correlation `known` with the
+    // sum.
     for (const known of [0.9, 0.5, 0]) {
       const prompts = Array.from({ length: 150 }, (_, prompt) => {
         const normals = new Normals(5000 + prompt);

@@ -1,4 +1,7 @@
-/** @file The decisions of a set of candidates, against a twin that knows everything at once, however late scores and drops are. */
+/**
+ * @file The decisions of a set of candidates, against a twin that knows everything at once, however late scores and
+ * drops are.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

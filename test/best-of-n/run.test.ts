@@ -1,4 +1,7 @@
-/** @file Best-of-N over a real engine and reward model: who wins, at what cost, at any load, and what becomes of it when something goes wrong. */
+/**
+ * @file Best-of-N over a real engine and reward model: who wins, at what cost, at any load, and what becomes of it when
+ * something goes wrong.
+ */
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,7 @@
-/** @file An engine with a small policy and a reward model, and Best-of-N requests over it, for tests that run the real thing. */
+/**
+ * @file An engine with a small policy and a reward model, and Best-of-N requests over it, for tests that run the real
+ * thing.
+ */
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +23,10 @@ import { writeTinyModel } from "../fixtures/tiny-model.ts";
 
 export const rewardPath = fileURLToPath(new URL("../oracle/rewards/llama", import.meta.url));
 
-/** The policy is "policy", the reward model "reward"; "long" is a policy whose answers can take long, and "poisoned" one that fails when it reads token 50. */
+/**
+ * The policy is "policy", the reward model "reward"; "long" is a policy whose answers can take long, and "poisoned" one
+ * that fails when it reads token 50.
+ */
 export function startSmallEngine(folder: string): Promise<Engine> {
   const longPath = join(folder, "long");
   writeTinyModel(longPath, { contextLength: 4096 });

@@ -19,7 +19,8 @@ function integratedGain(mean: number, deviation: number, best: number): number {
 
 describe("the gain that is expected of one more sample", () => {
   test("is the integral over the normal distribution that prior and rewards give", () => {
-    // No reward: the reference set itself. One of 1: mean 1/2, variance (1 + 1/4 + 1/4) / 2. Three: worked the same way.
+    // No reward: the reference set itself. One of 1: mean 1/2, variance (1 + 1/4 + 1/4) / 2. Three: worked the same
+    // way.
     for (const [rewards, mean, variance] of [
       [[], 0, 1],
       [[1], 0.5, 0.75],

@@ -1,4 +1,7 @@
-/** @file A policy of a few answers with known probabilities: what choosing among N of its samples gives, against what theory says. */
+/**
+ * @file A policy of a few answers with known probabilities: what choosing among N of its samples gives, against what
+ * theory says.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

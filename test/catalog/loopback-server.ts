@@ -53,7 +53,10 @@ export interface FileRouteOptions {
   etag?: string | undefined;
   /** The server ignores Range and always sends the whole. */
   ignoresRange?: boolean;
-  /** How many bytes of its body each attempt (from 1) sends before it falls silent, waiting to be broken; Infinity for all. */
+  /**
+   * How many bytes of its body each attempt (from 1) sends before it falls silent, waiting to be broken; Infinity for
+   * all.
+   */
   bytesBeforeSilence?: (attempt: number) => number;
 }
 

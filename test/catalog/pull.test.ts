@@ -1,4 +1,7 @@
-/** @file Pulling a model: sources in order, verification, two pulls at once, the error when nothing delivers, and the command itself. */
+/**
+ * @file Pulling a model: sources in order, verification, two pulls at once, the error when nothing delivers, and the
+ * command itself.
+ */
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";

@@ -1,4 +1,7 @@
-/** @file Zip archives written by hand (PKWARE APPNOTE, section 4.3), so that a test can also make one that lies about its sizes. */
+/**
+ * @file Zip archives written by hand (PKWARE APPNOTE, section 4.3), so that a test can also make one that lies about
+ * its sizes.
+ */
 
 import { crc32, deflateRawSync } from "node:zlib";
 

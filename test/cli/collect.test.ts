@@ -1,4 +1,7 @@
-/** @file Collecting preferences with a real (tiny) model: the same bytes at each run, through a server, and after having been killed anywhere. */
+/**
+ * @file Collecting preferences with a real (tiny) model: the same bytes at each run, through a server, and after having
+ * been killed anywhere.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

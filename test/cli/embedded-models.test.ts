@@ -1,4 +1,7 @@
-/** @file The models that the repository brings along: small enough, described, found first, and as good as their cards say. */
+/**
+ * @file The models that the repository brings along: small enough, described, found first, and as good as their cards
+ * say.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
@@ -73,7 +76,10 @@ describe("the embedded models", () => {
   });
 });
 
-/** Eight sampled answers of teddy-sft to each of some held-out prompts, token by token, and what the engine's reward models say of texts. */
+/**
+ * Eight sampled answers of teddy-sft to each of some held-out prompts, token by token, and what the engine's reward
+ * models say of texts.
+ */
 async function sampledAnswers(
   rewardModels: readonly string[],
   each: (messages: readonly Message[], answers: readonly (readonly string[])[], rewardsBy: RewardsBy) => Promise<void>,
@@ -123,7 +129,10 @@ async function agreementWithGold(name: string): Promise<{ share: number; pairs: 
   return { share: right / pairs, pairs };
 }
 
-/** How teddy-value's word on the first tokens, and teddy-rm's own, go with teddy-rm's on the whole, among answers to one prompt. */
+/**
+ * How teddy-value's word on the first tokens, and teddy-rm's own, go with teddy-rm's on the whole, among answers to one
+ * prompt.
+ */
 async function agreementOfBeginnings(tokens: number): Promise<[value: number, own: number]> {
   const judges = ["teddy-value", "teddy-rm"] as const;
   const groups: [number, number][][][] = judges.map(() => []);

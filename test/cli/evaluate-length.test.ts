@@ -1,4 +1,7 @@
-/** @file The length penalty of a real reward model: what is measured, what is kept, and that the served model then goes less by length. */
+/**
+ * @file The length penalty of a real reward model: what is measured, what is kept, and that the served model then goes
+ * less by length.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";

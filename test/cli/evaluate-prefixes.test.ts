@@ -1,4 +1,7 @@
-/** @file The measurement of beginnings with the embedded models: what it prints, and what it leaves where the server finds it. */
+/**
+ * @file The measurement of beginnings with the embedded models: what it prints, and what it leaves where the server
+ * finds it.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file The report on reward models, with real (tiny) ones: what it measures of known scores, what it writes, and what it refuses. */
+/**
+ * @file The report on reward models, with real (tiny) ones: what it measures of known scores, what it writes, and what
+ * it refuses.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file The report on policies, with a real (tiny) model: what it writes, and what it refuses before anything is computed. */
+/**
+ * @file The report on policies, with a real (tiny) model: what it writes, and what it refuses before anything is
+ * computed.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** @file smollm2-135m-dpo, the adapter that the repository brings along: its card, and what peft makes of it over transformers' base. */
+/**
+ * @file smollm2-135m-dpo, the adapter that the repository brings along: its card, and what peft makes of it over
+ * transformers' base.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";

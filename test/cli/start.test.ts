@@ -1,4 +1,7 @@
-/** @file `npm start` as a person and a service manager see it: it compiles, serves a model of a folder, and drains on SIGTERM. */
+/**
+ * @file `npm start` as a person and a service manager see it: it compiles, serves a model of a folder, and drains on
+ * SIGTERM.
+ */
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";

@@ -1,4 +1,7 @@
-/** @file A command's options from one schema: what is given, what stands for nothing, what is missing, words beside the flags, and --help. */
+/**
+ * @file A command's options from one schema: what is given, what stands for nothing, what is missing, words beside the
+ * flags, and --help.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

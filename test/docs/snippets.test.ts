@@ -1,4 +1,7 @@
-/** @file The written documents say what is true: every snippet runs against the server, and README's answers are those that it gives. */
+/**
+ * @file The written documents say what is true: every snippet runs against the server, and README's answers are those
+ * that it gives.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,4 +1,7 @@
-/** @file The official `openai` client and Best-of-N: extra fields pass through, extra chunks are skipped, over the whole program with a reward model. */
+/**
+ * @file The official `openai` client and Best-of-N: extra fields pass through, extra chunks are skipped, over the whole
+ * program with a reward model.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

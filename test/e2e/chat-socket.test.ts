@@ -1,4 +1,7 @@
-/** @file Chats over WebSocket against the whole program: the HTTP answer for the same seed, and rows that are free as soon as a client vanishes. */
+/**
+ * @file Chats over WebSocket against the whole program: the HTTP answer for the same seed, and rows that are free as
+ * soon as a client vanishes.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

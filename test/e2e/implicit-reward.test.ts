@@ -1,6 +1,7 @@
 /**
- * @file The teddy models from training to Best-of-N: teddy-sft is tuned with its implicit reward, and the server scores and chooses by that, equal to the slow
- * twin; and it knows which reward model is a policy's own where several are served.
+ * @file The teddy models from training to Best-of-N: teddy-sft is tuned with its implicit reward, and the server scores
+ * and chooses by that, equal to the slow twin; and it knows which reward model is a policy's own where several are
+ * served.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** @file The program leaves no file beside its own and looks up no host: ONNX Runtime's telemetry is off in every process that loads the library. */
+/**
+ * @file The program leaves no file beside its own and looks up no host: ONNX Runtime's telemetry is off in every
+ * process that loads the library.
+ */
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -49,7 +49,9 @@ export interface RunningServer extends Program {
   stop: (signal?: NodeJS.Signals) => Promise<Ended>;
 }
 
-/** Starts `bonsai serve` on a free port and waits until it says where, and, unless told otherwise, until it is ready. */
+/**
+ * Starts `bonsai serve` on a free port and waits until it says where, and, unless told otherwise, until it is ready.
+ */
 export async function startServeProgram(
   args: readonly string[],
   options: { environment?: Record<string, string>; awaitsModels?: boolean } = {},

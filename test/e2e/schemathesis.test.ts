@@ -1,4 +1,7 @@
-/** @file Schemathesis, which writes requests of its own from the OpenAPI document, finds no 5xx and no answer that the document does not state. */
+/**
+ * @file Schemathesis, which writes requests of its own from the OpenAPI document, finds no 5xx and no answer that the
+ * document does not state.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,4 +1,7 @@
-/** @file Runs timed requests on one engine loop at once: they arrive, wait, join, leave and are cancelled as the others go on. */
+/**
+ * @file Runs timed requests on one engine loop at once: they arrive, wait, join, leave and are cancelled as the others
+ * go on.
+ */
 
 import type { EngineLoop } from "../../src/engine/scheduling/engine-loop.ts";
 import { start, type Answer, type RunningRequest } from "./answers.ts";

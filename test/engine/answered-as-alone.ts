@@ -1,4 +1,6 @@
-/** @file Holds every answer of a busy engine to the one that the same request gives alone on a fresh one, to the bit. */
+/**
+ * @file Holds every answer of a busy engine to the one that the same request gives alone on a fresh one, to the bit.
+ */
 
 import assert from "node:assert/strict";
 import { EngineLoop, type EngineLoopOptions } from "../../src/engine/scheduling/engine-loop.ts";
@@ -8,7 +10,10 @@ import { answerUnderLoad } from "./answer-under-load.ts";
 import { roomyLimits, run, type Answer } from "./answers.ts";
 import type { TimedRequest } from "./random-requests.ts";
 
-/** Runs the requests at once and then each alone. A cancelled answer must be the beginning of the one that it would have become. */
+/**
+ * Runs the requests at once and then each alone. A cancelled answer must be the beginning of the one that it would have
+ * become.
+ */
 export async function assertAnsweredAsAlone(
   models: readonly Model[],
   requests: readonly TimedRequest[],

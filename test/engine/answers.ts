@@ -1,4 +1,7 @@
-/** @file Runs requests on an engine loop and gathers what each sequence answered, in a form whose equality is equality of every bit. */
+/**
+ * @file Runs requests on an engine loop and gathers what each sequence answered, in a form whose equality is equality
+ * of every bit.
+ */
 
 import type { EngineLoop, EngineLoopOptions } from "../../src/engine/scheduling/engine-loop.ts";
 import type { GenerateEvent, GenerateRequest, SamplingParams, TokenLogprob } from "../../src/engine/contract/request.ts";

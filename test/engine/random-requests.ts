@@ -1,4 +1,7 @@
-/** @file Random requests of every kind, from a seed: what a busy server gets, for tests that compare it with an idle one. */
+/**
+ * @file Random requests of every kind, from a seed: what a busy server gets, for tests that compare it with an idle
+ * one.
+ */
 
 import { uniform } from "../../src/random/philox.ts";
 import type { GenerateRequest, SamplingParams } from "../../src/engine/contract/request.ts";

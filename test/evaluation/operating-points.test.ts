@@ -1,4 +1,7 @@
-/** @file Tests what is advised for a budget, and the points that no other beats, on cases worked by hand and against a naive search. */
+/**
+ * @file Tests what is advised for a budget, and the points that no other beats, on cases worked by hand and against a
+ * naive search.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,6 @@
-/** @file Refusals told by their words: answers that anyone would call refusals, and answers that only sound like them. */
+/**
+ * @file Refusals told by their words: answers that anyone would call refusals, and answers that only sound like them.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

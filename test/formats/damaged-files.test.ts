@@ -1,4 +1,7 @@
-/** @file However a model file is damaged, opening and reading it succeeds or gives a BonsaiError, and memory stays in proportion. */
+/**
+ * @file However a model file is damaged, opening and reading it succeeds or gives a BonsaiError, and memory stays in
+ * proportion.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file Asserts that something is refused in the way every reader promises: by a BonsaiError with a code and a telling message. */
+/**
+ * @file Asserts that something is refused in the way every reader promises: by a BonsaiError with a code and a telling
+ * message.
+ */
 
 import assert from "node:assert/strict";
 

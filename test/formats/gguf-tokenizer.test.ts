@@ -180,7 +180,8 @@ test(
     const { tokenizer } = openModel(sharedDataPath("models/stories260K")!);
     const { vocab } = (tokenizer.tokenizerJson as unknown as BpeJson).model;
     const tokens = Object.keys(vocab).toSorted((a, b) => vocab[a]! - vocab[b]!);
-    // SentencePiece's BPE trainer numbers pieces in the order of their merges and gives each the negative of that as score.
+    // SentencePiece's BPE trainer numbers pieces in the order of their merges and gives each the negative of that as
+    // score.
     const scores = tokens.map((_, id) => (id < 259 ? 0 : 259 - id));
     const translated = translate([
       { key: "tokenizer.ggml.model", type: "string", value: "llama" },

@@ -1,4 +1,7 @@
-/** @file Hugging Face folders: weights under full names in PyTorch's layout, whatever the architecture, type and number of files. */
+/**
+ * @file Hugging Face folders: weights under full names in PyTorch's layout, whatever the architecture, type and number
+ * of files.
+ */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

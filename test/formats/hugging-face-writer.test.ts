@@ -1,4 +1,6 @@
-/** @file Folders that Bonsai writes: what is read back here, and what transformers and peft load, is what was written. */
+/**
+ * @file Folders that Bonsai writes: what is read back here, and what transformers and peft load, is what was written.
+ */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

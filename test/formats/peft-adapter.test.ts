@@ -1,4 +1,7 @@
-/** @file LoRA adapters: one made by peft is read and merged as peft merges it, ours are read back, and what is more than LoRA is refused. */
+/**
+ * @file LoRA adapters: one made by peft is read and merged as peft merges it, ours are read back, and what is more than
+ * LoRA is refused.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

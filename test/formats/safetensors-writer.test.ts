@@ -1,4 +1,6 @@
-/** @file The safetensors writer: order, alignment, tensors made when they are written, and what a refused write leaves. */
+/**
+ * @file The safetensors writer: order, alignment, tensors made when they are written, and what a refused write leaves.
+ */
 
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";

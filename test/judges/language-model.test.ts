@@ -1,4 +1,7 @@
-/** @file A language model as a judge: what counts as its verdict, what asking in both orders finds out, and what a server may answer. */
+/**
+ * @file A language model as a judge: what counts as its verdict, what asking in both orders finds out, and what a
+ * server may answer.
+ */
 
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,4 +1,7 @@
-/** @file ONNX operator test vectors: their JSON, each as a model of one node written by onnx-buf alone, and the comparison of results. */
+/**
+ * @file ONNX operator test vectors: their JSON, each as a model of one node written by onnx-buf alone, and the
+ * comparison of results.
+ */
 
 import { readdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
@@ -96,7 +99,9 @@ export function toTensor(tensor: VectorTensor): Tensor {
   return new Tensor(element.runtime, element.array(tensor.data), tensor.shape);
 }
 
-/** Fails unless type, shape and every value agree: integers exactly, floats to 2e-5, relative where they are above 1. */
+/**
+ * Fails unless type, shape and every value agree: integers exactly, floats to 2e-5, relative where they are above 1.
+ */
 export function assertTensor(actual: Tensor, expected: VectorTensor, name: string): void {
   assert.equal(actual.type, elements[expected.dtype].runtime, `type of ${name}`);
   assert.deepEqual([...actual.dims], expected.shape, `shape of ${name}`);

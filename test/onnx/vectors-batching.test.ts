@@ -1,6 +1,7 @@
 /**
- * @file What makes answers independent of load: a row's result is the same bits alone and in every batch, at every place in
- * it, and however far its caches are padded. Each operator of the decode step is tested by itself, at one and two threads.
+ * @file What makes answers independent of load: a row's result is the same bits alone and in every batch, at every
+ * place in it, and however far its caches are padded. Each operator of the decode step is tested by itself, at one and
+ * two threads.
  */
 
 import assert from "node:assert/strict";

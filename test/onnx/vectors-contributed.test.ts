@@ -1,4 +1,7 @@
-/** @file The contributed quantised operators, which have no vectors of ONNX, against naive twins in float64 with bounds that follow from their rounding. */
+/**
+ * @file The contributed quantised operators, which have no vectors of ONNX, against naive twins in float64 with bounds
+ * that follow from their rounding.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

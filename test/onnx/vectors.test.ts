@@ -1,6 +1,6 @@
 /**
- * @file ONNX's own operator vectors against ONNX Runtime: each at its own operator set, and those of the operators that our
- * graphs use once more through our graph builder and writer, in the form in which our graphs use them.
+ * @file ONNX's own operator vectors against ONNX Runtime: each at its own operator set, and those of the operators that
+ * our graphs use once more through our graph builder and writer, in the form in which our graphs use them.
  */
 
 import assert from "node:assert/strict";
@@ -27,7 +27,10 @@ const unsupported: [operator: string, vector: RegExp, message: RegExp][] = [
   ["Attention", /^attention_4d_diff_heads_mask4d_padded_kv$/, /attention_helper/],
 ];
 
-/** Operators of our graphs that the data set has, and how many of their vectors our writer's operator set and types can state. */
+/**
+ * Operators of our graphs that the data set has, and how many of their vectors our writer's operator set and types can
+ * state.
+ */
 const usedOperators: Record<string, number> = {
   DequantizeLinear: 1,
   Erf: 1,

@@ -1,4 +1,7 @@
-/** @file On-policy rounds with a real (tiny) model: each begins where the one before ended, and a run that was ended anywhere comes to the same bytes. */
+/**
+ * @file On-policy rounds with a real (tiny) model: each begins where the one before ended, and a run that was ended
+ * anywhere comes to the same bytes.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";

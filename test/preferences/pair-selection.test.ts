@@ -39,7 +39,8 @@ describe("of judged pairs", () => {
 
   it("the strongest is that whose better answer stands furthest above the other over all answers, not that of the largest margin", () => {
     const verdicts = [verdict(1, 0.4), verdict(1, 0.3), verdict(-1, 0.9)];
-    // 0: 0.35, 1: (-0.4 - 0.9) / 2 = -0.65, 2: (-0.3 + 0.9) / 2 = 0.3; the gap of (0, 1) is 1, of (0, 2) 0.05, of (1, 2) 0.95.
+    // 0: 0.35, 1: (-0.4 - 0.9) / 2 = -0.65, 2: (-0.3 + 0.9) / 2 = 0.3; the gap of (0, 1) is 1, of (0, 2) 0.05, of (1,
+    // 2) 0.95.
     assert.deepEqual(select(verdicts, { strongest: 1 }), [[0], { ...none, weaker: 2 }]);
     assert.deepEqual(select(verdicts, { strongest: 2 })[0], [0, 2]);
     assert.deepEqual(select(verdicts, { strongest: 1, leastMargin: 0.5 }), [[2], { ...none, close: 2 }]);

@@ -1,4 +1,7 @@
-/** @file Splits: nothing that links rows is on two sides, whatever the rows are; sides have about their shares; the order of rows changes nothing. */
+/**
+ * @file Splits: nothing that links rows is on two sides, whatever the rows are; sides have about their shares; the
+ * order of rows changes nothing.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

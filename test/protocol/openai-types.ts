@@ -51,8 +51,9 @@ export const model = (entry: Model) => entry satisfies OpenAI.Model;
 export const error = (body: ErrorBody) => body.error satisfies { message: string; type: string; param: string | null; code: string | null };
 
 /**
- * Two corners in which the client's declarations of completions are narrower than OpenAI's own answers, and ours follow the answers:
- * the first echoed token has no log-probability (null), and chunks have `finish_reason` and `usage` null until the last.
+ * Two corners in which the client's declarations of completions are narrower than OpenAI's own answers, and ours follow
+ * the answers: the first echoed token has no log-probability (null), and chunks have `finish_reason` and `usage` null
+ * until the last.
  */
 type WholeChoice = Omit<Completion["choices"][number], "finish_reason" | "logprobs"> & { finish_reason: "stop" | "length"; logprobs: null };
 type WholeCompletion = Omit<Completion, "choices" | "usage"> & { choices: WholeChoice[]; usage?: NonNullable<Completion["usage"]> };

@@ -1,4 +1,6 @@
-/** @file Tests of the random streams: Random123's known answers, and statistics along positions, seeds and candidates. */
+/**
+ * @file Tests of the random streams: Random123's known answers, and statistics along positions, seeds and candidates.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -8,7 +10,10 @@ import { candidateSeed, philox4x32, selectionDraw, uniform } from "../../src/ran
 const largestSeed = Number.MAX_SAFE_INTEGER;
 const seeds = fc.integer({ min: 0, max: largestSeed });
 
-/** Pearson's statistic of `draws` in equal bins, as standard deviations from its mean (normal approximation for many bins). */
+/**
+ * Pearson's statistic of `draws` in equal bins, as standard deviations from its mean (normal approximation for many
+ * bins).
+ */
 function chiSquareDeviation(draws: Float64Array, bins: number): number {
   const counts = new Float64Array(bins);
   for (const draw of draws) counts[Math.floor(draw * bins)]! += 1;
@@ -18,7 +23,10 @@ function chiSquareDeviation(draws: Float64Array, bins: number): number {
   return (statistic - (bins - 1)) / Math.sqrt(2 * (bins - 1));
 }
 
-/** Correlation of two samples of uniforms, times the square root of their length: standard normal where they are independent. */
+/**
+ * Correlation of two samples of uniforms, times the square root of their length: standard normal where they are
+ * independent.
+ */
 function correlationDeviation(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i]! - 0.5) * (b[i]! - 0.5);

@@ -1,6 +1,6 @@
 /**
- * @file What any device must do, as tests that run over one: caches give the bits that computing gives, rows do not depend on others, memory
- * stays within what requests have reserved, and closing frees it.
+ * @file What any device must do, as tests that run over one: caches give the bits that computing gives, rows do not
+ * depend on others, memory stays within what requests have reserved, and closing frees it.
  */
 
 import assert from "node:assert/strict";

@@ -49,7 +49,8 @@ for (const type of byteTypes) {
 
 test("rows of any bytes times weights as models are served with are what plain sums of integers are, however many rows there are", async () => {
   const [inner, columns] = [131, 70];
-  // Whole columns of one sign and of one size, on which nothing but the sums of neighbours sets the scale, and others of all sorts.
+  // Whole columns of one sign and of one size, on which nothing but the sums of neighbours sets the scale, and others
+  // of all sorts.
   const weights = Float32Array.from({ length: columns * inner }, (_, at) => {
     const column = Math.floor(at / inner);
     return column < 20 ? 1 - column / 10 : Math.sin(at * at) ** 3;
@@ -68,7 +69,10 @@ test("rows of any bytes times weights as models are served with are what plain s
   }
 });
 
-/** Rows around 128, [M, inner], times the right side [inner, columns]: a constant of the graph, as weights are, or an input, as caches are. */
+/**
+ * Rows around 128, [M, inner], times the right side [inner, columns]: a constant of the graph, as weights are, or an
+ * input, as caches are.
+ */
 async function product(
   rows: Uint8Array<ArrayBuffer>,
   integers: Int8Array<ArrayBuffer>,

@@ -1,4 +1,7 @@
-/** @file Each mode is served as it promises wherever integer sums are exact and short enough, and in other arithmetic where not. */
+/**
+ * @file Each mode is served as it promises wherever integer sums are exact and short enough, and in other arithmetic
+ * where not.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

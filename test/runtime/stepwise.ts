@@ -1,4 +1,7 @@
-/** @file Drives a device by hand: a prompt in chunks, then rows that are fed given tokens, with every logit that comes of it. */
+/**
+ * @file Drives a device by hand: a prompt in chunks, then rows that are fed given tokens, with every logit that comes
+ * of it.
+ */
 
 import { alwaysWanted, type DecodeRow, type DecoderDevice, type PromptCache } from "../../src/runtime/device.ts";
 
@@ -28,8 +31,8 @@ export async function step(device: DecoderDevice, rows: readonly DecodeRow[], to
 }
 
 /**
- * The logits after each token of `ids`, the first `prefilled` of them as a prompt and the others one at a time, by `count` rows that
- * share the prompt: [ids.length][V] of each row.
+ * The logits after each token of `ids`, the first `prefilled` of them as a prompt and the others one at a time, by
+ * `count` rows that share the prompt: [ids.length][V] of each row.
  */
 export async function logitsBySteps(
   device: DecoderDevice,

@@ -1,4 +1,7 @@
-/** @file Best-of-N at the HTTP edge: the fields of answers and chunks, defaults, names of models, refusals, metrics, and clients that leave. */
+/**
+ * @file Best-of-N at the HTTP edge: the fields of answers and chunks, defaults, names of models, refusals, metrics, and
+ * clients that leave.
+ */
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Chats over WebSocket: what is streamed, side by side and cancelled, and that every failure ends what it should and nothing else. */
+/**
+ * @file Chats over WebSocket: what is streamed, side by side and cancelled, and that every failure ends what it should
+ * and nothing else.
+ */
 
 import assert from "node:assert/strict";
 import { connect as connectTcp, type Socket } from "node:net";

@@ -1,4 +1,7 @@
-/** @file A server that is told to stop refuses new work, lets running work finish within the grace period, and cuts the rest. */
+/**
+ * @file A server that is told to stop refuses new work, lets running work finish within the grace period, and cuts the
+ * rest.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

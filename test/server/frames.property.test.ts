@@ -1,6 +1,6 @@
 /**
- * @file Whatever frames a client sends over WebSocket, in whatever order, each is answered by an error or an end, or the connection is closed with a code that
- * says why; and streams of other connections go on to the same answers.
+ * @file Whatever frames a client sends over WebSocket, in whatever order, each is answered by an error or an end, or
+ * the connection is closed with a code that says why; and streams of other connections go on to the same answers.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** @file Several prompts of one request as one stream: all events, in the order of each prompt, at a cost that does not grow with the prompts. */
+/**
+ * @file Several prompts of one request as one stream: all events, in the order of each prompt, at a cost that does not
+ * grow with the prompts.
+ */
 
 import assert from "node:assert/strict";
 import { createHook } from "node:async_hooks";

@@ -1,4 +1,6 @@
-/** @file POST /v1/responses: the chat that a response is, the order of its events, and the conversations that are kept. */
+/**
+ * @file POST /v1/responses: the chat that a response is, the order of its events, and the conversations that are kept.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

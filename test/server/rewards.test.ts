@@ -1,4 +1,7 @@
-/** @file POST /v1/rewards and /v1/rerank at the HTTP edge: shapes, errors that name the field, limits, cancellation, keys and metrics. */
+/**
+ * @file POST /v1/rewards and /v1/rerank at the HTTP edge: shapes, errors that name the field, limits, cancellation,
+ * keys and metrics.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops, queues and cancels; only its model is a word list. */
+/**
+ * @file A small deterministic engine for tests of the HTTP edge: it really tokenises (bytes), samples by seed, stops,
+ * queues and cancels; only its model is a word list.
+ */
 
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import type { PrefixMeasurement, RewardDescription } from "../../src/engine/contract/reward-description.ts";

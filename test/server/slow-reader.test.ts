@@ -1,4 +1,7 @@
-/** @file A client that does not read, over the real engine: its request pauses, what waits for it is bounded, and it misses nothing. */
+/**
+ * @file A client that does not read, over the real engine: its request pauses, what waits for it is bounded, and it
+ * misses nothing.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -56,7 +59,9 @@ const wideTokens = 64 * 120;
 /** Text of an answer without what differs from one to the next. */
 const comparable = (text: string): string => text.replaceAll(/"(id|created)":("[^"]*"|\d+)/g, '"$1":0');
 
-/** Runs others' requests until the slow one has paused: it takes no step during a whole answer. Resolves to its tokens. */
+/**
+ * Runs others' requests until the slow one has paused: it takes no step during a whole answer. Resolves to its tokens.
+ */
 async function tokensWhenPaused(startTokens: number): Promise<number> {
   for (let others = 0, previous = -1; ;) {
     const tokens = engine.stats().generatedTokens - startTokens - others;

@@ -1,4 +1,6 @@
-/** @file Event streams over real sockets: their form, back-pressure, errors on the way, and clients that leave or stall. */
+/**
+ * @file Event streams over real sockets: their form, back-pressure, errors on the way, and clients that leave or stall.
+ */
 
 import assert from "node:assert/strict";
 import { request as httpRequest, type IncomingMessage } from "node:http";

@@ -1,4 +1,7 @@
-/** @file Quantised weights against the definition: each value is its block's or channel's scale times the nearest integer. */
+/**
+ * @file Quantised weights against the definition: each value is its block's or channel's scale times the nearest
+ * integer.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

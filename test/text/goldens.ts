@@ -1,4 +1,6 @@
-/** @file Goldens of Hugging Face's Rust tokenizers (test/oracle/tokenizers.py) and where the real models' own files lie. */
+/**
+ * @file Goldens of Hugging Face's Rust tokenizers (test/oracle/tokenizers.py) and where the real models' own files lie.
+ */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

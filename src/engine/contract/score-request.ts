@@ -1,10 +1,15 @@
-/** @file What is asked of a reward model and what it answers: plain data that crosses to the compute worker by structured clone. */
+/**
+ * @file What is asked of a reward model and what it answers: plain data that crosses to the compute worker by
+ * structured clone.
+ */
 
 import type { Message } from "../../text/conversation/message.ts";
 
 /** An answer to score. */
 export interface ScoreInput {
-  /** What is answered. Inputs of one request with the same array have it cross to the worker, and be tokenised, once. */
+  /**
+   * What is answered. Inputs of one request with the same array have it cross to the worker, and be tokenised, once.
+   */
   prompt: readonly Message[];
   answer: Message;
   /** The request's field that it came from, for errors. */
@@ -27,7 +32,10 @@ export interface Score {
   tokens: number;
   /** Those of the tokens that other inputs or earlier requests had computed. */
   cachedTokens: number;
-  /** Tokens that were left out because the model reads no more. Text that could not be read anyway is not tokenised: it counts as its fewest tokens. */
+  /**
+   * Tokens that were left out because the model reads no more. Text that could not be read anyway is not tokenised: it
+   * counts as its fewest tokens.
+   */
   cutTokens: number;
 }
 

@@ -1,4 +1,7 @@
-/** @file Answers to token ids for the reward models that read conversations: a prompt is encoded once, and each answer after it. */
+/**
+ * @file Answers to token ids for the reward models that read conversations: a prompt is encoded once, and each answer
+ * after it.
+ */
 
 import type { ChatTemplate } from "../../text/conversation/chat-template.ts";
 import {

@@ -1,4 +1,7 @@
-/** @file Scores conversations by a decoder's hidden states: chunk by chunk on the grid that prompts are filled on, many rows in one run. */
+/**
+ * @file Scores conversations by a decoder's hidden states: chunk by chunk on the grid that prompts are filled on, many
+ * rows in one run.
+ */
 
 import type { PromptCache, PromptChunk } from "../../runtime/device.ts";
 import type { Sliced } from "../../text/slices.ts";

@@ -56,8 +56,10 @@ export class EncoderScorer implements Scorer {
   readonly #encoder: EncoderDevice;
 
   /**
-   * Opens the folder of a BertForSequenceClassification, or of an adapter with a classifier of `options.encoder`, and loads it.
-   * @throws BonsaiError as `openModel`, `readPeftAdapter` and `mergeEncoderAdapter`; `invalid_model_file` where it does not fit its reward.json.
+   * Opens the folder of a BertForSequenceClassification, or of an adapter with a classifier of `options.encoder`, and
+   * loads it.
+   * @throws BonsaiError as `openModel`, `readPeftAdapter` and `mergeEncoderAdapter`; `invalid_model_file` where it does
+   * not fit its reward.json.
    */
   static async load(options: ModelOptions & { reward: RewardDescription }): Promise<EncoderScorer> {
     const { reward, path, encoder: base } = options;
@@ -108,7 +110,10 @@ export class EncoderScorer implements Scorer {
     return 4 * length * (3 * hiddenSize + 2 * intermediateSize + 2 * heads * length);
   }
 
-  /** The prompt is the text of all turns before the answer. What is too long is cut at the end of both texts, and each of them is one slice. */
+  /**
+   * The prompt is the text of all turns before the answer. What is too long is cut at the end of both texts, and each
+   * of them is one slice.
+   */
   *read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]> {
     const most = this.info.contextLength;
     const prompts = new Map<readonly Message[], ReadText>();

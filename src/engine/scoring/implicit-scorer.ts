@@ -1,6 +1,7 @@
 /**
- * @file The implicit reward of a policy that was tuned on preferences: beta (log pi(y|x) - log pi_ref(y|x)), summed over the answer's tokens (Rafailov et al. 2023,
- * equation 5, up to what is the same for all answers to a prompt). Both models read the answer chunk by chunk, one row at a time.
+ * @file The implicit reward of a policy that was tuned on preferences: beta (log pi(y|x) - log pi_ref(y|x)), summed
+ * over the answer's tokens (Rafailov et al. 2023, equation 5, up to what is the same for all answers to a prompt). Both
+ * models read the answer chunk by chunk, one row at a time.
  */
 
 import { createHash } from "node:crypto";
@@ -22,7 +23,10 @@ interface ImplicitRow extends ScoredRow {
   sums: [policy: number, reference: number];
 }
 
-/** A reward model over two of the models. @throws BonsaiError `invalid_model_file` where one is absent or another than it was. */
+/**
+ * A reward model over two of the models. @throws BonsaiError `invalid_model_file` where one is absent or another than
+ * it was.
+ */
 export function openImplicitReward(options: ImplicitRewardOptions, models: readonly Model[]): ImplicitScorer {
   const found = (["policy", "reference"] as const).map((part) => {
     const { id, sha256 } = options[part];

@@ -5,8 +5,9 @@ import type { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import type { ScoreInput } from "../contract/score-request.ts";
 
 /**
- * Characters (UTF-16 units) that so many tokens have at most: each is at least one byte of UTF-8, and no token has more bytes than `maxTokenBytes`.
- * Text beyond them is cut or refused without being tokenised. Only characters that the tokenizer drops make tokens reach further.
+ * Characters (UTF-16 units) that so many tokens have at most: each is at least one byte of UTF-8, and no token has more
+ * bytes than `maxTokenBytes`. Text beyond them is cut or refused without being tokenised. Only characters that the
+ * tokenizer drops make tokens reach further.
  */
 export function mostCharacters(tokens: number, { maxTokenBytes }: Tokenizer): number {
   return tokens * maxTokenBytes;

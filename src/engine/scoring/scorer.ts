@@ -1,4 +1,7 @@
-/** @file A reward model as the engine's scoring sees it, whatever computes it: texts become rows, and runs advance some of them. */
+/**
+ * @file A reward model as the engine's scoring sees it, whatever computes it: texts become rows, and runs advance some
+ * of them.
+ */
 
 import type { Sliced } from "../../text/slices.ts";
 import type { ModelInfo } from "../contract/request.ts";
@@ -34,7 +37,10 @@ export interface Scorer {
    */
   read(inputs: readonly ScoreInput[], truncate: boolean): Sliced<ReadInput[]>;
   open(input: ReadInput): ScoredRow;
-  /** One run over as many of the rows as are worth it, the first among them. What else is in the run changes no bit of a row's outputs. */
+  /**
+   * One run over as many of the rows as are worth it, the first among them. What else is in the run changes no bit of a
+   * row's outputs.
+   */
   advance(rows: readonly ScoredRow[]): Promise<void>;
   /** Frees what a row holds, ended or not. */
   close(row: ScoredRow): void;

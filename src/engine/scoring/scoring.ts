@@ -1,4 +1,7 @@
-/** @file The queue of scoring: tokenises requests in slices, admits them within bounds of their own, and runs the rows of all of them together. */
+/**
+ * @file The queue of scoring: tokenises requests in slices, admits them within bounds of their own, and runs the rows
+ * of all of them together.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Sliced } from "../../text/slices.ts";
@@ -19,7 +22,10 @@ const rowsOfRequest = 16;
 /** Scoring has a cache of its own: this share of the size of the cache that running answers have. */
 const cacheShare = 1 / 4;
 
-/** Tokenising stops after the slice that reaches so many characters in one step: some milliseconds, as long as a decode step. */
+/**
+ * Tokenising stops after the slice that reaches so many characters in one step: some milliseconds, as long as a decode
+ * step.
+ */
 export const charactersOfStep = 8192;
 
 interface Job extends Reservation {

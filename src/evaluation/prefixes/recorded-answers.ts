@@ -1,4 +1,7 @@
-/** @file Samples a policy's answers to prompts and scores them: whole, cut to their prefixes, and, if asked for, continued from those prefixes. */
+/**
+ * @file Samples a policy's answers to prompts and scores them: whole, cut to their prefixes, and, if asked for,
+ * continued from those prefixes.
+ */
 
 import pLimit from "p-limit";
 import type { RecordedAnswer } from "../../best-of-n/pruning/replay.ts";

@@ -14,8 +14,8 @@ const answersOfRequest = 16;
 const mostInFlight = 8;
 
 /**
- * Scores by raw rewards: their differences are logits, which those of normalised rewards are not. A conversation that is
- * longer than the model's context is cut.
+ * Scores by raw rewards: their differences are logits, which those of normalised rewards are not. A conversation that
+ * is longer than the model's context is cut.
  */
 export async function scoreByModel(model: RewardModel, set: EvaluationSet, tell: ScoringProgress): Promise<AnswerScores> {
   const whole = new Float64Array(set.answers.length);

@@ -1,6 +1,6 @@
 /**
- * @file Compares scores with the teddy world's ground truth: accuracy on pairs with different gold scores, agreement with
- * raters, and agreement of raters among themselves.
+ * @file Compares scores with the teddy world's ground truth: accuracy on pairs with different gold scores, agreement
+ * with raters, and agreement of raters among themselves.
  */
 
 import { judge } from "../../teddy/judge/judge.ts";

@@ -1,4 +1,7 @@
-/** @file POST /v1/rerank in the shape of Jina's and Cohere's: documents in the order of their reward as answers to a query. */
+/**
+ * @file POST /v1/rerank in the shape of Jina's and Cohere's: documents in the order of their reward as answers to a
+ * query.
+ */
 
 import { Type, type Static } from "typebox";
 import { nullable, unsupported } from "./schema.ts";

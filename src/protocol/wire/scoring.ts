@@ -1,4 +1,6 @@
-/** @file What /v1/rewards and /v1/rerank have in common: the model's name, whether long inputs are cut, and the usage. */
+/**
+ * @file What /v1/rewards and /v1/rerank have in common: the model's name, whether long inputs are cut, and the usage.
+ */
 
 import { Type, type Static } from "typebox";
 import { ignored, nullable } from "./schema.ts";

@@ -1,4 +1,7 @@
-/** @file Best-of-N for the routes: the reward model and the strategy of a request, and the models that sample, score and compare its candidates. */
+/**
+ * @file Best-of-N for the routes: the reward model and the strategy of a request, and the models that sample, score and
+ * compare its candidates.
+ */
 
 import type { BestOfOptions } from "../../best-of-n/options.ts";
 import { AutomaticSchedules } from "../../best-of-n/pruning/automatic-schedule.ts";
@@ -25,8 +28,8 @@ export interface RequestedPolicy {
 }
 
 /**
- * The policy of that name, which may end in ":bo8" for the best of 8, for clients that cannot send more fields. A model that is served under such a name
- * is itself.
+ * The policy of that name, which may end in ":bo8" for the best of 8, for clients that cannot send more fields. A model
+ * that is served under such a name is itself.
  * @throws BonsaiError as `findPolicy` does; `invalid_request` for an N that the server does not take
  */
 export function findRequestedPolicy(engine: Engine, name: string, { maxN }: Pick<Config, "maxN">): RequestedPolicy {
@@ -57,7 +60,8 @@ export class BestOfServing {
 
   /**
    * What runs the prompts of a request.
-   * @param usual the strategy where neither the request nor a reward model decides: OpenAI's in /v1/completions, none in chat
+   * @param usual the strategy where neither the request nor a reward model decides: OpenAI's in /v1/completions, none
+   * in chat
    * @throws BonsaiError `invalid_request` or `model_not_found` naming an option
    */
   runner(engine: Engine, model: ModelInfo, bestOf: BestOfRequest, usual: "logprob" | undefined): RunRequest {
@@ -90,7 +94,9 @@ export class BestOfServing {
     return { ...options, strategy, rewardModel, prune: canDrop ? options.prune : "off" };
   }
 
-  /** The reward model that the policy names, else one over its own states, else the server's default, else the only one. */
+  /**
+   * The reward model that the policy names, else one over its own states, else the server's default, else the only one.
+   */
   #usualRewardModel(engine: Engine, policy: ModelInfo): string | undefined {
     const served = engine.models.filter(({ kind, reward }) => kind === "reward" && reward?.form !== "value");
     const own =
@@ -129,7 +135,9 @@ export class BestOfServing {
     };
   }
 
-  /** `auto` prunes nothing where it was not measured how well the reward of a prefix predicts that of the whole answer. */
+  /**
+   * `auto` prunes nothing where it was not measured how well the reward of a prefix predicts that of the whole answer.
+   */
   #stages(
     engine: Engine,
     { prune, rewardModel, returned }: BestOfOptions,
@@ -173,7 +181,10 @@ function judgeOf(engine: Engine, { judgeModel }: BestOfOptions, prompt: readonly
 const invalid = (option: string, message: string): BonsaiError =>
   new BonsaiError("invalid_request", message, { param: `best_of_options.${option}` });
 
-/** The reward model of a request where it is a head over the hidden states of the policy: it scores while the policy decodes, at no cost. */
+/**
+ * The reward model of a request where it is a head over the hidden states of the policy: it scores while the policy
+ * decodes, at no cost.
+ */
 function policyHead(engine: Engine, policy: ModelInfo, { rewardModel }: BestOfOptions, { prompt }: GenerateRequest): ModelInfo | undefined {
   if (prompt.kind !== "messages") return undefined;
   return engine.models.find(({ id, base, reward }) => id === rewardModel && base === policy.id && reward?.form === "policy-head");

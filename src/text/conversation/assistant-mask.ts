@@ -14,7 +14,10 @@ export interface MaskedTokens {
   trained: boolean[];
 }
 
-/** A template that writes the date writes this one, so that a run today and its continuation tomorrow see the same tokens. */
+/**
+ * A template that writes the date writes this one, so that a run today and its continuation tomorrow see the same
+ * tokens.
+ */
 const now = new Date(2025, 0, 1);
 
 const generationTag = /\{%(-?)\s*(end)?generation\s*(-?)%\}/g;
@@ -48,14 +51,14 @@ export class ConversationEncoder {
   }
 
   /**
-   * The tokens of a conversation; trained on are those of the assistant's turns from message `firstTrained` on, each with
-   * the end-of-turn token that closes it and nothing after that.
+   * The tokens of a conversation; trained on are those of the assistant's turns from message `firstTrained` on, each
+   * with the end-of-turn token that closes it and nothing after that.
    *
-   * A template with `{% generation %}` says itself where these are (transformers, "Chat templates"). For others, a turn is
-   * what its rendering adds to that of the conversation before it with the opening of an answer.
+   * A template with `{% generation %}` says itself where these are (transformers, "Chat templates"). For others, a turn
+   * is what its rendering adds to that of the conversation before it with the opening of an answer.
    * @param isEnd whether an id ends an answer.
-   * @throws BonsaiError `invalid_request` where the template refuses the conversation; `invalid_dataset` where it renders a turn
-   * differently once another follows, so that the turns' places cannot be told.
+   * @throws BonsaiError `invalid_request` where the template refuses the conversation; `invalid_dataset` where it
+   * renders a turn differently once another follows, so that the turns' places cannot be told.
    */
   encode(messages: readonly Message[], firstTrained: number, isEnd: (id: number) => boolean): MaskedTokens {
     const ids = this.#ids(messages, false);
@@ -65,7 +68,8 @@ export class ConversationEncoder {
     for (const { start, end, message } of spans) {
       let last: number | undefined;
       for (let at = start; at < end; at++) if (isEnd(ids[at]!)) last = at + 1;
-      // What a rendering has in common with that of the whole may hold the beginning of the next turn, which only an end tells apart.
+      // What a rendering has in common with that of the whole may hold the beginning of the next turn, which only an
+      // end tells apart.
       if (message !== undefined && last === undefined) throw turnsDiffer(message, "once others follow");
       trained.fill(true, start, last ?? end);
     }
@@ -92,7 +96,10 @@ export class ConversationEncoder {
     });
   }
 
-  /** Undefined where the template marks nothing, or the tokenizer drops or changes characters, so that marks have no place among tokens. */
+  /**
+   * Undefined where the template marks nothing, or the tokenizer drops or changes characters, so that marks have no
+   * place among tokens.
+   */
   #spansByMarks(messages: readonly Message[], firstTrained: number, ids: readonly number[], text: string): Span[] | undefined {
     if (this.#marked === undefined) return undefined;
     const bytesBefore = [0];

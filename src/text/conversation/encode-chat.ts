@@ -1,4 +1,7 @@
-/** @file A conversation to token ids: control tokens of the template are control tokens, those written in a message are plain text. */
+/**
+ * @file A conversation to token ids: control tokens of the template are control tokens, those written in a message are
+ * plain text.
+ */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ChatTemplate, RenderOptions } from "./chat-template.ts";
@@ -7,19 +10,20 @@ import { runSlices, type Sliced } from "../slices.ts";
 import type { Encoding, Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
- * Renders a conversation with the model's template and tokenises it, without adding special tokens, which templates write
- * themselves; `addGenerationPrompt` defaults to true. The role `developer` becomes `system` for a template that does not know it.
+ * Renders a conversation with the model's template and tokenises it, without adding special tokens, which templates
+ * write themselves; `addGenerationPrompt` defaults to true. The role `developer` becomes `system` for a template that
+ * does not know it.
  *
- * Hugging Face tokenises the rendered text with special tokens recognised wherever they stand, so a message that contains
- * `<|im_end|>` ends its own turn and can speak as the system. Here such text stays text: a mark (a private-use character
- * that occurs nowhere else) is set inside each control token of a message before rendering and taken out after it, and the
- * tokenizer recognises no control token over a mark's place. Messages without control tokens have no marks, so their ids
- * are those of the plain path.
+ * Hugging Face tokenises the rendered text with special tokens recognised wherever they stand, so a message that
+ * contains `<|im_end|>` ends its own turn and can speak as the system. Here such text stays text: a mark (a private-use
+ * character that occurs nowhere else) is set inside each control token of a message before rendering and taken out
+ * after it, and the tokenizer recognises no control token over a mark's place. Messages without control tokens have no
+ * marks, so their ids are those of the plain path.
  *
  * Not covered: a control token that only comes about where a message's text and the template's meet.
  *
- * @throws BonsaiError `invalid_request` for a model without a template, a conversation that its template refuses, or one
- * with a control token that the template itself looks for and acts on.
+ * @throws BonsaiError `invalid_request` for a model without a template, a conversation that its template refuses, or
+ * one with a control token that the template itself looks for and acts on.
  */
 export function encodeChat(
   tokenizer: Tokenizer,

@@ -7,26 +7,40 @@ import type { ChatTemplate } from "./chat-template.ts";
 import { encodeChatInSlices } from "./encode-chat.ts";
 import type { Message } from "./message.ts";
 
-/** A template that writes the date writes this one: a reward does not change overnight, and training saw the same tokens. */
+/**
+ * A template that writes the date writes this one: a reward does not change overnight, and training saw the same
+ * tokens.
+ */
 const now = new Date(2025, 0, 1);
 
 export interface FinishedConversation {
   /** All that the template writes, with nothing to open another answer. */
   ids: number[];
-  /** Tokens that it has in common with the conversation before the answer, opened for one: what other answers begin with too. */
+  /**
+   * Tokens that it has in common with the conversation before the answer, opened for one: what other answers begin with
+   * too.
+   */
   promptTokens: number;
-  /** Tokens until the answer's last one, without the token that ends the turn: what a policy was fed when it ended the answer. */
+  /**
+   * Tokens until the answer's last one, without the token that ends the turn: what a policy was fed when it ended the
+   * answer.
+   */
   fedTokens: number;
 }
 
 /** What answers are encoded after, encoded once for all of them. */
 export interface OpenedPrompt {
   messages: readonly Message[];
-  /** The conversation with the opening of an answer. Undefined without messages: templates may refuse a conversation of nothing. */
+  /**
+   * The conversation with the opening of an answer. Undefined without messages: templates may refuse a conversation of
+   * nothing.
+   */
   encoding: Encoding | undefined;
 }
 
-/** Encodes conversations whose last message is the answer. Control tokens in messages are plain text (encode-chat.ts). */
+/**
+ * Encodes conversations whose last message is the answer. Control tokens in messages are plain text (encode-chat.ts).
+ */
 export class FinishedConversationEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate | undefined;

@@ -8,7 +8,10 @@ interface TrieNode {
   token: AddedToken | undefined;
 }
 
-/** A stretch of text between added tokens, or an added token: its own text begins at `start`, and what it swallows ends at `end`. */
+/**
+ * A stretch of text between added tokens, or an added token: its own text begins at `start`, and what it swallows ends
+ * at `end`.
+ */
 export type Piece = { text: string; start: number } | { token: AddedToken; start: number; end: number };
 
 const wordCharacter = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
@@ -22,7 +25,9 @@ export class AddedTokenMatcher {
   /** The units that contents begin with: what is between them is skipped at once. */
   readonly #beginning: RegExp | undefined;
 
-  /** @param entries what to look for (a token's content, normalised where it asks for that) and the token it stands for. */
+  /**
+   * @param entries what to look for (a token's content, normalised where it asks for that) and the token it stands for.
+   */
   constructor(entries: Iterable<[content: string, token: AddedToken]>) {
     let longest = 0;
     for (const [content, token] of entries) {

@@ -1,4 +1,7 @@
-/** @file Two texts as one row of an encoder: the special tokens around them, which text each token belongs to, and what is cut when they are too long. */
+/**
+ * @file Two texts as one row of an encoder: the special tokens around them, which text each token belongs to, and what
+ * is cut when they are too long.
+ */
 
 import type { TokenizerFiles } from "../../formats/model-file.ts";
 import { readPairTemplate, type PairPiece } from "./pair-template.ts";
@@ -14,8 +17,9 @@ export interface EncodedPair {
 }
 
 /**
- * Encodes pairs as Hugging Face's tokenizers do, but for control tokens written in a text (`[SEP]`), which are the plain text that they are:
- * an answer cannot end itself and begin another. An empty text leaves its special tokens; transformers leaves out an empty second text.
+ * Encodes pairs as Hugging Face's tokenizers do, but for control tokens written in a text (`[SEP]`), which are the
+ * plain text that they are: an answer cannot end itself and begin another. An empty text leaves its special tokens;
+ * transformers leaves out an empty second text.
  */
 export class PairEncoder {
   /** Special tokens around the two texts. */
@@ -31,8 +35,8 @@ export class PairEncoder {
   }
 
   /**
-   * @param maxTokens of the row, special tokens included; by default nothing is cut. What is too long loses tokens at its end, the longer text
-   *   first until both are as long (`longest_first` of transformers).
+   * @param maxTokens of the row, special tokens included; by default nothing is cut. What is too long loses tokens at
+   * its end, the longer text first until both are as long (`longest_first` of transformers).
    * @throws BonsaiError `invalid_tokenizer` when not even the special tokens fit
    */
   encode(first: string, second: string, maxTokens = Infinity): EncodedPair {
@@ -65,7 +69,10 @@ export class PairEncoder {
   }
 }
 
-/** Lengths of two texts that together keep to `room`, as tokenizers' TruncationStrategy::LongestFirst has them: the longer one is cut to what the other leaves, or both to a half. */
+/**
+ * Lengths of two texts that together keep to `room`, as tokenizers' TruncationStrategy::LongestFirst has them: the
+ * longer one is cut to what the other leaves, or both to a half.
+ */
 function longestFirst(first: number, second: number, room: number): [first: number, second: number] {
   if (first + second <= room) return [first, second];
   const shorter = Math.min(first, second);

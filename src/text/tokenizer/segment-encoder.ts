@@ -15,7 +15,10 @@ export type SegmentEncoder = (text: string, isFirst: boolean, output: number[]) 
 const cachedWordCount = 8192;
 const maxCachedWordLength = 32;
 
-/** Ideographs beyond 16 bits that BertNormalizer sets apart (tokenizers' is_chinese_char); the library sees only halves of them. */
+/**
+ * Ideographs beyond 16 bits that BertNormalizer sets apart (tokenizers' is_chinese_char); the library sees only halves
+ * of them.
+ */
 const longIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 
 /** The text clean-up before everything else; null for none. */
@@ -79,8 +82,8 @@ function bpeSegmentEncoder(model: BpeModel, preTokenizer: PreTokenizer): Segment
 }
 
 /**
- * SentencePiece-style models take a whole text as one word. Where no merge joins a token to a following `▁`, a cut before
- * each run of them changes nothing and makes words that repeat.
+ * SentencePiece-style models take a whole text as one word. Where no merge joins a token to a following `▁`, a cut
+ * before each run of them changes nothing and makes words that repeat.
  */
 function canCutAtMarkers(model: BpeModel): boolean {
   const hasAffixes = model.continuingSubwordPrefix !== "" || model.endOfWordSuffix !== "";

@@ -10,7 +10,10 @@ import { TokenDecoder } from "./token-decoder.ts";
 import { readTokenizerJson, type AddedToken } from "./tokenizer-json.ts";
 
 export interface EncodeOptions {
-  /** Add what the tokenizer's post-processor puts around a text, such as `<s>`. Default true; false for rendered chat templates. */
+  /**
+   * Add what the tokenizer's post-processor puts around a text, such as `<s>`. Default true; false for rendered chat
+   * templates.
+   */
   addSpecialTokens?: boolean | undefined;
   /**
    * Offsets (ascending) in the text that no control token may cover: one that would is encoded as the plain text it is.
@@ -24,7 +27,10 @@ export interface Encoding {
   text: string;
   ids: number[];
   literalOffsets: readonly number[];
-  /** Added tokens of the text, in order: where their own text begins, where what they swallow ends, and how many ids there are until then. */
+  /**
+   * Added tokens of the text, in order: where their own text begins, where what they swallow ends, and how many ids
+   * there are until then.
+   */
   addedTokens: readonly { start: number; end: number; idCount: number }[];
 }
 
@@ -36,8 +42,9 @@ export class Tokenizer {
   /** One more than the highest id; a model may have more rows than this. */
   readonly vocabSize: number;
   /**
-   * Bytes of the longest token. A text of more than n times this many bytes has more than n tokens, unless it consists of
-   * characters that the tokenizer drops or fuses into one unknown token: a limit to refuse hopeless prompts by unseen.
+   * Bytes of the longest token. A text of more than n times this many bytes has more than n tokens, unless it consists
+   * of characters that the tokenizer drops or fuses into one unknown token: a limit to refuse hopeless prompts by
+   * unseen.
    */
   readonly maxTokenBytes: number;
   readonly #decoder: TokenDecoder;
@@ -91,8 +98,8 @@ export class Tokenizer {
 
   /**
    * The same ids, in slices; only what a normalizer does and a word of any length are one slice.
-   * @param before An encoding by the same options but for its literal offsets. What the texts have in common up to an added token is not encoded again:
-   *   nothing that stands behind an added token changes the ids before it.
+   * @param before An encoding by the same options but for its literal offsets. What the texts have in common up to an
+   * added token is not encoded again: nothing that stands behind an added token changes the ids before it.
    */
   *encodeInSlices(text: string, options: EncodeOptions = {}, before?: Encoding): Sliced<Encoding> {
     const addSpecialTokens = options.addSpecialTokens ?? true;
@@ -157,8 +164,8 @@ export class Tokenizer {
   }
 
   /**
-   * The exact bytes of a token inside a text: a token can be part of a character. Added tokens are their own text in UTF-8.
-   * Empty for an id that has no token. A view: not to be written to.
+   * The exact bytes of a token inside a text: a token can be part of a character. Added tokens are their own text in
+   * UTF-8. Empty for an id that has no token. A view: not to be written to.
    */
   tokenBytes(id: number): Uint8Array<ArrayBuffer> {
     return this.#decoder.tokenBytes(id);

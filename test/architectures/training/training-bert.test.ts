@@ -1,4 +1,7 @@
-/** @file The gradients of a reward loss over a BERT are PyTorch's, however its pairs lie in their rows, and a trained program scores as the serving graph. */
+/**
+ * @file The gradients of a reward loss over a BERT are PyTorch's, however its pairs lie in their rows, and a trained
+ * program scores as the serving graph.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -66,7 +69,10 @@ function tokenFeeds({ cases }: BertGolden, { rows, length }: Layout): Record<str
   return feeds;
 }
 
-/** The oracle's loss: Bradley and Terry's with centring over weighted outputs, of which even rows are chosen and odd ones rejected. */
+/**
+ * The oracle's loss: Bradley and Terry's with centring over weighted outputs, of which even rows are chosen and odd
+ * ones rejected.
+ */
 function addLoss({ program, logits, parameters }: TrainingBert, golden: BertGolden, recompute: RecomputationKind): void {
   const scores = o.reshape(o.matmul(logits, program.input("weights", "float32", [golden.training.weights.length, 1])), [
     logits.shape[0]! / 2,
@@ -133,7 +139,8 @@ describe("a BERT under training", () => {
           gradient.map(([output, data]) => [output.slice(9), { shape: [data.length], data: Float32Array.from(data) }]),
         );
         assert.deepEqual([...tensors.keys()].toSorted(), Object.keys(golden.training.gradients).toSorted());
-        // A key's bias adds the same to all scores of a query, which softmax ignores: rounding errors, relative to nothing.
+        // A key's bias adds the same to all scores of a query, which softmax ignores: rounding errors, relative to
+        // nothing.
         const meant = Object.fromEntries(Object.entries(golden.training.gradients).filter(([, [size]]) => size! > 1e-9));
         const { name: worst, difference } = worstDigest(tensors, meant);
         assert.ok(difference < 1e-4, `${worst} differs by ${difference} of its norm`);

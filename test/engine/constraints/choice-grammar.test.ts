@@ -1,4 +1,7 @@
-/** @file Answers that are one of some strings: against a twin that renormalises over the allowed tokens, alone, among others and while waiting. */
+/**
+ * @file Answers that are one of some strings: against a twin that renormalises over the allowed tokens, alone, among
+ * others and while waiting.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Draws ask for all logits of a row wherever the most likely ones may not decide, by the rule that the model's head computes. */
+/**
+ * @file Draws ask for all logits of a row wherever the most likely ones may not decide, by the rule that the model's
+ * head computes.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

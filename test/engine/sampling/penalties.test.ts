@@ -1,4 +1,7 @@
-/** @file Tests of penalties and logit_bias: against the formulas applied to whole rows, and of the history that counts tokens. */
+/**
+ * @file Tests of penalties and logit_bias: against the formulas applied to whole rows, and of the history that counts
+ * tokens.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file The slow, obvious twin of the sampler: sorts everything, keeps float64 probabilities of all tokens, filters them one warper after the other. */
+/**
+ * @file The slow, obvious twin of the sampler: sorts everything, keeps float64 probabilities of all tokens, filters
+ * them one warper after the other.
+ */
 
 import type { SamplingParams } from "../../../src/engine/contract/request.ts";
 

@@ -1,4 +1,7 @@
-/** @file Tests of the sampler: the fast path against the full one to the bit, both against the slow twin, and frequencies against the distribution. */
+/**
+ * @file Tests of the sampler: the fast path against the full one to the bit, both against the slow twin, and
+ * frequencies against the distribution.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -19,7 +22,9 @@ import { referenceDistribution } from "./sampler-reference.ts";
 
 const noHistory = new TokenHistory(new Set());
 
-/** What the model's head gives for a row: the K largest and Z, here with the head's float32 arithmetic in its own order. */
+/**
+ * What the model's head gives for a row: the K largest and Z, here with the head's float32 arithmetic in its own order.
+ */
 function headOf(logits: Float32Array, k: number, params: SamplingParams): TopLogits {
   const ranked = [...logits.keys()].toSorted((a, b) => (logits[a] === logits[b] ? a - b : logits[b]! - logits[a]!)).slice(0, k);
   const values = Float32Array.from(ranked, (id) => logits[id]!);
@@ -158,8 +163,8 @@ describe("sampleFromFull", () => {
         assert.equal(logit, logits[tokenId]);
         const kept = referenceDistribution(logits, params);
         const rank = kept.findIndex((token) => token.tokenId === tokenId);
-        // The twin divides by T in float64 and normalises after each step, so borders differ in the last digits, and so a
-        // truncated set may differ by tokens as likely as its last.
+        // The twin divides by T in float64 and normalises after each step, so borders differ in the last digits, and so
+        // a truncated set may differ by tokens as likely as its last.
         const tolerance = 1e-4;
         const least = kept.at(-1)!.probability;
         const slack = kept.reduce((sum, { probability }) => (probability <= least * (1 + tolerance) ? sum + probability : sum), tolerance);

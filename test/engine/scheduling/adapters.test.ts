@@ -1,4 +1,7 @@
-/** @file Adapters over a shared base: each computes what peft and merging do, and none changes a bit of another's answers or of the base's. */
+/**
+ * @file Adapters over a shared base: each computes what peft and merging do, and none changes a bit of another's
+ * answers or of the base's.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

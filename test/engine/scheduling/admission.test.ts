@@ -1,4 +1,7 @@
-/** @file Admission against an obvious twin under random arrivals and departures: order, limits, and nothing lost or kept. */
+/**
+ * @file Admission against an obvious twin under random arrivals and departures: order, limits, and nothing lost or
+ * kept.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** @file Single sequences of a running request that end before the others: dropped, or failed alone; and the log-probabilities that tell them apart. */
+/**
+ * @file Single sequences of a running request that end before the others: dropped, or failed alone; and the
+ * log-probabilities that tell them apart.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** @file The engine loop over tiny models: what requests get, what they cost, and what becomes of them when they end early, late or badly. */
+/**
+ * @file The engine loop over tiny models: what requests get, what they cost, and what becomes of them when they end
+ * early, late or badly.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

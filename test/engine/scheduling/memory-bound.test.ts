@@ -1,4 +1,7 @@
-/** @file The key/value memory of a busy engine, counted where it is allocated, never passes what its requests have reserved. */
+/**
+ * @file The key/value memory of a busy engine, counted where it is allocated, never passes what its requests have
+ * reserved.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, describe, mock, test } from "node:test";
@@ -12,7 +15,10 @@ import { loadTiny } from "../tiny-engine.ts";
 
 const folder = temporaryFolder();
 
-/** Counts the bytes of all resizable buffers from now on, whoever has them; `onGrowth` hears of them before each that grows. */
+/**
+ * Counts the bytes of all resizable buffers from now on, whoever has them; `onGrowth` hears of them before each that
+ * grows.
+ */
 function watchBuffers(onGrowth: (bytes: number) => void): { bytes(): number; stop(): void } {
   const resize = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resize")?.value as (this: ArrayBuffer, length: number) => void;
   let bytes = 0;

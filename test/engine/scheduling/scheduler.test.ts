@@ -1,4 +1,7 @@
-/** @file The scheduler's plans: never idle with work that is ready, within the budget, and everything is served within a bounded number of turns. */
+/**
+ * @file The scheduler's plans: never idle with work that is ready, within the budget, and everything is served within a
+ * bounded number of turns.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

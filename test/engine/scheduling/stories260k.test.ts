@@ -1,4 +1,6 @@
-/** @file stories260K, a real Llama of 260,000 parameters, against float64 goldens and the texts that llama2.c prints. */
+/**
+ * @file stories260K, a real Llama of 260,000 parameters, against float64 goldens and the texts that llama2.c prints.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

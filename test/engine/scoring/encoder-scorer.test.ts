@@ -1,4 +1,7 @@
-/** @file An encoder's rewards are the classifier's logits of prompt and answer as a pair, the same to the bit in any company; and all forms behind the worker. */
+/**
+ * @file An encoder's rewards are the classifier's logits of prompt and answer as a pair, the same to the bit in any
+ * company; and all forms behind the worker.
+ */
 
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** @file Reward models give transformers' and peft's outputs, and each answer the same bits whoever is scored, or writes, beside it. */
+/**
+ * @file Reward models give transformers' and peft's outputs, and each answer the same bits whoever is scored, or
+ * writes, beside it.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

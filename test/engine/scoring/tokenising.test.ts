@@ -1,4 +1,6 @@
-/** @file Scoring tokenises in bounded slices between decode steps, once for a prompt, and never what could not be read. */
+/**
+ * @file Scoring tokenises in bounded slices between decode steps, once for a prompt, and never what could not be read.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

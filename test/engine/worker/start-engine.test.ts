@@ -1,4 +1,7 @@
-/** @file The engine behind its worker: the same answers, errors with their codes, and what happens when either side goes. */
+/**
+ * @file The engine behind its worker: the same answers, errors with their codes, and what happens when either side
+ * goes.
+ */
 
 import assert from "node:assert/strict";
 import { setMaxListeners } from "node:events";

@@ -14,7 +14,10 @@ const folder = temporaryFolder();
 
 const skip = process.platform !== "linux" && "Linux alone has it";
 
-/** How many threads of this process have a higher niceness than the one that answers, while an engine runs, and how many a lower one. */
+/**
+ * How many threads of this process have a higher niceness than the one that answers, while an engine runs, and how many
+ * a lower one.
+ */
 async function threadsAround(name: string): Promise<{ behind: number; before: number }> {
   const path = join(folder, name);
   writeTinyModel(path, {});

@@ -1,4 +1,7 @@
-/** @file What a judge is asked about policies, and what becomes of its word: a judge that is a rule, another that only compares, and more answers than a judge takes at a time. */
+/**
+ * @file What a judge is asked about policies, and what becomes of its word: a judge that is a rule, another that only
+ * compares, and more answers than a judge takes at a time.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,6 @@
-/** @file Scores against the truth of the teddy world: gold is right by itself, raters are nearly so, and length is not. */
+/**
+ * @file Scores against the truth of the teddy world: gold is right by itself, raters are nearly so, and length is not.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

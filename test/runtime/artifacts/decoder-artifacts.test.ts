@@ -1,4 +1,7 @@
-/** @file What a model is prepared into: made once, named by what it was made from, mended when damaged, deletable while it is served. */
+/**
+ * @file What a model is prepared into: made once, named by what it was made from, mended when damaged, deletable while
+ * it is served.
+ */
 
 import assert from "node:assert/strict";
 import { readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** @file The CPU computes the logits of PyTorch and of the naive decoder, wherever a text is cut into prompt and answer. */
+/**
+ * @file The CPU computes the logits of PyTorch and of the naive decoder, wherever a text is cut into prompt and answer.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

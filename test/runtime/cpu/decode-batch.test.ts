@@ -1,4 +1,7 @@
-/** @file Decode batches against rows that are kept apart: whoever joins, moves and leaves, each row's inputs are its own prompt and answer. */
+/**
+ * @file Decode batches against rows that are kept apart: whoever joins, moves and leaves, each row's inputs are its own
+ * prompt and answer.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -53,7 +56,10 @@ function promptOf(length: number): { prompt: CpuPrompt; places: Place[] } {
   return { prompt, places };
 }
 
-/** What a batch feeds to the graph must be, for each of its rows, what the twin has, and the mask must show that and nothing more. */
+/**
+ * What a batch feeds to the graph must be, for each of its rows, what the twin has, and the mask must show that and
+ * nothing more.
+ */
 function assertFeeds(batch: DecodeBatch, twins: readonly TwinRow[]): void {
   const mine = twins.filter(({ row }) => row.batch === batch);
   assert.deepEqual(new Set(batch.rows), new Set(mine.map(({ row }) => row)));

@@ -1,4 +1,7 @@
-/** @file The segment of keys and values against nested arrays, under every order of growing, shrinking, writing and copying. */
+/**
+ * @file The segment of keys and values against nested arrays, under every order of growing, shrinking, writing and
+ * copying.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** @file Prompts that are filled together have the hidden states that each has alone, and those of the naive decoder. */
+/**
+ * @file Prompts that are filled together have the hidden states that each has alone, and those of the naive decoder.
+ */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

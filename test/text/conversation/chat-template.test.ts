@@ -1,4 +1,6 @@
-/** @file Chat templates of real models render as Hugging Face's do, within bounds, and refuse in words for the caller. */
+/**
+ * @file Chat templates of real models render as Hugging Face's do, within bounds, and refuse in words for the caller.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

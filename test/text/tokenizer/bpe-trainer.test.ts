@@ -1,4 +1,7 @@
-/** @file The trainer finds the tokens that Hugging Face's Rust trainer finds, and what it writes is read alike by this project and by the JavaScript library. */
+/**
+ * @file The trainer finds the tokens that Hugging Face's Rust trainer finds, and what it writes is read alike by this
+ * project and by the JavaScript library.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

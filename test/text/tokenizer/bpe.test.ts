@@ -1,4 +1,7 @@
-/** @file The heap of pairs merges as the plain loop does, which looks for the best pair of the word again after each merge. */
+/**
+ * @file The heap of pairs merges as the plain loop does, which looks for the best pair of the word again after each
+ * merge.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

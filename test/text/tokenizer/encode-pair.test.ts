@@ -1,4 +1,6 @@
-/** @file Pairs of texts become the rows of Hugging Face's Rust tokenizers (test/oracle/bert.py), cut and typed as there. */
+/**
+ * @file Pairs of texts become the rows of Hugging Face's Rust tokenizers (test/oracle/bert.py), cut and typed as there.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

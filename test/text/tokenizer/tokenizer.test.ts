@@ -1,4 +1,7 @@
-/** @file Token ids and texts equal those of Hugging Face's Rust tokenizers, for every kind of tokenizer and for the real models'. */
+/**
+ * @file Token ids and texts equal those of Hugging Face's Rust tokenizers, for every kind of tokenizer and for the real
+ * models'.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
