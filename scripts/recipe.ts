@@ -57,7 +57,7 @@ function filesUnder(path: string): string[] {
     .toSorted();
 }
 
-/** Runs a stage unless it was done from the same beginnings. @returns the exit status */
+/** Runs a stage unless it was done before from the same inputs. @returns the exit status */
 async function runStage(stage: Stage, folder: string): Promise<number> {
   const key = stageKey(stage);
   const [begun, done] = ["begun", "done"].map((kind) => join(folder, kind, stage.name.replaceAll(/\W+/g, "-"))) as [string, string];
@@ -69,7 +69,7 @@ async function runStage(stage: Stage, folder: string): Promise<number> {
   console.log(`= ${stage.name}`);
   const startMs = performance.now();
   const { work, trains } = stage;
-  // A run that began otherwise is no beginning of this one.
+  // A run of other inputs cannot be resumed as this one.
   if (trains !== undefined && !has(begun)) rmSync(trains, { recursive: true, force: true });
   writeFileSync(begun, key);
   if ("here" in work) work.here();

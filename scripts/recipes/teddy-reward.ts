@@ -1,5 +1,5 @@
 /**
- * @file The teddy family's reward models: teddy-rm from many pairs, teddy-value for beginnings, a head over teddy-sft's
+ * @file The teddy family's reward models: teddy-rm from many pairs, teddy-value for prefixes, a head over teddy-sft's
  * own states, and how accuracy grows with pairs.
  */
 
@@ -102,7 +102,7 @@ function evaluate(name: string, weightsFile: string): Stage {
   };
 }
 
-/** From teddy-rm a model that says of beginnings what it will say of the whole. */
+/** A value model made from teddy-rm: it predicts from a prefix what teddy-rm will say of the whole answer. */
 function valueStages(): Stage[] {
   const marks = (name: string, prompts: string, flags: Parameters<typeof flagWords>[0]): Stage =>
     sample(name, model("teddy-sft"), `reward=${model("teddy-rm")}`, prompts, { ...flags, form: "points", scale: "graded" });

@@ -24,7 +24,7 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
   if (loss.shape.length > 0) throw new BonsaiError("internal", `Only a scalar has a gradient, not [${loss.shape.join(", ")}].`);
   const wanted = new Set(wrt);
   const reaching = dependents(program, wrt);
-  const kept = options.recompute === undefined ? undefined : new Recomputation(program, options.recompute);
+  const recomputation = options.recompute && new Recomputation(program, options.recompute);
   const cotangents = new Map<Node, Node>();
   cotangents.set(loss, program.full(1));
   // The tape grows while it is walked back: only nodes up to the loss are visited.
@@ -32,7 +32,7 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
     const node = program.nodes[index] as Node;
     const cotangent = cotangents.get(node);
     if (cotangent === undefined || !reaching.has(node)) continue;
-    for (const [at, product] of productsOf(node, cotangent, kept).entries()) {
+    for (const [at, product] of productsOf(node, cotangent, recomputation).entries()) {
       const input = node.inputs[at];
       if (product === undefined || input === undefined || !reaching.has(input)) continue;
       const made = product();
@@ -42,8 +42,8 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
           `The derivative of ${node.primitive} by input ${at} is [${made.shape.join(", ")}], not [${input.shape.join(", ")}].`,
         );
       }
-      const sofar = cotangents.get(input);
-      cotangents.set(input, sofar === undefined ? made : accumulated(sofar, made));
+      const before = cotangents.get(input);
+      cotangents.set(input, before === undefined ? made : accumulated(before, made));
     }
     if (!wanted.has(node)) cotangents.delete(node);
   }
@@ -51,10 +51,10 @@ export function gradients(program: Program, loss: Node, wrt: readonly Node[], op
 }
 
 /** The sum; rows that are scattered into zeros are scattered into what is there already. */
-function accumulated(sofar: Node, made: Node): Node {
+function accumulated(before: Node, made: Node): Node {
   const [base, indices, updates] = made.inputs;
   const isScattered = isPrimitive(made, "scatterAddRows") && isPrimitive(base!, "full") && base.params.value === 0;
-  return isScattered ? scatterAddRows(sofar, indices!, updates!) : add(sofar, made);
+  return isScattered ? scatterAddRows(before, indices!, updates!) : add(before, made);
 }
 
 /** The nodes that a derivative flows through on its way to one of `wrt`. */
@@ -69,9 +69,9 @@ function dependents(program: Program, wrt: readonly Node[]): Set<Node> {
 function productsOf<P extends Primitive>(
   node: Node<P>,
   cotangent: Node,
-  kept: Recomputation | undefined,
+  recomputation: Recomputation | undefined,
 ): readonly ((() => Node) | undefined)[] {
-  const again = (value: Node): Node => kept?.again(value) ?? value;
-  // What is computed anew and read by no product is dropped when the program is lowered.
+  const again = (value: Node): Node => recomputation?.again(value) ?? value;
+  // Values that are recomputed and that no product reads are dropped when the program is lowered.
   return derivativeRules[node.primitive](cotangent, again(node), node.inputs.map(again), node.params);
 }

@@ -11,7 +11,7 @@ export interface AdamWOptions {
   kind: "adamw";
   beta1: number;
   beta2: number;
-  /** Outside of the root. */
+  /** Added to the square root, not under it. */
   epsilon: number;
   /** Applies to matrices alone: vectors (norms, biases) do not decay, as in transformers' Trainer. */
   weightDecay: number;

@@ -1,14 +1,14 @@
 /**
- * @file Recomputation of activations (Chen et al. 2016, "Training deep nets with sublinear memory cost"): a segment's
- * inner values, made anew.
+ * @file Recomputation of activations (Chen et al. 2016, "Training deep nets with sublinear memory cost"): the backward
+ * pass computes the inner values of a segment again instead of keeping them.
  */
 
 import type { Primitive } from "./primitive.ts";
 import type { Node, Program } from "./program.ts";
 
 /**
- * cheap: values that one pass over inputs that are kept anyway gives back, and attention's weights, which are as many
- * as queries times keys and a hundredth of a step to make; all: every value, which is the whole forward pass again.
+ * cheap: values that one pass over kept inputs computes, and attention weights, which take much memory (queries times
+ * keys) and a hundredth of a step's time; all: every value, which is the whole forward pass again.
  */
 export type RecomputationKind = "cheap" | "all";
 
@@ -16,13 +16,12 @@ const cheap: ReadonlySet<Primitive> = new Set(["attentionWeights", "dropoutMask"
 
 export class Recomputation {
   readonly #program: Program;
-  /** What a segment made that something outside of it reads: it is kept anyway. */
+  /** Values of a segment that something outside of it reads: they are kept. */
   readonly #crossing = new Set<Node>();
   readonly #again = new Map<Node, Node>();
-
   readonly #kind: RecomputationKind;
 
-  /** To be made when the forward pass is complete. */
+  /** @param program with a complete forward pass */
   constructor(program: Program, kind: RecomputationKind) {
     this.#program = program;
     this.#kind = kind;
@@ -32,7 +31,7 @@ export class Recomputation {
     for (const { node } of program.outputs) this.#crossing.add(node);
   }
 
-  /** The value itself where it is kept, else the same computed anew from what is kept. */
+  /** The node itself where its value is kept, else a node that computes the value again from kept ones. */
   again(node: Node): Node {
     if (node.segment === undefined || node.inputs.length === 0 || this.#crossing.has(node)) return node;
     if (this.#kind === "cheap" && !cheap.has(node.primitive)) return node;

@@ -5,19 +5,12 @@
 
 import type { GenerateEvent, GenerateRequest, Generating } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { ActiveStrategy } from "./active-strategy.ts";
 import type { Candidate } from "./candidate.ts";
-import { CandidateSet, type ScoreSource } from "./candidate-set.ts";
-import type { BestOfOptions, Strategy } from "./options.ts";
+import { CandidateSet } from "./candidate-set.ts";
+import type { BestOfOptions } from "./options.ts";
 import type { TokenStage } from "./pruning/schedule.ts";
-import {
-  chosenEvents,
-  reportOf,
-  unfinishedEvents,
-  type BestOfEvent,
-  type BestOfReport,
-  type BestOfTimings,
-  type StartEvent,
-} from "./result.ts";
+import { chosenEvents, reportOf, unfinishedEvents, type BestOfEvent, type BestOfTimings, type StartEvent } from "./result.ts";
 import { RewardRequests, type RewardSource } from "./reward-requests.ts";
 import { rankCandidates } from "./strategies/rank-candidates.ts";
 import type { RankedCandidate } from "./strategies/ranking.ts";
@@ -71,7 +64,7 @@ class Run {
   /** Resolves when the candidates are settled or the run is stopped. */
   readonly #settled: Promise<void>;
   #settle = (): void => {};
-  #strategy: Strategy;
+  readonly #strategy: ActiveStrategy;
   #set: CandidateSet | undefined;
   #start: { event: StartEvent; atMs: number } | undefined;
   #end: Extract<GenerateEvent, { type: "end" }> | undefined;
@@ -80,7 +73,6 @@ class Run {
   #willDecide = false;
   #progressMs = -Infinity;
   #rewardError: unknown;
-  #fallback: BestOfReport["fallback"];
   #isTimeOver = false;
   #deadlineHit = false;
 
@@ -88,7 +80,7 @@ class Run {
     this.#options = options;
     this.#resources = resources;
     this.#signal = signal;
-    this.#strategy = options.strategy;
+    this.#strategy = new ActiveStrategy(options.strategy, options.rewardFallback, resources.compare !== undefined);
     this.#settled = new Promise((resolve) => (this.#settle = resolve));
     const sumLogprobs = options.strategy === "logprob" || options.rewardFallback === "logprob";
     this.#request = { ...request, sumLogprobs, failAlone: true };
@@ -147,7 +139,7 @@ class Run {
   #startTimers(): void {
     const { deadlineMs } = this.#options;
     if (deadlineMs === undefined) return;
-    const reserveMs = this.#scoredBy() === "reward" ? (this.#resources.reward?.pace.reserveMs(this.#request.n, deadlineMs) ?? 0) : 0;
+    const reserveMs = this.#strategy.scoredBy === "reward" ? (this.#resources.reward?.pace.reserveMs(this.#request.n, deadlineMs) ?? 0) : 0;
     this.#timers.push(
       setTimeout(() => this.#cut(), deadlineMs - reserveMs),
       setTimeout(() => this.#expire(), deadlineMs),
@@ -180,7 +172,7 @@ class Run {
     const { seed, n } = this.#request;
     const stages = await this.#resources.stagesOf(event.promptTokens);
     const hasPrefixModel = this.#resources.reward?.prefixes !== undefined;
-    this.#set = new CandidateSet({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#scoredBy(), hasPrefixModel });
+    this.#set = new CandidateSet({ ...this.#options, candidates: n, seed, stages, scoredBy: this.#strategy.scoredBy, hasPrefixModel });
   }
 
   #finish({ index, reason, outputs }: Extract<GenerateEvent, { type: "finish" }>): void {
@@ -216,21 +208,11 @@ class Run {
     if (set.isSettled) this.#settle();
   }
 
-  #scoredBy(): ScoreSource {
-    if (this.#strategy === "logprob") return "logprob";
-    const needsRewards =
-      this.#strategy === "max" || this.#strategy === "soft" || (this.#strategy === "knockout" && this.#resources.compare === undefined);
-    return needsRewards && this.#fallback !== "first" ? "reward" : "none";
-  }
-
   /** The reward model or the judge has failed: goes on without it if the request allows that, and else stops. */
   #fallBack(error: unknown): void {
-    if (this.#fallback !== undefined) return;
-    const { rewardFallback } = this.#options;
-    if (rewardFallback === "error") return this.#stop(error);
-    this.#fallback = rewardFallback;
-    if (rewardFallback === "logprob") this.#strategy = "logprob";
-    this.#set?.scoreWithoutRewards(rewardFallback === "logprob" ? "logprob" : "none");
+    if (this.#strategy.fallback !== undefined) return;
+    if (!this.#strategy.fallBack()) return this.#stop(error);
+    this.#set?.scoreWithoutRewards(this.#strategy.fallback === "logprob" ? "logprob" : "none");
   }
 
   /** Sampling ends early enough before the deadline for the answers to be scored. */
@@ -257,7 +239,7 @@ class Run {
     try {
       const ranking = await this.#rankBy(set);
       const hasReward = set.candidates.some((candidate) => candidate.isEligible && set.scoreOf(candidate) !== undefined);
-      if (hasReward || this.#rewardError === undefined || this.#scoredBy() !== "reward" || this.#deadlineHit) return ranking;
+      if (hasReward || this.#rewardError === undefined || this.#strategy.scoredBy !== "reward" || this.#deadlineHit) return ranking;
       this.#fallBack(this.#rewardError);
     } catch (error) {
       this.#throwIfStopped();
@@ -270,7 +252,7 @@ class Run {
   #rankBy(set: CandidateSet): Promise<RankedCandidate[]> {
     const { softTemperature, voteOn } = this.#options;
     return rankCandidates(set.candidates, {
-      strategy: this.#fallback === "first" ? "max" : this.#strategy,
+      strategy: this.#strategy.ranksBy,
       softTemperature,
       voteOn,
       seed: this.#request.seed,
@@ -305,7 +287,7 @@ class Run {
     const report = reportOf(candidates, ranking, returned, {
       strategy,
       rewardModel,
-      fallback: this.#fallback,
+      fallback: this.#strategy.fallback,
       deadlineHit: this.#deadlineHit,
       timings,
     });

@@ -10,11 +10,11 @@ import { readDecoderConfig } from "../../src/architectures/decoder/decoder-confi
 import { defaultConfig, quantizations } from "../../src/config/options.ts";
 import { calibrationPrompts } from "../../src/engine/loading/model.ts";
 import { openModel } from "../../src/formats/open-model.ts";
-import { prepareArtifacts } from "../../src/runtime/artifacts/decoder-artifacts.ts";
+import { prepareArtifacts, type QuantizationPlan } from "../../src/runtime/artifacts/decoder-artifacts.ts";
 import { CpuDecoder } from "../../src/runtime/cpu/cpu-decoder.ts";
 import type { DecoderDevice } from "../../src/runtime/device.ts";
-import { probeKernels } from "../../src/runtime/integer-products.ts";
-import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../../src/runtime/quantization.ts";
+import { probeKernels } from "../../src/runtime/cpu/integer-products.ts";
+import { quantizationPlan, quantizationPlans } from "../../src/runtime/cpu/quantization-plan.ts";
 import { ChatTemplate, specialTokenTexts } from "../../src/text/conversation/chat-template.ts";
 import { Tokenizer } from "../../src/text/tokenizer/tokenizer.ts";
 import { requireSmolLM2 } from "../../loadtest/measurement/real-files.ts";

@@ -33,7 +33,7 @@ const measured = (meanTokens: number, correlations: readonly (readonly [tokens: 
   correlations: correlations.map(([tokens, correlation]) => ({ tokens, correlation })),
 });
 
-/** Plays a schedule forwards: a beginning's reward is a sum of what was seen so far, as of a random walk. */
+/** Plays a schedule forwards: a prefix's reward is a sum of what was seen so far, as of a random walk. */
 function play(
   { meanTokens, correlations }: PrefixMeasurement,
   stages: readonly TokenStage[],
@@ -88,7 +88,7 @@ describe("an automatic schedule", () => {
     }
   });
 
-  test("prunes more the more the beginnings tell, and not at all where they tell nothing", () => {
+  test("prunes more the more the prefixes tell, and not at all where they tell nothing", () => {
     const tokensAt = (correlation: number): number => {
       const one = measured(100, [[25, correlation]]);
       return play(one, automaticSchedule(one, 16, 1), 16).tokens;
@@ -133,7 +133,7 @@ describe("an automatic schedule", () => {
     assert.equal(schedules.of(good, 33, 1), schedules.of(good, 64, 1));
   });
 
-  test("samples the beginnings of all, and the rest of those that go on", () => {
+  test("samples the prefixes of all, and the rest of those that go on", () => {
     assert.equal(sampledShare([], 16, 100), 1);
     // 16 to 25 tokens, 8 to 50, 2 to the end.
     const stages = [
@@ -144,8 +144,8 @@ describe("an automatic schedule", () => {
   });
 });
 
-describe("the measurement of beginnings", () => {
-  /** Answers whose beginnings have this correlation with the whole; prompts differ by far more than answers. */
+describe("the measurement of prefixes", () => {
+  /** Answers whose prefixes have this correlation with the whole; prompts differ by far more than answers. */
   function answersTo(prompt: number, correlation: number, count: number): MeasuredAnswer[] {
     const normals = new Normals(1000 + prompt);
     return Array.from({ length: count }, (_, index) => {

@@ -40,7 +40,7 @@ function rewardOf({ rewardSeed }: Script, text: string): number | undefined {
   return draw < 0.1 ? undefined : Math.round((draw - 0.5) * 60) / 10;
 }
 
-/** What the judge of beginnings says, who is another one where they are judged apart. */
+/** What the judge of prefixes says, who is another one where they are judged apart. */
 const prefixReward = (script: Script, text: string, { hasPrefixModel }: CandidateSetRules): number | undefined =>
   rewardOf(hasPrefixModel ? { ...script, rewardSeed: script.rewardSeed + 1000 } : script, text);
 
@@ -220,7 +220,7 @@ describe("a set of candidates", () => {
     assert.deepEqual([set.isSettled, set.takeDropped(), set.candidates.map((one) => set.scoreOf(one))], [true, [], [-1, 0]]);
   });
 
-  test("keeps everyone from the stage on where beginnings can no longer be judged, and still scores whole answers", () => {
+  test("keeps everyone from the stage on where prefixes can no longer be judged, and still scores whole answers", () => {
     const set = new CandidateSet({ ...plain, candidates: 2, stages: [{ tokens: 1, keep: 0.5 }], hasPrefixModel: true });
     for (const text of ["a", "b"]) for (const index of [0, 1]) set.append(delta(index, text + index));
     set.decide();

@@ -69,7 +69,7 @@ describe("the embedded models", () => {
   });
 
   test("teddy-value tells from 12 tokens of teddy-sft's answers what teddy-rm will say of the whole, as teddy-rm itself cannot", async () => {
-    const [value, own] = await agreementOfBeginnings(12);
+    const [value, own] = await agreementOfPrefixes(12);
     assert.ok(value > 0.5 && value > own + 0.2, `correlations ${value} and ${own}`);
     const { prefixes } = readRewardConfig(join(models, "teddy-rm"));
     assert.equal(prefixes!.valueModel, "teddy-value");
@@ -130,18 +130,18 @@ async function agreementWithGold(name: string): Promise<{ share: number; pairs: 
 }
 
 /**
- * How teddy-value's word on the first tokens, and teddy-rm's own, go with teddy-rm's on the whole, among answers to one
- * prompt.
+ * How the rewards of prefixes by teddy-value, and by teddy-rm, vary with teddy-rm's of the whole answers, among answers
+ * to one prompt.
  */
-async function agreementOfBeginnings(tokens: number): Promise<[value: number, own: number]> {
+async function agreementOfPrefixes(tokens: number): Promise<[value: number, own: number]> {
   const judges = ["teddy-value", "teddy-rm"] as const;
   const groups: [number, number][][][] = judges.map(() => []);
   await sampledAnswers(judges, async (_, answers, rewardsBy) => {
     const longer = answers.filter(({ length }) => length > tokens);
-    const wholes = await rewardsBy("teddy-rm", longer.map((pieces) => pieces.join(""))); // prettier-ignore
+    const rewards = await rewardsBy("teddy-rm", longer.map((pieces) => pieces.join(""))); // prettier-ignore
     for (const [place, name] of judges.entries()) {
-      const beginnings = await rewardsBy(name, longer.map((pieces) => pieces.slice(0, tokens).join(""))); // prettier-ignore
-      groups[place]!.push(beginnings.map((beginning, at) => [beginning, wholes[at]!]));
+      const prefixes = await rewardsBy(name, longer.map((pieces) => pieces.slice(0, tokens).join(""))); // prettier-ignore
+      groups[place]!.push(prefixes.map((prefix, at) => [prefix, rewards[at]!]));
     }
   });
   return groups.map((group) => correlationOf(momentsWithin(group))) as [number, number];

@@ -1,5 +1,5 @@
 /**
- * @file The measurement of beginnings with the embedded models: what it prints, and what it leaves where the server
+ * @file The measurement of prefixes with the embedded models: what it prints, and what it leaves where the server
  * finds it.
  */
 
@@ -17,14 +17,14 @@ import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 const folder = temporaryFolder();
 const prompts = join(folder, "prompts.jsonl");
 const rewardModel = join(folder, "rm");
+process.env["XDG_CACHE_HOME"] = join(folder, "cache");
+cpSync(join("models", "teddy-rm"), rewardModel, { recursive: true });
 
 async function evaluate(context: TestContext, ...args: string[]): Promise<CommandOutcome> {
   return quietCommand(context, () => runEvaluateCommand(["prefixes", ...args]));
 }
 
 test("the measurement goes to the terminal, and with --write into reward.json and the card", async (context) => {
-  process.env["XDG_CACHE_HOME"] = join(folder, "cache");
-  cpSync(join("models", "teddy-rm"), rewardModel, { recursive: true });
   writeFileSync(
     prompts,
     Array.from({ length: 12 }, (_, index) => `${JSON.stringify({ prompt: prompt(5, index, "held-out").messages })}\n`).join(""),
@@ -54,7 +54,7 @@ test("the measurement goes to the terminal, and with --write into reward.json an
   assert.equal(written.output.split("\n")[4], output.split("\n")[4]);
 });
 
-test("with --continuations it also says what a perfect judge of beginnings would know and save", async (context) => {
+test("with --continuations it also says what a perfect judge of prefixes would know and save", async (context) => {
   const row = { prompt: prompt(5, 0, "held-out").messages };
   writeFileSync(prompts, Array.from({ length: 3 }, () => `${JSON.stringify(row)}\n`).join(""));
   const args = ["--model", join("models", "teddy-sft"), "--reward-model", rewardModel, "--prompts", prompts, "--samples", "16"];

@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import { InferenceSession, Tensor } from "../../src/runtime/onnx-runtime.ts";
 import { uniform } from "../../src/random/philox.ts";
 import { emitBlockProduct } from "../../src/architectures/quantization/block-products.ts";
-import { probeKernels } from "../../src/runtime/integer-products.ts";
+import { probeKernels } from "../../src/runtime/cpu/integer-products.ts";
 import { Graph, type Value } from "../../src/onnx/graph.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 

@@ -60,7 +60,7 @@ test("what an answer's length costs is read back as it was written", () => {
   assertRefused(() => read({ ...file, length_penalty: { per_100_characters: "much", reference: "" } }), "invalid_model_file", /length_penalty\.per_100_characters/); // prettier-ignore
 });
 
-test("what beginnings of answers are worth is read back as it was written, and must be in order", () => {
+test("what prefixes of answers are worth is read back as it was written, and must be in order", () => {
   const prefixes = {
     reference: "teddy-sft, 100 prompts with 16 answers each",
     meanTokens: 40.5,

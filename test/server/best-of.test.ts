@@ -193,7 +193,7 @@ describe("an answer to best_of", () => {
     );
   });
 
-  test("prunes by the beginnings, and drops no answer that came to its end before", async (t) => {
+  test("prunes by the prefixes, and drops no answer that came to its end before", async (t) => {
     const fixture = await startFixture(t);
     const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: [{ at: 0.25, keep: 0.25 }] } };
     const { best_of: block, choices } = (await chat(fixture, fields)).json<ChatCompletion>();
@@ -236,7 +236,7 @@ describe("an answer to best_of", () => {
     assert.equal((await pruned({ prefixes: { ...prefixes, correlations: [{ tokens: 8, correlation: 0.01 }] } })).pruned, 0);
   });
 
-  test("prunes by the value model that the reward model names, which judges beginnings and nothing else", async (t) => {
+  test("prunes by the value model that the reward model names, which judges prefixes and nothing else", async (t) => {
     const prefixes = { reference: "made up", valueModel: "value", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
     const fields = { max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune: "auto" } };
     const fixture = await startFixture(t, {}, { prefixes, hasValueModel: true });
@@ -245,8 +245,8 @@ describe("an answer to best_of", () => {
     assert.equal(block.reward_model, "reward");
     const asked = (model: string): number =>
       fixture.engine.scoreRequests.filter((request) => request.model === model).reduce((sum, { inputs }) => sum + inputs.length, 0);
-    // Equal beginnings are asked about once.
-    assert.ok(asked("value") > 1 && asked("value") <= 8, `${asked("value")} beginnings`);
+    // Equal prefixes are scored once.
+    assert.ok(asked("value") > 1 && asked("value") <= 8, `${asked("value")} prefixes`);
     assert.equal(asked("reward"), block.finished);
     const without = await startFixture(t, {}, { prefixes });
     assert.equal(

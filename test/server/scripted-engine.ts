@@ -49,9 +49,9 @@ export interface ScriptedEngineOptions {
   beforeToken?: (signal: AbortSignal | undefined) => Promise<void> | void;
   /** Awaited before every score. */
   beforeScore?: (signal: AbortSignal | undefined, request: ScoreRequest) => Promise<void> | void;
-  /** What was measured of the reward model's judgement of beginnings. */
+  /** What was measured of the reward model's judgement of prefixes. */
   prefixes?: PrefixMeasurement;
-  /** Whether "value" is there, a value model, which says of a beginning what the reward models say. */
+  /** Whether "value" is there, a value model, which says of a prefix what the reward models say. */
   hasValueModel?: boolean;
   /** Thrown instead of the token of that position. */
   failure?: { position: number; error: Error };

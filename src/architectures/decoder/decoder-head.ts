@@ -37,8 +37,8 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
   const topWeights = weigh(topLogits);
   const lastWeight = graph.op("Slice", [topWeights, graph.int64s(k - 1), graph.int64s(k), graph.int64s(1)]);
   // Both margins are far beyond float32's rounding, so that whoever decides again with the same numbers never lacks a
-  // row. A mass that is no
-  // number is below nothing: its row is wanted, and whoever draws from it finds the fault.
+  // row. Comparisons with a mass that is not a number are false: its row is wanted, and whoever draws from it finds the
+  // fault.
   const holdsShare = graph.op("LessOrEqual", [
     graph.op("Mul", [wantedShare, mass]),
     graph.op("Mul", [emitRowSums(graph, topWeights, k), graph.float(0.998)]),

@@ -17,7 +17,7 @@ export interface BlockWeights {
  * x [M, inputs] -> [M, outputs], with products in int8 (accuracy_level 4), whose rows do not depend on the batch
  * (docs/LOG.md).
  * @param neverAlone a row is added and left out again, for processors that multiply one row otherwise than several
- * (runtime/integer-products.ts)
+ * (runtime/cpu/integer-products.ts)
  */
 export function emitBlockProduct(graph: Graph, x: Value, weights: BlockWeights, neverAlone: boolean): Value {
   const { data, scales, inputs, outputs, bits, blockSize } = weights;

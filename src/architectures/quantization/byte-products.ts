@@ -5,7 +5,7 @@ import type { Graph, Value } from "../../onnx/graph.ts";
 /**
  * How the right side of a product is stored. Weights are int8, made so that their sums are exact (tensor/quantize.ts).
  * Caches hold what comes: int8, or uint8 around 128 for processors that would cut sums of signed bytes
- * (runtime/integer-products.ts). Both hold the same integers, so that products have the same bits.
+ * (runtime/cpu/integer-products.ts). Both hold the same integers, so that products have the same bits.
  */
 export const byteTypes = ["int8", "uint8"] as const;
 export type ByteType = (typeof byteTypes)[number];

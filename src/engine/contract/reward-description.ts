@@ -54,19 +54,19 @@ export interface RewardDescription {
   lengthPenalty?: LengthPenalty | undefined;
   /** Most tokens that the model reads. */
   maxLength: number;
-  /** What the rewards of beginnings are worth, its own or a value model's, where that was measured. */
+  /** What the rewards of prefixes are worth, its own or a value model's, where that was measured. */
   prefixes?: PrefixMeasurement | undefined;
 }
 
-/** How well the reward of an answer's beginning tells that of the whole, among answers of one policy to one prompt. */
+/** How well the reward of an answer's prefix predicts that of the whole, among answers of one policy to one prompt. */
 export interface PrefixMeasurement {
   /** Whose answers they were, and how many, as a sentence. */
   reference: string;
-  /** Id of the value model that judged the beginnings; undefined where the reward model did. */
+  /** Id of the value model that judged the prefixes; undefined where the reward model did. */
   valueModel?: string | undefined;
   /** Mean length of whole answers. */
   meanTokens: number;
-  /** By ascending length of the beginning. */
+  /** By ascending length of the prefix. */
   correlations: readonly { tokens: number; correlation: number }[];
 }
 

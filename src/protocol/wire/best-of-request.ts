@@ -57,7 +57,7 @@ export const BestOfOptionFields = Type.Object(
       Type.Union([words(["off", "auto"]), PruneStages, Type.Null()], {
         default: "off",
         description:
-          "Drop candidates by the rewards of their beginnings. auto: as the reward model's own measurements allow, not at all where it has none. A list: the stages.",
+          "Drop candidates by the rewards of their prefixes. auto: as the reward model's own measurements allow, not at all where it has none. A list: the stages.",
       }),
     ),
     deadline_ms: nullable(

@@ -36,7 +36,7 @@ export const Model = Type.Object(
           {
             form: Type.String({
               description:
-                "What computes the rewards: decoder, encoder, policy-head, implicit, or value of a model that says of beginnings what the whole is expected to be worth.",
+                "What computes the rewards: decoder, encoder, policy-head, implicit, or value of a model that predicts the reward of a whole answer from each prefix of it.",
             }),
             dimensions: Type.Array(Type.String()),
             weights: Type.Array(Type.Number(), { description: "Of the dimensions' raw rewards in the whole." }),

@@ -10,8 +10,8 @@ import type { DecoderConfig } from "../../architectures/decoder/decoder-config.t
 import { buildDecoderGraph } from "../../architectures/decoder/decoder-graph.ts";
 import { checkAdapter } from "../../architectures/decoder/adapters.ts";
 import { linearsOf, locateDecoderWeights, type DecoderWeights } from "../../architectures/decoder/decoder-weights.ts";
-import { isByteCache } from "../../architectures/decoder/cached-attention.ts";
-import { storedType } from "../../architectures/quantization/linear.ts";
+import { isByteCache, type CacheType } from "../../architectures/decoder/cached-attention.ts";
+import { storedType, type LinearScheme } from "../../architectures/quantization/linear.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import type { LoraAdapter } from "../../formats/peft-adapter.ts";
@@ -21,11 +21,18 @@ import { ArtifactCache } from "./artifact-cache.ts";
 import { logPreparation } from "./preparation-log.ts";
 import { measuredKvScales } from "./measured-kv-scales.ts";
 import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
-import type { QuantizationPlan } from "../quantization.ts";
 import type { SessionOptions } from "../session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
 export const formatVersion = 17;
+
+/** How the weights of linear layers, and keys and values, are stored. */
+export interface QuantizationPlan {
+  scheme: LinearScheme;
+  cacheType: CacheType;
+  /** Rows of 4-bit blocks are never multiplied alone. */
+  neverAlone?: boolean | undefined;
+}
 
 export interface Artifacts {
   /** Path of the decoder's graph. */

@@ -8,7 +8,6 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { isByteCache, type CacheType } from "../../architectures/decoder/cached-attention.ts";
 import {
   alwaysWanted,
-  neverWanted,
   type CachePage,
   type DecodeRow,
   type DecodeStep,
@@ -23,10 +22,11 @@ import { int64Tensor, loadSession, tensor, type Session, type SessionOptions, ty
 import { adapterFeed } from "../adapter-feed.ts";
 import { causalMask } from "../attention-mask.ts";
 import { DecodeBatch, type CpuRow } from "./decode-batch.ts";
+import { floats, headInputs, kvOutputs, kvRows, rowResults, stepOutputs, unreadRow, type RowResult } from "./decoder-values.ts";
 import { CpuPage } from "./cpu-page.ts";
 import { classBound, lengthClassOf, sharingRows } from "./grouping.ts";
 import { bytesPerPlace, KvMemory } from "./kv-memory.ts";
-import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces, type CacheArray, type KvRows } from "./kv-segment.ts";
+import { cacheFeeds, KvSegment, placeGranularity, roundUpPlaces } from "./kv-segment.ts";
 import { CpuPrompt } from "./prompt.ts";
 import { groupChunks, groupFeeds, heldWhileGathered, PromptGatherer } from "./prompt-group.ts";
 import { requestPlaces } from "./request-places.ts";
@@ -131,11 +131,11 @@ export class CpuDecoder implements DecoderDevice {
       ),
       mask: tensor("float32", causalMask(count, group, width, start), [1, 1, group * count, width + count]),
       lengths: int64Tensor([places, placeGranularity, count], [3]),
-      ...headInputs(wantLogits ? ids.map(() => ({ inverseTemperature: 1, wantsLogits: alwaysWanted })) : [unread]),
+      ...headInputs(wantLogits ? ids.map(() => ({ inverseTemperature: 1, wantsLogits: alwaysWanted })) : [unreadRow]),
       ...cacheFeeds(segment, this.#noAnswer),
       ...this.#adapterFeed([prompt.adapter], count),
     };
-    const outputs = await this.#session.run(feeds, wantLogits ? { ...storedRows, logits: null } : storedRows);
+    const outputs = await this.#session.run(feeds, wantLogits ? { ...kvOutputs, logits: null } : kvOutputs);
     prompt.append(kvRows(outputs), count);
     return wantLogits ? floats(outputs["logits"]) : undefined;
   }
@@ -159,7 +159,7 @@ export class CpuDecoder implements DecoderDevice {
     const shape = { group: heads / kvHeads, contextLength, answerPlaces: placeGranularity };
     const feeds = {
       ...cacheFeeds(segment, this.#noAnswer),
-      ...(this.#hasHead ? headInputs(chunks.map(() => unread)) : {}),
+      ...(this.#hasHead ? headInputs(chunks.map(() => unreadRow)) : {}),
       ...groupFeeds(chunks, length, segment.places, shape),
       ...this.#adapterFeed(
         prompts.map(({ adapter }) => adapter),
@@ -167,7 +167,7 @@ export class CpuDecoder implements DecoderDevice {
       ),
     };
     const isFull = ({ ids }: PromptChunk): boolean => ids.length === this.chunkTokens;
-    const outputs = await this.#session.run(feeds, chunks.some(isFull) ? { ...storedRows, hidden: null } : { hidden: null });
+    const outputs = await this.#session.run(feeds, chunks.some(isFull) ? { ...kvOutputs, hidden: null } : { hidden: null });
     this.#gatherer.done();
     prompts.forEach((prompt, row) => {
       if (isFull(chunks[row] as PromptChunk)) prompt.append(kvRows(outputs), this.chunkTokens, prompts.length, row);
@@ -256,7 +256,6 @@ export class CpuDecoder implements DecoderDevice {
 
   /** One run for all rows of a batch, in slot order. */
   async #step(batch: DecodeBatch, steps: readonly DecodeStep[]): Promise<RowResult[]> {
-    const { vocabSize, hiddenSize } = this.config;
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
     const positions = steps.map(({ row }) => row.length);
@@ -272,58 +271,13 @@ export class CpuDecoder implements DecoderDevice {
     };
     const wantsHidden = steps.some((step) => step.wantsHidden);
     const outputs = await this.#session.run(feeds, {
-      ...storedRows,
+      ...kvOutputs,
+      ...stepOutputs,
       ...(wantsHidden ? { hidden: null } : {}),
-      top_logits: null,
-      top_ids: null,
-      mass: null,
-      all_wanted: null,
-      logits: null,
     });
     batch.append(kvRows(outputs));
-    const values = floats(outputs["top_logits"]);
-    const topIds = Int32Array.from(outputs["top_ids"]?.data as BigInt64Array, Number);
-    const mass = floats(outputs["mass"]);
-    const allWanted = outputs["all_wanted"]?.data as Uint8Array;
-    const logits = floats(outputs["logits"]);
-    const hidden = wantsHidden ? floats(outputs["hidden"]) : undefined;
-    const k = values.length / count;
-    // Only the rows that were wanted came, one after the other.
-    let next = 0;
-    const rows = Array.from(allWanted, (wanted) => (wanted === 1 ? next++ : undefined));
-    return steps.map((_, at) => {
-      const row = rows[at];
-      return {
-        top: { values: values.subarray(at * k, (at + 1) * k), ids: topIds.subarray(at * k, (at + 1) * k), normaliser: mass[at] as number },
-        logits: row === undefined ? undefined : logits.subarray(row * vocabSize, (row + 1) * vocabSize),
-        hidden: hidden?.subarray(at * hiddenSize, (at + 1) * hiddenSize),
-      };
-    });
+    return rowResults(outputs, count, this.config);
   }
-}
-
-/** What a step found for one row. */
-interface RowResult {
-  top: TopLogits;
-  logits: Float32Array | undefined;
-  hidden: Float32Array | undefined;
-}
-
-type HeadRow = Pick<DecodeStep, "inverseTemperature" | "wantsLogits">;
-
-/** A row that the head computes though nobody reads it: it must compute one. */
-const unread: HeadRow = { inverseTemperature: 1, wantsLogits: neverWanted };
-
-/** The head for the first rows of a run. */
-function headInputs(rows: readonly HeadRow[]): Record<string, Tensor> {
-  const count = rows.length;
-  const column = (value: (row: HeadRow) => number): Tensor => tensor("float32", Float32Array.from(rows, value), [count, 1]);
-  return {
-    head_rows: int64Tensor([...rows.keys()], [count]),
-    inverse_temperature: column(({ inverseTemperature }) => inverseTemperature),
-    wanted_share: column(({ wantsLogits }) => wantsLogits.share),
-    wanted_weight: column(({ wantsLogits }) => wantsLogits.weight),
-  };
 }
 
 /** Every row of a batch steps at once: which step is each row's. */
@@ -335,15 +289,4 @@ function groupByBatch(steps: readonly DecodeStep[]): Map<DecodeBatch, Map<CpuRow
     groups.set(cpuRow.batch, group.set(cpuRow, index));
   });
   return groups;
-}
-
-function floats(value: Tensor | undefined): Float32Array<ArrayBuffer> {
-  return value?.data as Float32Array<ArrayBuffer>;
-}
-
-/** What every run returns of its new tokens. */
-const storedRows = { key_rows: null, value_rows: null };
-
-function kvRows(outputs: Record<string, Tensor>): KvRows {
-  return { keys: outputs["key_rows"]?.data as CacheArray, values: outputs["value_rows"]?.data as CacheArray };
 }

@@ -6,13 +6,13 @@
 import { isByteCache, longestByteCache } from "../../architectures/decoder/cached-attention.ts";
 import type { LinearScheme } from "../../architectures/quantization/linear.ts";
 import type { Quantization } from "../../config/options.ts";
-import { prepareArtifacts } from "../artifacts/decoder-artifacts.ts";
+import { prepareArtifacts, type QuantizationPlan } from "../artifacts/decoder-artifacts.ts";
 import { prepareEncoderArtifacts } from "../artifacts/encoder-artifacts.ts";
 import type { DecoderLoadOptions, DecoderModel, Device } from "../device.ts";
-import { probeKernels } from "../integer-products.ts";
-import { quantizationPlan, quantizationPlans, type QuantizationPlan } from "../quantization.ts";
 import { CpuDecoder } from "./cpu-decoder.ts";
 import { CpuEncoder } from "./cpu-encoder.ts";
+import { probeKernels } from "./integer-products.ts";
+import { quantizationPlan, quantizationPlans } from "./quantization-plan.ts";
 
 /** Outliers of activations are not moved into an encoder's weights, so that its rows are not multiplied in 8 bits. */
 const encoderSchemes: Readonly<Record<Quantization, LinearScheme>> = { fp32: "fp32", q8: "blocks8", q4: "blocks8", w8a8: "blocks8" };

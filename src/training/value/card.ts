@@ -36,7 +36,7 @@ export function valueCard(name: string, report: ValueReport): string {
     remarks: ` At any token of an answer it says what the whole is expected to be worth; it reads answers without the end of their turn, and at most ${reward.maxLength} tokens.`,
     lossColumn: "mean squared error",
     columns: [["explained variance", "explained_variance"]],
-    explanation: "Over the tokens of answers, so that long ones count more; of beginnings nobody can know all.",
+    explanation: "Over the tokens of answers, so that long ones count more; nobody can know from a prefix how its answer will go on.",
     data: `${data.answers} scored answers${leftOut}.`,
     files: [...data.files, ...data.evaluationFiles],
   });

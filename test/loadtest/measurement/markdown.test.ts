@@ -7,7 +7,6 @@ import { describe, it } from "node:test";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import type { BenchResult } from "../../../loadtest/measurement/bench-result.ts";
 import { docsFolder, keepMeasurement, keptMeasurements } from "../../../loadtest/measurement/kept-measurements.ts";
-import { lineChart } from "../../../src/training/report/line-chart.ts";
 import { measurementsMarkdown, tableLines } from "../../../loadtest/measurement/markdown.ts";
 import { benchmarks } from "../../bench/report/benchmarks-document.ts";
 
@@ -143,25 +142,5 @@ describe("kept measurements", () => {
       readFileSync(join(docsFolder, "BENCHMARKS.md"), "utf8"),
       measurementsMarkdown(keptMeasurements(docsFolder, benchmarks), benchmarks),
     );
-  });
-});
-
-describe("a line chart", () => {
-  it("is an SVG with its series and titles", async () => {
-    const svg = await lineChart({
-      xTitle: "seconds",
-      yTitle: "memory",
-      series: [
-        {
-          name: "server",
-          points: [
-            { x: 0, y: 1 },
-            { x: 1, y: 2 },
-          ],
-        },
-      ],
-    });
-    assert.match(svg, /^<svg [^]*<\/svg>\n$/);
-    for (const word of ["seconds", "memory", "server"]) assert.ok(svg.includes(word), word);
   });
 });

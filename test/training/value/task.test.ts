@@ -64,7 +64,7 @@ describe("a value model", () => {
     assert.deepEqual(Object.keys(steps[0]!), "step epoch loss grad_norm learning_rate explained_variance num_tokens".split(" "));
   });
 
-  test("is served: of any beginning it says what the slow twin makes of the state at its last token", async () => {
+  test("is served: of any prefix it says what the slow twin makes of the state at its last token", async () => {
     const path = join(root, "full");
     const reward = readRewardConfig(path);
     assert.deepEqual([reward.form, reward.dimensions, reward.normalization.holistic], ["value", ["reward"], { mean: 0, deviation: 1 }]);
@@ -81,9 +81,9 @@ describe("a value model", () => {
     const score = model.weights.readFloat32("score.weight");
     const encoder = new DecoderAnswerEncoder(model, false);
     const prompt = [{ role: "user" as const, content: "what says the cow" }];
-    const beginnings = ["m", "mo", "moo", "w", "woof"];
-    const served = await servedRewardModel(engine, engine.models[0]!).score(answersTo(prompt, beginnings), { truncate: false });
-    for (const [index, content] of beginnings.entries()) {
+    const prefixes = ["m", "mo", "moo", "w", "woof"];
+    const served = await servedRewardModel(engine, engine.models[0]!).score(answersTo(prompt, prefixes), { truncate: false });
+    for (const [index, content] of prefixes.entries()) {
       const { ids } = encoder.encode({ form: "messages", prompt, answer: [{ role: "assistant", content }] }, 256);
       const state = naive.hidden([...ids]).at(-1)!;
       const expected = state.reduce((sum, value, at) => sum + value * score[at]!, 0);

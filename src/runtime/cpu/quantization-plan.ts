@@ -3,17 +3,10 @@
  * stored.
  */
 
-import { isByteCache, longestByteCache, type CacheType } from "../architectures/decoder/cached-attention.ts";
-import type { LinearScheme } from "../architectures/quantization/linear.ts";
-import type { Quantization } from "../config/options.ts";
+import { isByteCache, longestByteCache } from "../../architectures/decoder/cached-attention.ts";
+import type { Quantization } from "../../config/options.ts";
+import type { QuantizationPlan } from "../artifacts/decoder-artifacts.ts";
 import type { ProcessorKernels } from "./integer-products.ts";
-
-export interface QuantizationPlan {
-  scheme: LinearScheme;
-  cacheType: CacheType;
-  /** Rows of 4-bit blocks are never multiplied alone. */
-  neverAlone?: boolean | undefined;
-}
 
 export const quantizationPlans = {
   fp32: { scheme: "fp32", cacheType: "float32" },

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../../src/architectures/quantization/byte-products.ts";
-import { longestByteCache } from "../../src/architectures/decoder/cached-attention.ts";
-import { Graph } from "../../src/onnx/graph.ts";
-import { writeModel } from "../../src/onnx/write.ts";
-import { byteProductsAreExact, exactByteType } from "../../src/runtime/integer-products.ts";
-import { loadSession, tensor } from "../../src/runtime/session.ts";
-import { quantizeChannels8 } from "../../src/tensor/quantize.ts";
+import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../../../src/architectures/quantization/byte-products.ts";
+import { longestByteCache } from "../../../src/architectures/decoder/cached-attention.ts";
+import { Graph } from "../../../src/onnx/graph.ts";
+import { writeModel } from "../../../src/onnx/write.ts";
+import { byteProductsAreExact, exactByteType } from "../../../src/runtime/cpu/integer-products.ts";
+import { loadSession, tensor } from "../../../src/runtime/session.ts";
+import { quantizeChannels8 } from "../../../src/tensor/quantize.ts";
 
 const exact = new Map<ByteType, boolean>();
 for (const type of byteTypes) exact.set(type, await byteProductsAreExact(type, 127));

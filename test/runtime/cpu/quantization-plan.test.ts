@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quantizationPlan, quantizationPlans } from "../../src/runtime/quantization.ts";
+import { quantizationPlan, quantizationPlans } from "../../../src/runtime/cpu/quantization-plan.ts";
 
 const vnni = { exactCaches: "int8", exactWeights: true, fourBitRowsAgree: true } as const;
 const avx2 = { exactCaches: "uint8", exactWeights: true, fourBitRowsAgree: false } as const;

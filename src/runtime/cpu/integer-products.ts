@@ -6,12 +6,12 @@
  * another order than several are (seen with 1.30).
  */
 
-import { emitBlockProduct } from "../architectures/quantization/block-products.ts";
-import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../architectures/quantization/byte-products.ts";
-import { Graph } from "../onnx/graph.ts";
-import { writeModel } from "../onnx/write.ts";
-import { largestPair } from "../tensor/quantize.ts";
-import { loadSession, tensor } from "./session.ts";
+import { emitBlockProduct } from "../../architectures/quantization/block-products.ts";
+import { byteTypes, emitByteProduct, storedBytes, type ByteType } from "../../architectures/quantization/byte-products.ts";
+import { Graph } from "../../onnx/graph.ts";
+import { writeModel } from "../../onnx/write.ts";
+import { largestPair } from "../../tensor/quantize.ts";
+import { loadSession, tensor } from "../session.ts";
 
 export interface ProcessorKernels {
   /** The type of bytes of any size whose products are exact; undefined for none. */
