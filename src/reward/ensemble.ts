@@ -32,7 +32,7 @@ export function ensembleOf(name: string, members: readonly RewardModel[], rule: 
     dimensions,
     async score(inputs, { truncate, signal }) {
       const cancellation = new AbortController();
-      const cancel = (): void => cancellation.abort();
+      const cancel = (): void => cancellation.abort(signal?.reason);
       signal?.addEventListener("abort", cancel);
       if (signal?.aborted) cancel();
       try {

@@ -6,6 +6,7 @@ import type { Engine } from "../engine/contract/request.ts";
 import { unsupportedKeyword } from "../protocol/wire/schema.ts";
 import { BestOfServing } from "./generation/best-of.ts";
 import type { ServerContext } from "./context.ts";
+import { HttpConnections } from "./http-connections.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Metrics } from "./metrics.ts";
 import { authenticate } from "./plugins/authentication.ts";
@@ -70,6 +71,8 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutSeconds * 1000,
     routerOptions: { maxParamLength },
+    // Requests that come while the server closes are refused as those before it were.
+    return503OnClosing: false,
     http: {
       maxHeaderSize: config.headerLimitBytes,
       headersTimeout: Math.min(headersTimeoutMs, config.requestTimeoutSeconds * 1000),
@@ -96,6 +99,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   // JSON is the only body there is.
   server.removeContentTypeParser("text/plain");
 
+  const httpConnections = new HttpConnections(server.server);
   const lifecycle = new Lifecycle(engine);
   const metrics = new Metrics(lifecycle);
   const context: ServerContext = {
@@ -108,7 +112,9 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     responses: new ResponseStore({ maxBytes: config.responseStoreBytes, lifetimeMs: config.responseLifetimeSeconds * 1000 }),
   };
 
+  lifecycle.draining.addEventListener("abort", () => httpConnections.closeIdle());
   await acceptWebSockets(server, context);
+  server.addHook("preClose", () => httpConnections.closeAll());
   handleErrors(server);
   observeRequests(server, context);
   await allowOrigins(server, config.corsOrigin);
@@ -137,10 +143,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     lifecycle,
     shutDown: async () => {
       const complete = await lifecycle.drain(config.shutdownGraceSeconds * 1000);
-      const closed = server.close();
-      // Those that were cut have their error event by now; a client that does not read it cannot keep the server.
-      if (!complete) setTimeout(() => server.server.closeAllConnections(), 1000).unref();
-      await closed;
+      await server.close();
       return complete;
     },
   };

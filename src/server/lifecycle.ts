@@ -10,8 +10,12 @@ import { BonsaiError } from "../errors/bonsai-error.ts";
 
 export type Phase = "loading" | "ready" | "draining" | "failed";
 
-/** Seconds after which a client may look again while models load. */
+/** Seconds after which a client may look again: while models load, or another server takes the place of this one. */
 const loadingRetrySeconds = 2;
+
+/** What a request is told that comes while the server shuts down. */
+export const noNewRequests = (): BonsaiError =>
+  new BonsaiError("draining", "The server is shutting down and takes no new requests.", { retryAfterSeconds: loadingRetrySeconds });
 
 /** Owner of the engine as the routes see it, and of every running generation's abort signal. */
 export class Lifecycle {
@@ -56,10 +60,7 @@ export class Lifecycle {
    * @throws BonsaiError `loading`, `draining` or `engine_failed`.
    */
   requireEngine(): Engine {
-    if (this.#phase === "draining")
-      throw new BonsaiError("draining", "The server is shutting down and takes no new requests.", {
-        retryAfterSeconds: loadingRetrySeconds,
-      });
+    if (this.#phase === "draining") throw noNewRequests();
     if (this.#phase === "failed") throw new BonsaiError("engine_failed", "The models could not be loaded; the server's log says why.");
     if (this.#engine === undefined)
       throw new BonsaiError("loading", "The models are still loading.", { retryAfterSeconds: loadingRetrySeconds });

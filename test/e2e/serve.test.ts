@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -14,6 +15,8 @@ import { runProgram, startServeProgram } from "./program.ts";
 const folder = temporaryFolder();
 const tiny = join(folder, "tiny");
 writeTinyModel(tiny);
+writeTinyModel(join(folder, "no-tokenizer"));
+rmSync(join(folder, "no-tokenizer", "tokenizer.json"));
 const tinyServer = ["--model", `tiny=${tiny}`, "--quantization", "fp32", "--cache-dir", join(folder, "cache")];
 const quietServer = [...tinyServer, "--log-level", "warn"];
 
@@ -83,6 +86,25 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assert.equal(status, 0, stderr);
   });
 }
+
+test("connections that never ask for anything do not keep the program: neither at SIGTERM nor when its model cannot be loaded", async (t) => {
+  for (const model of [quietServer, ["--model", join(folder, "no-tokenizer"), "--log-level", "silent"]]) {
+    const server = await startServeProgram(model, { awaitsModels: false });
+    const { hostname, port } = new URL(server.url);
+    for (const sent of [
+      "",
+      "GET / HT",
+      "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+    ]) {
+      const socket = connect({ host: hostname, port: Number(port) }).on("error", () => undefined);
+      t.after(() => socket.destroy());
+      socket.write(sent);
+    }
+    if (model === quietServer) while (!server.output.stderr.includes("Ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+    const { status, stderr } = model === quietServer ? await server.stop() : await server.ended;
+    assert.equal(status, model === quietServer ? 0 : 1, stderr);
+  }
+});
 
 test("signals within a second of the first are the same one: the running stream finishes", async () => {
   const server = await startServeProgram(quietServer);

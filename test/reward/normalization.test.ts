@@ -149,7 +149,7 @@ describe("an ensemble", () => {
         new Promise((_resolve, reject) =>
           signal?.addEventListener("abort", () => {
             cancelled = true;
-            reject(new BonsaiError("cancelled", "The client left."));
+            reject(signal.reason as Error);
           }),
         ),
     };
@@ -160,8 +160,9 @@ describe("an ensemble", () => {
     assert.ok(cancelled);
     const controller = new AbortController();
     const scoring = ensembleOf("one", [watched], { kind: "mean" }).score(inputs, { truncate: false, signal: controller.signal });
-    controller.abort();
-    await assert.rejects(scoring, (error) => error instanceof BonsaiError && error.code === "cancelled");
+    const reason = new BonsaiError("draining", "The server shuts down.");
+    controller.abort(reason);
+    await assert.rejects(scoring, (error) => error === reason);
     assertRefused(() => ensembleOf("none", [], { kind: "mean" }), "usage", /no members/);
   });
 

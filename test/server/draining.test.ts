@@ -4,9 +4,14 @@
  */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
-import { dataOf, hello, listen, startFixture } from "./fixture.ts";
+import { roomyLimits } from "../engine/answers.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { writeTinyModel } from "../fixtures/tiny-model.ts";
+import { dataOf, hello, listen, startFixture, startServer } from "./fixture.ts";
 
 const post = async (base: string, body: object) =>
   fetch(`${base}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
@@ -45,6 +50,36 @@ test("what runs beyond the grace period is cut: streams by an error event, other
   assert.equal(answer.status, 503);
   assert.equal(((await answer.json()) as ErrorBody).error.code, "draining");
   assert.equal(fixture.engine.stats().runningSequences, 0);
+});
+
+test("on every route the compute worker's requests that are cut end with 503 draining", async (t) => {
+  const folder = temporaryFolder();
+  const path = join(folder, "tiny");
+  writeTinyModel(path, { contextLength: 4096 });
+  const engine = await startEngine({
+    ...roomyLimits,
+    models: [{ id: "tiny", path }],
+    quantization: "fp32",
+    cacheDir: join(folder, "cache"),
+    threads: 1,
+    log: () => {},
+  });
+  t.after(() => engine.close());
+  const server = await startServer(t, { shutdownGraceSeconds: 0 }, Promise.resolve(engine));
+  const long = { model: "tiny", max_tokens: 4000, ignore_eos: true };
+  const messages = [{ role: "user", content: "Hi" }];
+  const requests: [route: string, body: object, sequences: number][] = [
+    ["/v1/chat/completions", { ...long, messages }, 1],
+    ["/v1/chat/completions", { ...long, messages, best_of: 4, best_of_options: { strategy: "logprob" } }, 4],
+    ["/v1/completions", { ...long, prompt: ["a", "b"], n: 2 }, 4],
+    ["/v1/responses", { model: "tiny", max_output_tokens: 4000, ignore_eos: true, input: "Hi" }, 1],
+  ];
+  const answers = requests.map(async ([url, payload]) => server.fastify.inject({ method: "POST", url, payload }));
+  const sequences = requests.reduce((sum, [, , count]) => sum + count, 0);
+  while (engine.stats().runningSequences < sequences) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(await server.shutDown(), false);
+  for (const { statusCode, json } of await Promise.all(answers))
+    assert.deepEqual([statusCode, json<ErrorBody>().error.code], [503, "draining"]);
 });
 
 test("a server without work stops at once, even with idle connections", async (t) => {

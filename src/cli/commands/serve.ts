@@ -7,6 +7,7 @@ import type { Config } from "../../config/options.ts";
 import type { Engine, ModelInfo } from "../../engine/contract/request.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { buildServer, type BonsaiServer } from "../../server/build-server.ts";
+import { listen } from "../../server/listen.ts";
 import { programVersion } from "../../catalog/project-root.ts";
 import { logDestination } from "../terminal/log-destination.ts";
 import { stopSignal } from "../../progress/stop-signal.ts";
@@ -52,7 +53,7 @@ async function serve(config: Config, startEngine: StartEngine): Promise<void> {
   }).then(() => startEngine(config, say));
   const server = await buildServer(config, engine, programVersion(), logDestination(config.logFormat, process.stdout));
   server.fastify.log.info({ config: publicConfig(config) }, "configuration");
-  const url = await listen(server, config);
+  const url = await openPort(server, config);
   say(`Bonsai ${programVersion()} listens on ${url}; the models are loading.`);
   if (!isLoopback(config.host) && config.apiKey.length === 0)
     say("Warning: others on the network can use this server; --api-key asks them for a key.");
@@ -76,9 +77,10 @@ async function serve(config: Config, startEngine: StartEngine): Promise<void> {
   }
 }
 
-async function listen(server: BonsaiServer, config: Config): Promise<string> {
+/** @returns the server's URL */
+async function openPort(server: BonsaiServer, config: Config): Promise<string> {
   try {
-    await server.fastify.listen({ host: config.host, port: config.port, listenTextResolver: () => "listening" });
+    await listen(server.fastify, config.host, config.port);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason =

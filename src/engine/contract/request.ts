@@ -242,7 +242,8 @@ export interface Backend {
   /**
    * Runs a request. Admission is atomic: all n sequences are reserved at once, or the first `next()` rejects with
    * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
-   * Aborting the signal, or leaving the loop, frees the rows before the next step.
+   * Aborting the signal, or leaving the loop, frees the rows before the next step. Once the signal has aborted, it
+   * rejects with the reason where that is a BonsaiError, else with `cancelled`.
    * A reader that takes nothing pauses its request, which keeps its rows.
    */
   generate(request: GenerateRequest, signal?: AbortSignal): Generating;

@@ -29,6 +29,10 @@ const longestRestartDelayMs = 60_000;
 export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(longestRestartDelayMs, firstRestartDelayMs * 2 ** (failures - 1));
 
+/** What a request rejects with after its signal has aborted: a server that shuts down is not a client that left. */
+const abortReason = ({ reason }: AbortSignal): BonsaiError =>
+  reason instanceof BonsaiError ? reason : new BonsaiError("cancelled", "The client left.");
+
 /** Whoever waits for an answer of the worker. */
 interface Waiting<T> {
   resolve: (value: T) => void;
@@ -117,11 +121,11 @@ export class WorkerBackend implements Required<Backend> {
   }
 
   async *#eventsOf(id: number, request: GenerateRequest, signal: AbortSignal | undefined): AsyncGenerator<GenerateEvent> {
-    if (signal?.aborted) throw new BonsaiError("cancelled", "The client left before the request was admitted.");
+    if (signal?.aborted) throw abortReason(signal);
     const queue = new EventQueue<GenerateEvent>();
     this.#streams.set(id, queue);
     const abort = (): void => {
-      queue.fail(new BonsaiError("cancelled", "The client left."));
+      queue.fail(abortReason(signal!));
       // The reader may not come back to hear of it for a while.
       this.#post({ type: "cancel", id });
     };
@@ -141,7 +145,7 @@ export class WorkerBackend implements Required<Backend> {
         if (over) return;
       }
     } catch (error) {
-      over = error instanceof BonsaiError && error.code !== "cancelled";
+      over = error instanceof BonsaiError && signal?.aborted !== true;
       throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
@@ -151,8 +155,7 @@ export class WorkerBackend implements Required<Backend> {
   }
 
   async score(request: ScoreRequest, signal?: AbortSignal): Promise<ScoreResult> {
-    const left = (): BonsaiError => new BonsaiError("cancelled", "The client left.");
-    if (signal?.aborted) throw left();
+    if (signal?.aborted) throw abortReason(signal);
     const id = this.#nextId++;
     this.#send({ type: "score", id, request });
     let abort: (() => void) | undefined;
@@ -160,7 +163,7 @@ export class WorkerBackend implements Required<Backend> {
       return await new Promise((resolve, reject) => {
         this.#scoring.set(id, { resolve, reject });
         abort = () => {
-          reject(left());
+          reject(abortReason(signal!));
           this.#post({ type: "cancel", id });
         };
         signal?.addEventListener("abort", abort);

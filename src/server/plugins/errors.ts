@@ -55,10 +55,12 @@ export function logFailure(request: FastifyRequest, error: BonsaiError): void {
 export function sendError(request: FastifyRequest, reply: FastifyReply, failure: unknown): FastifyReply {
   const error = toClientError(failure, request.id, request.body);
   logFailure(request, error);
-  reply.code(error.status).type("application/json; charset=utf-8");
-  if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))));
-  if (error.code === "overloaded" && error.retryAfterSeconds === undefined) reply.header("retry-after", "1");
+  reply.code(error.status).type("application/json; charset=utf-8").headers(retryHeaders(error));
   return reply.send(JSON.stringify(toErrorBody(error)));
+}
+
+function retryHeaders({ code, retryAfterSeconds = code === "overloaded" ? 1 : undefined }: BonsaiError): Record<string, string> {
+  return retryAfterSeconds === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterSeconds))) };
 }
 
 /** A route's pattern as an expression over paths. */
@@ -113,11 +115,18 @@ function parserError(code: string | undefined): { status: number; error: BonsaiE
 export function handleParserError(failure: Error & { code?: string }, socket: Socket): void {
   if (failure.code === "ECONNRESET" || socket.destroyed) return;
   const { status, error } = parserError(failure.code);
+  endWithError(socket, error, status);
+}
+
+/** Answers a connection whose request has not arrived completely, and closes it. */
+export function endWithError(socket: Socket, error: BonsaiError, status: number = error.status): void {
   const body = JSON.stringify(toErrorBody(error));
-  if (socket.writable) {
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
-  }
+  const headers = Object.entries({
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+    ...retryHeaders(error),
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join("")}\r\n${body}`);
   socket.destroySoon();
 }

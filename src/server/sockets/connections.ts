@@ -63,15 +63,9 @@ export class Connections {
     if (this.#lifecycle.draining.aborted) connection.drain();
   }
 
-  /**
-   * Closes all: at once where nothing runs, after the last frame where something was just cut, and without asking where
-   * the other end does not answer.
-   */
+  /** Closes each: at once where nothing runs, else after its last frame. */
   closeAll(): void {
     for (const connection of this.#open.values()) connection.drain();
-    setTimeout(() => {
-      for (const socket of this.#open.keys()) socket.terminate();
-    }, closeTimeoutMs).unref();
   }
 
   #hear(request: FastifyRequest, dialect: SocketDialect, frame: ClientFrame): void {

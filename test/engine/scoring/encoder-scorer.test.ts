@@ -192,6 +192,11 @@ test("reward models of every form answer from behind the worker, alone and as an
   const left = engine.score(requestOf(golden.conversations, false, "llama"), leaving.signal);
   leaving.abort();
   await assert.rejects(left, isCode("cancelled"));
+  const reason = new BonsaiError("draining", "The server shuts down.");
+  const stopping = new AbortController();
+  const stopped = engine.score(requestOf(golden.conversations, false, "llama"), stopping.signal);
+  stopping.abort(reason);
+  await assert.rejects(stopped, (error) => error === reason);
   await assert.rejects(engine.score(requestOf(golden.conversations, false, "nobody")), isCode("model_not_found"));
   await engine.score(requestOf(golden.conversations, false, "llama"));
   assert.equal(engine.stats().scoringInputs, 0);
