@@ -102,6 +102,18 @@ export const ConfigSchema = Type.Object(
         default: "127.0.0.1",
       }),
     }),
+    allowedHost: Type.Array(
+      Type.String({ pattern: "^(\\*|(\\*\\.)?[A-Za-z0-9_.-]+)$" }),
+      annotate({
+        group: "Network",
+        metavar: "NAME",
+        description:
+          "Name by which clients may reach the server, besides IP addresses, localhost and --host; *.NAME for all names below one, * for every name. May be repeated",
+        values: "a name without scheme and port, such as bonsai.example.com or *.example.com",
+        default: [],
+        defaultText: "none",
+      }),
+    ),
     corsOrigin: Type.Array(
       Type.String({ minLength: 1 }),
       annotate({

@@ -51,6 +51,12 @@ export const registry = {
     what: "the API key is missing or wrong",
     remedy: "send `Authorization: Bearer KEY` with a key of the server",
   },
+  host_not_allowed: {
+    status: 421,
+    type: "invalid_request_error",
+    what: "the request is for a host whose name is not one of the server's",
+    remedy: "use the server's address, or add the name with --allowed-host",
+  },
   origin_not_allowed: {
     status: 403,
     type: "invalid_request_error",

@@ -12,6 +12,7 @@ import { Metrics } from "./metrics.ts";
 import { authenticate } from "./plugins/authentication.ts";
 import { allowOrigins } from "./plugins/cross-origin.ts";
 import { handleErrors, handleParserError, sendError } from "./plugins/errors.ts";
+import { allowedHosts, checkHosts, hostRefusal, originForm } from "./plugins/host.ts";
 import { observeRequests, redactedPaths, requestId } from "./plugins/observation.ts";
 import { documentRoutes } from "./plugins/openapi.ts";
 import { refuseUnderPressure } from "./plugins/pressure.ts";
@@ -61,6 +62,7 @@ export interface BonsaiServer {
  * @param log Takes the log's lines; stdout when absent.
  */
 export async function buildServer(config: Config, engine: Promise<Engine>, version: string, log?: LogDestination): Promise<BonsaiServer> {
+  const hosts = allowedHosts(config);
   const server = fastify({
     logger:
       config.logLevel === "silent"
@@ -71,16 +73,19 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutSeconds * 1000,
     routerOptions: { maxParamLength },
+    rewriteUrl: ({ url = "/" }) => originForm(url),
     // Requests that come while the server closes are refused as those before it were.
     return503OnClosing: false,
     http: {
       maxHeaderSize: config.headerLimitBytes,
       headersTimeout: Math.min(headersTimeoutMs, config.requestTimeoutSeconds * 1000),
       connectionsCheckingInterval: connectionsCheckingIntervalMs,
+      // `checkHosts` refuses it with a body that says what is missing.
+      requireHostHeader: false,
     },
     clientErrorHandler: handleParserError,
     frameworkErrors: (error, request, reply) => {
-      sendError(request, reply, error);
+      sendError(request, reply, hostRefusal(request, hosts) ?? error);
     },
     // Values are taken as they are: nothing is coerced, filled in or left out behind the client's back.
     ajv: {
@@ -117,6 +122,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
   server.addHook("preClose", () => httpConnections.closeAll());
   handleErrors(server);
   observeRequests(server, context);
+  checkHosts(server, hosts);
   await allowOrigins(server, config.corsOrigin);
   authenticate(server, config.apiKey);
   checkUpgrades(server, context);

@@ -76,7 +76,7 @@ test("what is no HTTP, and a head beyond the limit, are answered by the parser i
   const base = await listen(await startFixture(t, { headerLimitBytes: 2048 }));
   for (const [text, status] of [
     ["hello\r\n\r\n", 400],
-    [`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(4096)}\r\n\r\n`, 431],
+    [`GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${"x".repeat(4096)}\r\n\r\n`, 431],
   ] as const) {
     const answer = await exchange(t, base, text);
     assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), answer);
@@ -90,7 +90,7 @@ test("a request that does not arrive in time is answered 408", async (t) => {
   const answer = await exchange(
     t,
     base,
-    "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
   );
   assert.ok(answer.startsWith("HTTP/1.1 408 "), answer);
   assert.match(answer, /"code":"request_timeout"/);

@@ -10,16 +10,20 @@ const descriptions = {
   408: "The request did not arrive in time.",
   413: "The body is larger than the server takes.",
   415: "The body is not JSON.",
+  421: "The request is for another host; --allowed-host adds a name.",
   426: "The request asks for no upgrade to WebSocket.",
   429: "The queue is full; Retry-After says when to come back.",
   500: "A bug in the server.",
   503: "The models are loading or the server is shutting down.",
 } as const;
 
-/** Response schemas of failures, by status. */
+/** Response schemas of failures, by status. Every route refuses a foreign Host. */
 export const failures = (...statuses: (keyof typeof descriptions)[]): Record<number, object> =>
   Object.fromEntries(
-    statuses.map((status) => [status, { description: descriptions[status], content: { "application/json": { schema: ErrorBody } } }]),
+    [...statuses, 421 as const].map((status) => [
+      status,
+      { description: descriptions[status], content: { "application/json": { schema: ErrorBody } } },
+    ]),
   );
 
 /** The failures of every route that generates. */
