@@ -1,38 +1,45 @@
 /**
- * @file Folders of derived files on disk, one for each key: each is complete or is not there, and together they are
- * bounded.
+ * @file Folders of derived files on disk, one for each key: each is complete and undamaged or is made anew, and
+ * together they are bounded.
  *
  * The cache may be deleted at any time, even while a server runs: mapped files stay until they are unmapped.
  */
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { checksumOfFile } from "./file-checksum.ts";
+import { isScratchFolder, makeScratchFolder, removeAbandonedScratch, removeIfPermitted } from "./scratch-folder.ts";
 
-/** Names every file of an entry with its bytes; written last, so that what it names was written whole. */
-const manifestName = "files.json";
-
-const scratchPrefix = "making-";
-
-/** A scratch folder this old belongs to a process that died. */
-const scratchLifeMs = 3_600_000;
+/** Lists every file of an entry with its checksum; written last, so that what it lists was written whole. */
+const manifestName = "checksums.json";
 
 export class ArtifactCache {
   readonly #folder: string;
   readonly #maxBytes: number;
+  readonly #log: (line: string) => void;
 
-  /** @param maxBytes the least recently used entries go when all together pass this */
-  constructor(folder: string, maxBytes: number) {
+  /**
+   * @param maxBytes the least recently used entries go when all together pass this
+   * @param log takes a line about each entry that is damaged
+   */
+  constructor(folder: string, maxBytes: number, log: (line: string) => void = () => {}) {
     this.#folder = folder;
     this.#maxBytes = maxBytes;
+    this.#log = log;
   }
 
-  /** The entry's folder, which counts as used now; undefined when it is absent or not as it was made. */
+  /** The entry's folder, which counts as used now; undefined when it is absent or damaged. Reads all of it. */
   find(key: string): string | undefined {
+    removeAbandonedScratch(this.#folder);
     const folder = join(this.#folder, key);
-    if (!isComplete(folder)) return undefined;
-    const now = new Date();
-    utimesSync(folder, now, now);
+    if (statSync(folder, { throwIfNoEntry: false }) === undefined) return undefined;
+    const damage = damageOf(folder);
+    if (damage !== undefined) {
+      this.#log(`The prepared files in ${folder} are damaged: ${damage}. They are made anew.`);
+      return undefined;
+    }
+    markUsed(folder);
     return folder;
   }
 
@@ -45,11 +52,11 @@ export class ArtifactCache {
     const folder = join(this.#folder, key);
     try {
       mkdirSync(this.#folder, { recursive: true });
-      const scratch = mkdtempSync(join(this.#folder, scratchPrefix));
+      const scratch = makeScratchFolder(this.#folder);
       try {
         await make(scratch);
-        writeFileSync(join(scratch, manifestName), JSON.stringify(sizesOf(scratch)));
-        publish(scratch, folder);
+        writeFileSync(join(scratch, manifestName), JSON.stringify(checksumsOf(scratch)));
+        this.#publish(scratch, folder);
       } finally {
         rmSync(scratch, { recursive: true, force: true });
       }
@@ -65,25 +72,41 @@ export class ArtifactCache {
     return folder;
   }
 
+  /** Another process may have made the same entry meanwhile: theirs is as good. */
+  #publish(scratch: string, folder: string): void {
+    try {
+      renameSync(scratch, folder);
+    } catch (error) {
+      if (statSync(folder, { throwIfNoEntry: false }) === undefined) throw error;
+      if (damageOf(folder) === undefined) return;
+      // Moved aside at once, not removed file by file: the entry is never half there.
+      const damaged = makeScratchFolder(this.#folder);
+      try {
+        renameSync(folder, join(damaged, "entry"));
+        renameSync(scratch, folder);
+      } finally {
+        removeIfPermitted(damaged);
+      }
+    }
+  }
+
   #evict(keep: string): void {
+    removeAbandonedScratch(this.#folder);
     const entries = readdirSync(this.#folder).flatMap((name) => this.#describe(name));
+    const newestFirst = entries.toSorted((a, b) => Number(b.name === keep) - Number(a.name === keep) || a.ageMs - b.ageMs);
     let total = 0;
-    for (const { name, bytes, ageMs } of entries.toSorted(
-      (a, b) => Number(b.name === keep) - Number(a.name === keep) || a.ageMs - b.ageMs,
-    )) {
-      const isScratch = name.startsWith(scratchPrefix);
-      if (!isScratch) total += bytes;
-      const goes = isScratch ? ageMs > scratchLifeMs : name !== keep && total > this.#maxBytes;
-      if (goes) rmSync(join(this.#folder, name), { recursive: true, force: true });
+    for (const { name, bytes } of newestFirst) {
+      total += bytes;
+      if (name !== keep && !isScratchFolder(name) && total > this.#maxBytes) removeIfPermitted(join(this.#folder, name));
     }
   }
 
   /** Nothing for what is not ours, and for what another process has removed meanwhile. */
   #describe(name: string): { name: string; bytes: number; ageMs: number }[] {
-    if (!name.startsWith(scratchPrefix) && !/^[0-9a-f]+$/.test(name)) return [];
+    if (!isScratchFolder(name) && !/^[0-9a-f]+$/.test(name)) return [];
     const path = join(this.#folder, name);
     try {
-      const bytes = Object.values(sizesOf(path)).reduce((sum, size) => sum + size, 0);
+      const bytes = readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0);
       return [{ name, bytes, ageMs: Date.now() - statSync(path).mtimeMs }];
     } catch (error) {
       if (isSystemError(error)) return [];
@@ -92,30 +115,35 @@ export class ArtifactCache {
   }
 }
 
-function isComplete(folder: string): boolean {
+/** What is wrong with an entry, to follow a colon; undefined when every file is as it was made. */
+function damageOf(folder: string): string | undefined {
   let manifest: Record<string, number>;
-  let sizes: Record<string, number>;
   try {
     manifest = JSON.parse(readFileSync(join(folder, manifestName), "utf8")) as Record<string, number>;
-    sizes = sizesOf(folder);
   } catch {
-    // Absent, half removed or damaged: it will be made anew.
-    return false;
+    return `${manifestName} is missing or cannot be read`;
   }
-  return Object.entries(manifest).every(([name, bytes]) => sizes[name] === bytes);
+  for (const [name, checksum] of Object.entries(manifest)) {
+    try {
+      if (checksumOfFile(join(folder, name)) !== checksum) return `${name} has changed`;
+    } catch {
+      return `${name} is missing or cannot be read`;
+    }
+  }
+  return undefined;
 }
 
-function sizesOf(folder: string): Record<string, number> {
-  return Object.fromEntries(readdirSync(folder).map((name) => [name, statSync(join(folder, name)).size]));
+function checksumsOf(folder: string): Record<string, number> {
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, checksumOfFile(join(folder, name))]));
 }
 
-/** Another process may have made the same entry meanwhile: theirs is as good. */
-function publish(scratch: string, folder: string): void {
-  if (!isComplete(folder)) rmSync(folder, { recursive: true, force: true });
+/** A cache that may only be read keeps the order in which it was written. */
+function markUsed(folder: string): void {
+  const now = new Date();
   try {
-    renameSync(scratch, folder);
-  } catch (error) {
-    if (!isComplete(folder)) throw error;
+    utimesSync(folder, now, now);
+  } catch {
+    // The file system is read-only, or the folder is another user's.
   }
 }
 

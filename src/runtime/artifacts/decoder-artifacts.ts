@@ -17,8 +17,7 @@ import type { ModelFile } from "../../formats/model-file.ts";
 import type { LoraAdapter } from "../../formats/peft-adapter.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
 import { writeModel } from "../../onnx/write.ts";
-import { ArtifactCache } from "./artifact-cache.ts";
-import { logPreparation } from "./preparation-log.ts";
+import { findOrMake, type CacheOptions } from "./prepared-files.ts";
 import { measuredKvScales } from "./measured-kv-scales.ts";
 import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { SessionOptions } from "../session.ts";
@@ -41,17 +40,13 @@ export interface Artifacts {
   hash: string;
 }
 
-export interface ArtifactOptions extends SessionOptions {
-  cacheDir: string;
-  /** The least recently used entries go when all together pass this. */
-  maxCacheBytes: number;
+export interface ArtifactOptions extends SessionOptions, CacheOptions {
   /** Token ids over which activations are measured. */
   calibration: () => readonly (readonly number[])[];
   /** Adapters that are served beside the base, and what their files are known by. */
   adapters?: readonly NamedAdapter[];
   /** For a model that scores texts and writes none: it has no output projection. */
   withoutHead?: boolean | undefined;
-  log: (line: string) => void;
 }
 
 export interface NamedAdapter {
@@ -85,12 +80,8 @@ export async function prepareArtifacts(
       ]),
     )
     .digest("hex");
-  const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
-  let folder = cache.find(hash);
-  if (folder === undefined) {
-    logPreparation(options.log, `${model.path} (${plan.scheme}, ${plan.cacheType} cache)`);
-    folder = await cache.add(hash, (scratch) => make(model, config, weights, plan, scratch, options));
-  }
+  const description = `${model.path} (${plan.scheme}, ${plan.cacheType} cache)`;
+  const folder = await findOrMake(hash, options, description, (scratch) => make(model, config, weights, plan, scratch, options));
   return { hash, graph: join(folder, "decoder.onnx") };
 }
 

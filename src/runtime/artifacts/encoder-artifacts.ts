@@ -10,34 +10,28 @@ import type { LinearScheme } from "../../architectures/quantization/linear.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import { ExternalDataWriter } from "../../onnx/external-data.ts";
 import { writeModel } from "../../onnx/write.ts";
-import { ArtifactCache } from "./artifact-cache.ts";
-import { logPreparation } from "./preparation-log.ts";
-import { formatVersion, type ArtifactOptions, type Artifacts } from "./decoder-artifacts.ts";
+import { findOrMake, type CacheOptions } from "./prepared-files.ts";
+import { formatVersion, type Artifacts } from "./decoder-artifacts.ts";
 
 /** Finds or makes the artifacts of a BERT with a classifier. Throws `invalid_model_file` where a weight is missing. */
 export async function prepareEncoderArtifacts(
   model: ModelFile,
   config: BertConfig,
   scheme: LinearScheme,
-  options: Pick<ArtifactOptions, "cacheDir" | "maxCacheBytes" | "log">,
+  options: CacheOptions,
 ): Promise<Artifacts> {
   const weights = locateBertWeights(config, model.weights, model.path, "classifier");
   const hash = createHash("sha256")
     .update(JSON.stringify([formatVersion, "encoder", model.contentHash, scheme]))
     .digest("hex");
-  const cache = new ArtifactCache(options.cacheDir, options.maxCacheBytes);
-  let folder = cache.find(hash);
-  if (folder === undefined) {
-    logPreparation(options.log, `${model.path} (${scheme})`);
-    folder = await cache.add(hash, async (scratch) => {
-      const data = new ExternalDataWriter(join(scratch, "weights.bin"));
-      try {
-        const graph = buildBertGraph({ config, weights, source: model.weights, data, scheme }, ["logits"]);
-        writeFileSync(join(scratch, "encoder.onnx"), writeModel(graph, data.fileName));
-      } finally {
-        data.close();
-      }
-    });
-  }
+  const folder = await findOrMake(hash, options, `${model.path} (${scheme})`, async (scratch) => {
+    const data = new ExternalDataWriter(join(scratch, "weights.bin"));
+    try {
+      const graph = buildBertGraph({ config, weights, source: model.weights, data, scheme }, ["logits"]);
+      writeFileSync(join(scratch, "encoder.onnx"), writeModel(graph, data.fileName));
+    } finally {
+      data.close();
+    }
+  });
   return { hash, graph: join(folder, "encoder.onnx") };
 }

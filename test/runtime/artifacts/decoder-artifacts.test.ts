@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
@@ -31,6 +31,13 @@ const open = async (options: LoadOptions = {}): Promise<Model> =>
 
 const answerOf = async (model: Model): Promise<Answer> =>
   run(new EngineLoop([model], roomyLimits), requestFor("tiny", { logprobs: 5, maxTokens: 20, ignoreEos: true }));
+
+/** Changes bytes of a file, not its size. */
+function overwrite(file: string, change: (bytes: Buffer) => unknown): void {
+  const bytes = readFileSync(file);
+  change(bytes);
+  writeFileSync(file, bytes);
+}
 
 describe("a prepared model", () => {
   test("is made once, and the second time loaded without a word", async () => {
@@ -86,16 +93,23 @@ describe("a prepared model", () => {
 
   const damages: Record<string, (entry: string) => void> = {
     "its weights are cut": (entry) => truncateSync(join(entry, "weights.bin"), 100),
+    "its weights are zeros": (entry) => overwrite(join(entry, "weights.bin"), (bytes) => bytes.fill(0)),
+    "one bit of its weights is another": (entry) => overwrite(join(entry, "weights.bin"), (bytes) => (bytes[bytes.length >> 1]! ^= 1)),
+    "the middle of its graph is other bytes": (entry) => overwrite(join(entry, "decoder.onnx"), (bytes) => bytes.fill(0xff, 100, 200)),
     "a graph is gone": (entry) => rmSync(join(entry, "decoder.onnx")),
     "a graph is empty": (entry) => writeFileSync(join(entry, "decoder.onnx"), ""),
-    "it was never finished": (entry) => rmSync(join(entry, "files.json")),
+    "it was never finished": (entry) => rmSync(join(entry, "checksums.json")),
   };
   for (const [damage, spoil] of Object.entries(damages)) {
     test(`is made anew when ${damage}`, async () => {
       const before = await answerOf(await open());
       spoil(join(cacheDir, readdirSync(cacheDir)[0]!));
       assert.deepEqual(await answerOf(await open()), before);
-      assert.equal(lines.length, 2);
+      assert.equal(lines.length, 3);
+      assert.match(lines[1]!, /are damaged: .* They are made anew/);
+      assert.match(lines[2]!, /^Preparing /);
+      await open();
+      assert.equal(lines.length, 3);
     });
   }
 
