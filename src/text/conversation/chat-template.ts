@@ -2,17 +2,16 @@
  * @file The model's own chat template: Jinja source from the model file, rendered over a conversation within bounds.
  */
 
-import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { BoundedInterpreter, TemplateBudget, TemplateRefusal } from "./bounded-interpreter.ts";
 import { formatDate } from "./format-date.ts";
 
-/**
- * Evaluations, turns of loops and elements of ranges: far more than conversations need. A template that loops without
- * end stops here.
- */
-const maxSteps = 500_000;
-/** Most characters of a rendered prompt or of any string on the way to it. */
-const maxRenderedLength = 16 * 1024 * 1024;
+/** Characters of a template's source; those of models in use have at most some 50,000. */
+const maxSourceLength = 256 * 1024;
+/** The parser's time grows with the square of a run of white space. */
+const maxSpaces = 500;
+const tooManySpaces = new RegExp(`\\s{${maxSpaces + 1}}`);
 /** As in Jinja's own sandbox. */
 const maxRangeLength = 100_000;
 
@@ -23,54 +22,6 @@ export interface RenderOptions {
   extra?: Readonly<Record<string, unknown>> | undefined;
   /** What `strftime_now` calls now. */
   now?: Date | undefined;
-}
-
-/** What the library's interpreter works on; its own type declarations do not resolve under Node's module rules. */
-interface RuntimeValue {
-  type: string;
-  value: unknown;
-}
-
-/** Thrown by a template through `raise_exception`, or by the bounds. */
-class TemplateRefusal extends Error {}
-
-const LibraryInterpreter = Interpreter as unknown as new (environment: object) => {
-  run(program: unknown): RuntimeValue;
-  evaluate(statement: unknown, environment: unknown): RuntimeValue;
-  evaluateBlock(statements: unknown, environment: unknown): RuntimeValue;
-};
-
-class StepBudget {
-  #left = maxSteps;
-
-  spend(steps: number): void {
-    this.#left -= steps;
-    if (this.#left < 0) throw new TemplateRefusal(`it takes more than ${maxSteps} steps`);
-  }
-}
-
-class BoundedInterpreter extends LibraryInterpreter {
-  readonly #budget: StepBudget;
-
-  constructor(environment: object, budget: StepBudget) {
-    super(environment);
-    this.#budget = budget;
-  }
-
-  /** Every turn of a loop runs its block, even where that is empty. */
-  override evaluateBlock(statements: unknown, environment: unknown): RuntimeValue {
-    this.#budget.spend(1);
-    return super.evaluateBlock(statements, environment);
-  }
-
-  override evaluate(statement: unknown, environment: unknown): RuntimeValue {
-    this.#budget.spend(1);
-    const result = super.evaluate(statement, environment);
-    if (typeof result.value === "string" && result.value.length > maxRenderedLength) {
-      throw new TemplateRefusal(`its output exceeds ${maxRenderedLength} characters`);
-    }
-    return result;
-  }
 }
 
 /** A parsed template. It comes from the model file only, never from a request. */
@@ -87,13 +38,14 @@ export class ChatTemplate {
   constructor(source: string, specials: Readonly<Record<string, string>>) {
     this.source = source;
     this.#specials = specials;
+    const refuse = (problem: string, cause?: unknown): BonsaiError =>
+      new BonsaiError("invalid_tokenizer", `The model's chat template ${problem}.`, { param: "chat_template", cause });
+    if (source.length > maxSourceLength) throw refuse(`has ${source.length} characters; at most ${maxSourceLength} are possible`);
+    if (tooManySpaces.test(source)) throw refuse(`has more than ${maxSpaces} white-space characters in a row`);
     try {
       this.#program = parse(tokenize(source, { trim_blocks: true, lstrip_blocks: true }));
     } catch (error) {
-      throw new BonsaiError("invalid_tokenizer", `The model's chat template is not valid Jinja: ${messageOf(error)}.`, {
-        param: "chat_template",
-        cause: error,
-      });
+      throw refuse(`is not valid Jinja: ${messageOf(error)}`, error);
     }
   }
 
@@ -111,7 +63,7 @@ export class ChatTemplate {
       ...(options.addGenerationPrompt === undefined ? {} : { add_generation_prompt: options.addGenerationPrompt }),
     };
     try {
-      const budget = new StepBudget();
+      const budget = new TemplateBudget(charactersOf(variables));
       const environment = createEnvironment(options.now ?? new Date(), budget);
       for (const [name, value] of Object.entries(variables)) environment.set(name, value);
       return String(new BoundedInterpreter(environment, budget).run(this.#program).value);
@@ -127,7 +79,7 @@ export class ChatTemplate {
 }
 
 /** The globals that Hugging Face gives a template. */
-function createEnvironment(now: Date, budget: StepBudget): { set(name: string, value: unknown): void } {
+function createEnvironment(now: Date, budget: TemplateBudget): { set(name: string, value: unknown): void } {
   const environment = new Environment();
   const globals = {
     true: true,
@@ -156,6 +108,13 @@ function boundedRange(first: number, second?: number, step = 1): number[] {
   const length = Math.max(0, Math.ceil((stop - start) / step));
   if (!(length <= maxRangeLength)) throw new TemplateRefusal(`a range of it has more than ${maxRangeLength} elements`);
   return Array.from({ length }, (_, index) => start + index * step);
+}
+
+/** Characters of all strings in a value that came as JSON. */
+function charactersOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  return Object.entries(value).reduce((sum, [key, element]) => sum + key.length + charactersOf(element), 0);
 }
 
 /** A field that is absent and a field that is undefined are one to TypeScript, but not to Jinja's `in`. */

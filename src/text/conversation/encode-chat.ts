@@ -80,9 +80,10 @@ function developerAsSystem(message: Message): Message {
 
 /** A private-use character that none of the texts contains. */
 function unusedCharacter(texts: readonly string[]): string {
+  const used = new Set(texts.flatMap((text) => text.match(/[\ue000-\uf8ff]/g) ?? []));
   for (let codePoint = 0xe000; codePoint <= 0xf8ff; codePoint++) {
     const character = String.fromCodePoint(codePoint);
-    if (!texts.some((text) => text.includes(character))) return character;
+    if (!used.has(character)) return character;
   }
   throw new BonsaiError("invalid_request", "The messages use every private-use character of Unicode; take some out.", {
     param: "messages",

@@ -5,7 +5,7 @@
 
 import type { TokenizerFiles } from "../../formats/model-file.ts";
 import { readPairTemplate, type PairPiece } from "./pair-template.ts";
-import { invalidTokenizer } from "./tokenizer-json.ts";
+import { invalidTokenizer } from "./tokenizer-fields.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface EncodedPair {

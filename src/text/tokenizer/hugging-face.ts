@@ -4,7 +4,7 @@
  */
 
 import { Tokenizer } from "@huggingface/tokenizers";
-import { invalidTokenizer } from "./tokenizer-json.ts";
+import { invalidTokenizer } from "./tokenizer-fields.ts";
 
 /** The library's pipeline as it is used here. */
 export interface Pipeline {

@@ -1,6 +1,6 @@
 /** @file How two texts become one row: the part of tokenizer.json's post-processor that is for pairs. */
 
-import { invalidTokenizer, requireArray, requireObject, type JsonObject } from "./tokenizer-json.ts";
+import { invalidTokenizer, requireArray, requireObject, type JsonObject } from "./tokenizer-fields.ts";
 
 /** Special tokens, or one of the texts; `type` is the token type of each of its ids. */
 export type PairPiece = { type: number; ids: readonly number[] } | { type: number; text: "first" | "second" };

@@ -2,7 +2,8 @@
 
 import { sliceCharacters } from "../slices.ts";
 import { compilePattern } from "./hugging-face.ts";
-import { invalidTokenizer, optionalBoolean, requireArray, requireObject, type JsonObject } from "./tokenizer-json.ts";
+import { invalidTokenizer, optionalBoolean, type JsonObject } from "./tokenizer-fields.ts";
+import { stepsOf } from "./tokenizer-limits.ts";
 
 /** @param isFirst whether the text begins the whole input, for `prepend_scheme: "first"`. */
 type Step = (text: string, isFirst: boolean) => Iterable<string>;
@@ -32,7 +33,7 @@ export function compilePreTokenizer(json: JsonObject | null): PreTokenizer | und
   if (json === null) return { byteLevel: false, split: (text) => [text] };
   const steps: Step[] = [];
   let byteLevel = false;
-  for (const [step, field] of flatten(json, "pre_tokenizer")) {
+  for (const [step, field] of stepsOf(json, "pretokenizers", "pre_tokenizer")) {
     // A step after ByteLevel would see the byte alphabet instead of the text: nobody makes such files.
     if (byteLevel) return undefined;
     const compiled = compileStep(step, field);
@@ -59,14 +60,6 @@ function* splitLazily(text: string, isFirst: boolean, [step, ...others]: readonl
     yield* splitBySteps(word, isFirstWord, others);
     isFirstWord = false;
   }
-}
-
-function flatten(json: JsonObject, field: string): [JsonObject, string][] {
-  if (json["type"] !== "Sequence") return [[json, field]];
-  return requireArray(json["pretokenizers"], `${field}.pretokenizers`).flatMap((step, index) => {
-    const stepField = `${field}.pretokenizers[${index}]`;
-    return flatten(requireObject(step, stepField), stepField);
-  });
 }
 
 function compileStep(step: JsonObject, field: string): Step | undefined {
@@ -103,7 +96,8 @@ function compileStep(step: JsonObject, field: string): Step | undefined {
 
 function compileMetaspace(step: JsonObject, field: string): Step {
   const replacement = step["replacement"] ?? "▁";
-  if (typeof replacement !== "string" || replacement === "") throw invalidTokenizer(`${field}.replacement`, "must be a character");
+  if (typeof replacement !== "string" || [...replacement].length !== 1)
+    throw invalidTokenizer(`${field}.replacement`, "must be a character");
   const scheme = step["prepend_scheme"] ?? (step["add_prefix_space"] === false ? "never" : "always");
   if (scheme !== "always" && scheme !== "first" && scheme !== "never") {
     throw invalidTokenizer(`${field}.prepend_scheme`, 'must be "always", "first" or "never"');

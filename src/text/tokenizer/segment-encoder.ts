@@ -15,20 +15,6 @@ export type SegmentEncoder = (text: string, isFirst: boolean, output: number[]) 
 const cachedWordCount = 8192;
 const maxCachedWordLength = 32;
 
-/**
- * Ideographs beyond 16 bits that BertNormalizer sets apart (tokenizers' is_chinese_char); the library sees only halves
- * of them.
- */
-const longIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
-
-/** The text clean-up before everything else; null for none. */
-export function loadNormalizer(json: TokenizerJson): ((text: string) => string) | null {
-  if (json.normalizer === null) return null;
-  const { normalizer } = loadPart("normalizer", json.normalizer, "normalizer");
-  const setsApart = json.normalizer["type"] === "BertNormalizer" && json.normalizer["handle_chinese_chars"] !== false;
-  return normalizer !== null && setsApart ? (text) => normalizer(text.replace(longIdeographs, " $& ")) : normalizer;
-}
-
 /** @throws BonsaiError `invalid_tokenizer`, naming the field. */
 export function createSegmentEncoder(files: TokenizerFiles, json: TokenizerJson): SegmentEncoder {
   const preTokenizer = compilePreTokenizer(json.preTokenizer) ?? libraryPreTokenizer(json);

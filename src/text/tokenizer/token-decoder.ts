@@ -4,7 +4,9 @@
  */
 
 import { bytesOfAlphabet } from "./byte-alphabet.ts";
-import { invalidTokenizer, optionalBoolean, requireArray, requireObject, type AddedToken, type JsonObject } from "./tokenizer-json.ts";
+import { invalidTokenizer, optionalBoolean, requireObject, type JsonObject } from "./tokenizer-fields.ts";
+import { checkGrowth, maxDecodedBytes, stepsOf } from "./tokenizer-limits.ts";
+import type { AddedToken } from "./tokenizer-json.ts";
 
 /** How a token's string becomes bytes, and what is taken off the front of the whole text. */
 interface DecoderRule {
@@ -49,6 +51,8 @@ export class TokenDecoder {
     for (const [id, bytes] of all.entries()) {
       this.#offsets[id + 1] = this.#offsets[id]! + bytes.length;
       longest = Math.max(longest, bytes.length);
+      if (this.#offsets[id + 1]! > maxDecodedBytes)
+        throw invalidTokenizer("decoder", `makes more than ${maxDecodedBytes} bytes of the vocabulary`);
     }
     this.maxTokenBytes = longest;
     this.#bytes = new Uint8Array(this.#offsets[all.length]!);
@@ -116,15 +120,13 @@ function wordPieceText(json: JsonObject): (token: string) => string {
 
 /** SentencePiece's chain: each step works on tokens until Fuse, on the whole text after it. */
 function compileChain(json: JsonObject): DecoderRule {
-  const steps = json["type"] === "Sequence" ? requireArray(json["decoders"], "decoder.decoders") : [json];
+  const steps = stepsOf(json, "decoders", "decoder");
   const replacements: [from: string, to: string][] = [];
   let byteFallback = false;
   let fused = false;
   let firstWordMarker: string | undefined;
   let leadingStrip = noStrip;
-  for (const [index, entry] of steps.entries()) {
-    const field = json["type"] === "Sequence" ? `decoder.decoders[${index}]` : "decoder";
-    const step = requireObject(entry, field);
+  for (const [index, [step, field]] of steps.entries()) {
     const type = step["type"];
     if (type === "Replace" && !fused) {
       replacements.push([requireStringPattern(step, field), typeof step["content"] === "string" ? step["content"] : ""]);
@@ -149,7 +151,17 @@ function compileChain(json: JsonObject): DecoderRule {
   const bytesOf = (token: string): Uint8Array<ArrayBuffer> => {
     const byte = byteFallback ? byteToken.exec(token)?.[1] : undefined;
     if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
-    return utf8.encode(replacements.reduce((text, [from, to]) => text.replaceAll(from, () => to), token));
+    return utf8.encode(
+      replacements.reduce(
+        (text, [from, to]) =>
+          checkGrowth(
+            text.replaceAll(from, () => to),
+            token,
+            "decoder",
+          ),
+        token,
+      ),
+    );
   };
   const marker = firstWordMarker;
   if (marker === undefined) return { bytesOf, leadingStrip };

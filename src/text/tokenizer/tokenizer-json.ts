@@ -3,16 +3,18 @@
  * builds on.
  */
 
-import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { maxMergeCount } from "./bpe.ts";
-
-export type JsonObject = Record<string, unknown>;
-
-/**
- * Ids index arrays, so a hostile file must not name a huge one. The largest vocabularies in use have about 260,000
- * tokens.
- */
-const maxTokenId = 4_000_000;
+import {
+  invalidTokenizer,
+  optionalBoolean,
+  optionalObject,
+  optionalString,
+  requireArray,
+  requireObject,
+  requireTokenId,
+  type JsonObject,
+} from "./tokenizer-fields.ts";
+import { checkInserted, checkTokenLength, checkWordLength, maxAffixTokens } from "./tokenizer-limits.ts";
 
 export interface AddedToken {
   id: number;
@@ -62,21 +64,21 @@ export interface TokenizerJson {
   decoder: JsonObject | null;
 }
 
-export function invalidTokenizer(field: string, problem: string, cause?: unknown): BonsaiError {
-  return new BonsaiError("invalid_tokenizer", `tokenizer.json: \`${field}\` ${problem}.`, { param: field, cause });
-}
-
 /** @throws BonsaiError `invalid_tokenizer`, naming the field. */
 export function readTokenizerJson(json: JsonObject): TokenizerJson {
   const modelJson = requireObject(json["model"], "model");
   const model = readModel(modelJson);
   const addedTokens = readAddedTokens(json["added_tokens"]);
-  const idOf = (content: string): number | undefined =>
-    addedTokens.find((token) => token.content === content)?.id ?? model.vocab.get(content);
+  const addedIds = new Map(addedTokens.toReversed().map(({ content, id }) => [content, id]));
+  const idOf = (content: string): number | undefined => addedIds.get(content) ?? model.vocab.get(content);
+  const affixes = readPostProcessor(optionalObject(json["post_processor"], "post_processor"), "post_processor", idOf);
+  const affixTokens = affixes.prefixIds.length + affixes.suffixIds.length;
+  if (affixTokens > maxAffixTokens)
+    throw invalidTokenizer("post_processor", `puts ${affixTokens} tokens around a text; at most ${maxAffixTokens} are possible`);
   return {
     model,
     addedTokens,
-    ...readPostProcessor(optionalObject(json["post_processor"], "post_processor"), "post_processor", idOf),
+    ...affixes,
     normalizer: optionalObject(json["normalizer"], "normalizer"),
     preTokenizer: optionalObject(json["pre_tokenizer"], "pre_tokenizer"),
     decoder: optionalObject(json["decoder"], "decoder"),
@@ -89,6 +91,8 @@ function readModel(model: JsonObject): BpeModel | OtherModel {
     case "BPE":
       return readBpe(model);
     case "WordPiece":
+      checkWordLength(model["max_input_chars_per_word"]);
+      checkInserted(model["continuing_subword_prefix"], "model.continuing_subword_prefix");
       return { type: "WordPiece", vocab: readVocab(model["vocab"]) };
     case "Unigram":
       return { type: "Unigram", vocab: readUnigramVocab(model["vocab"]) };
@@ -101,6 +105,7 @@ function readModel(model: JsonObject): BpeModel | OtherModel {
 function readVocab(value: unknown): Map<string, number> {
   const vocab = new Map<string, number>();
   for (const [token, id] of Object.entries(requireObject(value, "model.vocab"))) {
+    checkTokenLength(token, () => `model.vocab: the token of id ${String(id)}`);
     vocab.set(
       token,
       requireTokenId(id, () => `model.vocab[${JSON.stringify(token)}]`),
@@ -115,6 +120,7 @@ function readUnigramVocab(value: unknown): Map<string, number> {
     if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number") {
       throw invalidTokenizer(`model.vocab[${id}]`, "must be a pair of token and score");
     }
+    checkTokenLength(entry[0], () => `model.vocab[${id}]`);
     vocab.set(
       entry[0],
       requireTokenId(id, () => `model.vocab[${id}]`),
@@ -127,6 +133,9 @@ function readBpe(model: JsonObject): BpeModel {
   const vocab = readVocab(model["vocab"]);
   if (Number(model["dropout"] ?? 0) !== 0) throw invalidTokenizer("model.dropout", "must be null: dropout is for training tokenizers");
   const prefix = optionalString(model["continuing_subword_prefix"], "model.continuing_subword_prefix") ?? "";
+  const suffix = optionalString(model["end_of_word_suffix"], "model.end_of_word_suffix") ?? "";
+  checkInserted(prefix, "model.continuing_subword_prefix");
+  checkInserted(suffix, "model.end_of_word_suffix");
   const unknownToken = optionalString(model["unk_token"], "model.unk_token");
   const unknownId = unknownToken === undefined ? undefined : vocab.get(unknownToken);
   if (unknownToken !== undefined && unknownId === undefined) throw invalidTokenizer("model.unk_token", "is not in the vocabulary");
@@ -139,7 +148,7 @@ function readBpe(model: JsonObject): BpeModel {
     byteFallback: optionalBoolean(model["byte_fallback"], "model.byte_fallback") ?? false,
     ignoreMerges: optionalBoolean(model["ignore_merges"], "model.ignore_merges") ?? false,
     continuingSubwordPrefix: prefix,
-    endOfWordSuffix: optionalString(model["end_of_word_suffix"], "model.end_of_word_suffix") ?? "",
+    endOfWordSuffix: suffix,
   };
 }
 
@@ -175,6 +184,7 @@ function readAddedTokens(value: unknown): AddedToken[] {
     const content = token["content"];
     if (typeof content !== "string" || content === "")
       throw invalidTokenizer(`${field}.content`, "must be a string of at least one character");
+    checkTokenLength(content, () => `${field}.content`);
     const special = optionalBoolean(token["special"], `${field}.special`) ?? false;
     return {
       id: requireTokenId(token["id"], `${field}.id`),
@@ -246,37 +256,4 @@ function readTemplate(processor: JsonObject, field: string, idOf: (content: stri
 function pairId(processor: JsonObject, field: string, name: string): number {
   const pair = requireArray(processor[name], `${field}.${name}`);
   return requireTokenId(pair[1], `${field}.${name}[1]`);
-}
-
-export function requireObject(value: unknown, field: string): JsonObject {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalidTokenizer(field, "must be an object");
-  return value as JsonObject;
-}
-
-export function requireArray(value: unknown, field: string): unknown[] {
-  if (!Array.isArray(value)) throw invalidTokenizer(field, "must be an array");
-  return value;
-}
-
-function requireTokenId(value: unknown, field: string | (() => string)): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > maxTokenId) {
-    throw invalidTokenizer(typeof field === "string" ? field : field(), `must be a token id, an integer from 0 to ${maxTokenId}`);
-  }
-  return value;
-}
-
-export function optionalObject(value: unknown, field: string): JsonObject | null {
-  return value === undefined || value === null ? null : requireObject(value, field);
-}
-
-export function optionalString(value: unknown, field: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string") throw invalidTokenizer(field, "must be a string or null");
-  return value;
-}
-
-export function optionalBoolean(value: unknown, field: string): boolean | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "boolean") throw invalidTokenizer(field, "must be true or false");
-  return value;
 }

@@ -5,7 +5,8 @@ import { commonPrefix, commonTextPrefix } from "../common-prefix.ts";
 import { runSlices, sliceCharacters, type Sliced } from "../slices.ts";
 import { AddedTokenMatcher } from "./added-tokens.ts";
 import { Detokenizer, type DetokenizerOptions } from "../streaming/detokenizer.ts";
-import { createSegmentEncoder, loadNormalizer, type SegmentEncoder } from "./segment-encoder.ts";
+import { compileNormalizer, type Normalizer } from "./normalizer.ts";
+import { createSegmentEncoder, type SegmentEncoder } from "./segment-encoder.ts";
 import { TokenDecoder } from "./token-decoder.ts";
 import { readTokenizerJson, type AddedToken } from "./tokenizer-json.ts";
 
@@ -56,13 +57,13 @@ export class Tokenizer {
   readonly #rawMatcher: AddedTokenMatcher;
   readonly #normalizedMatcher: AddedTokenMatcher | undefined;
   readonly #controlMatcher: AddedTokenMatcher;
-  readonly #normalize: ((text: string) => string) | null;
+  readonly #normalize: Normalizer | null;
   readonly #encodeSegment: SegmentEncoder;
 
   /** @throws BonsaiError `invalid_tokenizer`, naming the field of tokenizer.json. */
   constructor(files: TokenizerFiles) {
     const json = readTokenizerJson(files.tokenizerJson);
-    const normalize = loadNormalizer(json);
+    const normalize = compileNormalizer(json.normalizer);
     this.#normalize = normalize;
 
     const added = new Map(json.addedTokens.map((token) => [token.id, token]));
