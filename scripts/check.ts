@@ -22,9 +22,9 @@ const fileTimeoutMs = 300_000;
 const binary = (name: string): string => join("node_modules", ".bin", name);
 
 /** Runs one program with its output shown; resolves to its exit status, 1 when a signal ended it. */
-async function runProgram(program: string, parameters: readonly string[]): Promise<number> {
+async function runProgram(program: string, parameters: readonly string[], environment: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, parameters, { stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(program, parameters, { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...environment } });
     child.on("error", reject);
     child.on("close", (status) => resolve(status ?? 1));
   });
@@ -55,20 +55,24 @@ async function runTests(files: readonly string[]): Promise<StepResult> {
   const folder = mkdtempSync(join(tmpdir(), "bonsai-check-"));
   try {
     const report = join(folder, "report.tap");
-    const status = await runProgram(process.execPath, [
-      "--import",
-      "tsx",
-      "--import",
-      "./test/fixtures/drawn-values.ts",
-      "--test",
-      `--test-concurrency=${Math.min(2, availableParallelism())}`,
-      `--test-timeout=${fileTimeoutMs}`,
-      "--test-reporter=spec",
-      "--test-reporter-destination=stdout",
-      "--test-reporter=tap",
-      `--test-reporter-destination=${report}`,
-      ...files,
-    ]);
+    const status = await runProgram(
+      process.execPath,
+      [
+        "--import",
+        "tsx",
+        "--import",
+        "./test/fixtures/drawn-values.ts",
+        "--test",
+        `--test-concurrency=${Math.min(2, availableParallelism())}`,
+        `--test-timeout=${fileTimeoutMs}`,
+        "--test-reporter=spec",
+        "--test-reporter-destination=stdout",
+        "--test-reporter=tap",
+        `--test-reporter-destination=${report}`,
+        ...files,
+      ],
+      { BONSAI_TEST_CACHE: join(folder, "prepared-models") },
+    );
     const text = readFileSync(report, "utf8");
     const count = (label: string): number => Number(new RegExp(`^# ${label} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
     const failed = count("fail") + count("cancelled");

@@ -7,12 +7,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpus } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { judge } from "../../src/teddy/judge/judge.ts";
 import { startServeProgram, type RunningServer } from "../e2e/program.ts";
 import { pythonPath, withoutOpenAi } from "../fixtures/python-oracle.ts";
-import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { preparedModels } from "../fixtures/prepared-models.ts";
 import { inProject, readDocument, snippets, tableRows, type Snippet } from "./markdown.ts";
 
 const documents = ["README.md", "docs/SERVING.md", "docs/BEST-OF-N.md", "docs/TRAINING.md"];
@@ -38,12 +37,11 @@ async function run(program: string, parameters: readonly string[], input: string
 }
 
 describe("the snippets of the written documents", () => {
-  const folder = temporaryFolder();
   let server: RunningServer;
 
   before(async () => {
     const served = models.flatMap((name) => ["--model", inProject(`models/${name}`)]);
-    server = await startServeProgram([...served, "--cache-dir", join(folder, "cache"), "--log-level", "warn"]);
+    server = await startServeProgram([...served, "--cache-dir", preparedModels(), "--log-level", "warn"]);
   });
   after(async () => {
     assert.equal((await server.stop()).status, 0);

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
 import type { BestOf, BestOfDone } from "../../src/protocol/wire/best-of-response.ts";
+import { preparedModels } from "../fixtures/prepared-models.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
@@ -31,7 +32,7 @@ function suite(name: string, skip: string | false, modelPath: (folder: string) =
 
     before(async () => {
       const models = ["--model", `${model}=${modelPath(folder)}`, "--model", `reward=${rewardPath}`];
-      server = await startServeProgram([...models, "--cache-dir", join(folder, "cache"), "--log-level", "warn", ...options]);
+      server = await startServeProgram([...models, "--cache-dir", preparedModels(), "--log-level", "warn", ...options]);
       client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", maxRetries: 0 });
     });
     after(async () => {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { preparedModels } from "../fixtures/prepared-models.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
@@ -25,7 +26,7 @@ function suite(name: string, skip: string | false, modelPath: (folder: string) =
 
     before(async () => {
       server = await startServeProgram(
-        ["--model", `served=${modelPath(folder)}`, "--cache-dir", join(folder, "cache"), "--log-level", "warn", ...options],
+        ["--model", `served=${modelPath(folder)}`, "--cache-dir", preparedModels(), "--log-level", "warn", ...options],
         {},
       );
     });

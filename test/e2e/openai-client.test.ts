@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
+import { preparedModels } from "../fixtures/prepared-models.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
@@ -21,7 +22,7 @@ function suite(name: string, skip: string | false, modelPath: (folder: string) =
 
     before(async () => {
       server = await startServeProgram(
-        ["--model", `${model}=${modelPath(folder)}`, "--cache-dir", join(folder, "cache"), "--log-level", "warn", ...options],
+        ["--model", `${model}=${modelPath(folder)}`, "--cache-dir", preparedModels(), "--log-level", "warn", ...options],
         {
           environment: { BONSAI_API_KEY: key },
         },

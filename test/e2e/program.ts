@@ -56,7 +56,8 @@ export async function startServeProgram(
   args: readonly string[],
   options: { environment?: Record<string, string>; awaitsModels?: boolean } = {},
 ): Promise<RunningServer> {
-  const program = startProgram(["serve", "--port", "0", ...args], options.environment);
+  // The tests run on every core already, and idle compute threads wait in a loop.
+  const program = startProgram(["serve", "--port", "0", "--threads", "1", ...args], options.environment);
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> => {
     program.child.kill(signal);
     return program.ended;

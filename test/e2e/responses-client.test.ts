@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
 import { ResponsesWS } from "openai/resources/responses/ws";
+import { preparedModels } from "../fixtures/prepared-models.ts";
 import { smolLM2Path, withoutSmolLM2 } from "../fixtures/real-models.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
@@ -23,7 +24,7 @@ function suite(name: string, skip: string | false, modelPath: (folder: string) =
 
     before(async () => {
       server = await startServeProgram(
-        ["--model", `${model}=${modelPath(folder)}`, "--cache-dir", join(folder, "cache"), "--log-level", "warn", ...options],
+        ["--model", `${model}=${modelPath(folder)}`, "--cache-dir", preparedModels(), "--log-level", "warn", ...options],
         { environment: { BONSAI_API_KEY: key } },
       );
       client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0 });

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
 import { encodePrompt, type Model } from "../../../src/engine/loading/model.ts";
+import { preparedModels } from "../../fixtures/prepared-models.ts";
 import { sharedDataPath, smolLM2Path, withoutSharedData, withoutSmolLM2 } from "../../fixtures/real-models.ts";
-import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { assertAnsweredAsAlone } from "../answered-as-alone.ts";
 import { requestFor, roomyLimits, run } from "../answers.ts";
 import { randomRequests } from "../random-requests.ts";
@@ -29,10 +29,9 @@ const goldenPath = "vectors/smollm2/greedy.json";
 const tolerance = 1e-3;
 
 function modelIn(quantization: "fp32" | "q8" | "w8a8"): () => Model {
-  const folder = temporaryFolder();
   let model: Model | undefined;
   before(async () => {
-    model = await load(smolLM2Path()!, folder, { id: "smollm2", quantization, maxRows: 16, kvCacheBytes: 2 ** 28 });
+    model = await load(smolLM2Path()!, preparedModels(), { id: "smollm2", quantization, maxRows: 16, kvCacheBytes: 2 ** 28 });
   });
   after(async () => model?.device.dispose());
   return () => model!;
