@@ -56,7 +56,7 @@ function start(
 }
 
 const words = (output: string): string[] =>
-  `--model ${goldenPath("llama")} --dataset ${dataset} --output-dir ${join(root, output)} --learning-rate 3e-3 --max-length 64 --packing --max-steps 120 --save-steps 3`.split(
+  `--model ${goldenPath("llama")} --dataset ${dataset} --output-dir ${join(root, output)} --learning-rate 3e-3 --max-length 64 --packing --max-steps 120 --save-steps 3 --threads 1`.split(
     " ",
   );
 
@@ -118,7 +118,7 @@ describe("npm run train:sft", () => {
 describe("npm run train:reward", () => {
   const pairs = writeJsonLines(join(root, "pairs.jsonl"), soundPairs());
   const rewardWords = (output: string): string[] =>
-    `--model ${goldenPath("llama")} --dataset ${pairs} --output-dir ${join(root, output)} --learning-rate 3e-3 --lora-r 4 --max-steps 60 --save-steps 3`.split(
+    `--model ${goldenPath("llama")} --dataset ${pairs} --output-dir ${join(root, output)} --learning-rate 3e-3 --lora-r 4 --max-steps 60 --save-steps 3 --threads 1`.split(
       " ",
     );
 
