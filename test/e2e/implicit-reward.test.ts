@@ -84,6 +84,9 @@ describe("the implicit reward of a tuned teddy-sft", () => {
     for (const [index, messages] of questions.slice(0, 6).entries()) {
       const answers = [good(messages, index), "Throw it away."];
       const found = await rewardsOf(messages, answers);
+      if (found[0]!.reward > found[1]!.reward) preferred++;
+      // The twin takes seconds for each answer.
+      if (index >= 2) continue;
       for (const [at, content] of answers.entries()) {
         const { ids, trained } = encoder.encode({
           form: "conversational completion",
@@ -96,7 +99,6 @@ describe("the implicit reward of a tuned teddy-sft", () => {
         const raw = found[at]!.raw;
         assert.ok(Math.abs(raw - expected) < 2e-3 * (1 + Math.abs(expected)), `${raw} is not ${expected}`);
       }
-      if (found[0]!.reward > found[1]!.reward) preferred++;
     }
     file.weights.close();
     assert.equal(preferred, 6);
