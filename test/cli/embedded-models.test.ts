@@ -1,4 +1,4 @@
-/** @file The models that the repository brings along: small enough, described, found first, and as good as their cards say. */
+/** @file The models in the repository: small enough, described, found first, and as good as their cards say. */
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
