@@ -64,6 +64,9 @@ const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map([
 /** The names that are known, for messages. */
 export const preTokenizerNames: readonly string[] = [...preTokenizers.keys()];
 
+/** The expressions of all of them. */
+export const namedSplits: readonly string[] = [...preTokenizers.values()].flatMap(({ splits }) => splits);
+
 export interface ByteLevelSteps {
   /** tokenizer.json's `pre_tokenizer`. */
   preTokenizer: JsonObject;

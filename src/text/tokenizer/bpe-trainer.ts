@@ -39,7 +39,7 @@ export const smallestVocabSize = specialTokens.length + byteToCharacter.length;
 /** Counts the words of texts, then trains. Memory grows with the number of distinct words, not with the texts. */
 export class BpeTrainer {
   readonly #counts = new Map<string, number>();
-  readonly #split = compilePreTokenizer(preTokenizer)!.split;
+  readonly #split = compilePreTokenizer(preTokenizer).split;
 
   addText(text: string): void {
     for (const word of this.#split(text, true)) this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1);

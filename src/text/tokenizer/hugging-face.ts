@@ -4,6 +4,8 @@
  */
 
 import { Tokenizer } from "@huggingface/tokenizers";
+import { CountedPattern, type Pattern } from "./counted-pattern.ts";
+import { knownPatterns } from "./known-patterns.ts";
 import { invalidTokenizer } from "./tokenizer-fields.ts";
 
 /** The library's pipeline as it is used here. */
@@ -32,11 +34,13 @@ export function loadPart(part: keyof Pipeline, value: unknown, field: string, co
 }
 
 /**
- * A tokenizer.json pattern, `{"Regex": …}` in Oniguruma's syntax or `{"String": …}`, as a global JavaScript pattern.
+ * A tokenizer.json pattern, `{"Regex": …}` in Oniguruma's syntax or `{"String": …}`. JavaScript's own engine, which has
+ * no limit, gets strings and the expressions of well-known models only.
  */
-export function compilePattern(pattern: unknown, field: string): RegExp {
+export function compilePattern(pattern: unknown, field: string): Pattern {
   const split = { type: "Split", pattern, behavior: "Isolated", invert: false };
   const compiled = loadPart("pre_tokenizer", split, field).pre_tokenizer?.pattern;
   if (!(compiled instanceof RegExp)) throw invalidTokenizer(field, "must have a string as its `Regex` or `String`");
-  return compiled;
+  const { Regex: regex } = pattern as { Regex?: string };
+  return regex === undefined || knownPatterns.has(regex) ? compiled : new CountedPattern(compiled, field);
 }

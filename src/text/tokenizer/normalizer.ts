@@ -3,9 +3,10 @@
  * text's growth.
  */
 
-import { loadPart } from "./hugging-face.ts";
+import { allMatches, type Pattern } from "./counted-pattern.ts";
+import { compilePattern, loadPart } from "./hugging-face.ts";
 import { checkGrowth, stepsOf } from "./tokenizer-limits.ts";
-import { invalidTokenizer, type JsonObject } from "./tokenizer-fields.ts";
+import { invalidTokenizer, optionalString, type JsonObject } from "./tokenizer-fields.ts";
 
 export type Normalizer = (text: string) => string;
 
@@ -26,8 +27,25 @@ export function compileNormalizer(json: JsonObject | null): Normalizer | null {
 }
 
 function compileStep(json: JsonObject, field: string): Normalizer {
+  if (json["type"] === "Replace") {
+    const pattern = compilePattern(json["pattern"], `${field}.pattern`);
+    const content = optionalString(json["content"], `${field}.content`) ?? "";
+    return (text) => replaceAll(text, pattern, content);
+  }
   const { normalizer } = loadPart("normalizer", json, field);
   if (normalizer === null) throw invalidTokenizer(field, "is no normalizer");
   const setsApart = json["type"] === "BertNormalizer" && json["handle_chinese_chars"] !== false;
   return setsApart ? (text) => normalizer(text.replace(longIdeographs, " $& ")) : normalizer;
+}
+
+/** Empty matches, which would put the content between all characters, are none. */
+function replaceAll(text: string, pattern: Pattern, content: string): string {
+  let replaced = "";
+  let done = 0;
+  for (const { 0: match, index } of allMatches(text, pattern)) {
+    if (match === "") continue;
+    replaced += text.slice(done, index) + content;
+    done = index + match.length;
+  }
+  return replaced + text.slice(done);
 }

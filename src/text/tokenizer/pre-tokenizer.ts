@@ -1,7 +1,8 @@
 /** @file Cuts text into the words inside which tokens may merge: the pre_tokenizer of tokenizer.json. */
 
 import { sliceCharacters } from "../slices.ts";
-import { compilePattern } from "./hugging-face.ts";
+import { allMatches, type Pattern } from "./counted-pattern.ts";
+import { compilePattern, loadPart } from "./hugging-face.ts";
 import { invalidTokenizer, optionalBoolean, type JsonObject } from "./tokenizer-fields.ts";
 import { stepsOf } from "./tokenizer-limits.ts";
 
@@ -24,23 +25,18 @@ const wordsOrSymbols =
   /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
 
 /**
- * Compiles a `pre_tokenizer`, or returns undefined where it has a step that is left to the library.
- * Steps follow Hugging Face's Rust implementation, which the goldens of the tests come from.
- *
+ * Compiles a `pre_tokenizer`. Steps follow Hugging Face's Rust implementation, which the goldens of the tests come
+ * from.
  * @throws BonsaiError `invalid_tokenizer`, naming the field.
  */
-export function compilePreTokenizer(json: JsonObject | null): PreTokenizer | undefined {
+export function compilePreTokenizer(json: JsonObject | null): PreTokenizer {
   if (json === null) return { byteLevel: false, split: (text) => [text] };
-  const steps: Step[] = [];
-  let byteLevel = false;
-  for (const [step, field] of stepsOf(json, "pretokenizers", "pre_tokenizer")) {
-    // A step after ByteLevel would see the byte alphabet instead of the text: nobody makes such files.
-    if (byteLevel) return undefined;
-    const compiled = compileStep(step, field);
-    if (compiled === undefined) return undefined;
-    steps.push(compiled);
-    byteLevel = step["type"] === "ByteLevel";
-  }
+  const found = stepsOf(json, "pretokenizers", "pre_tokenizer");
+  const byteLevel = found.at(-1)?.[0]["type"] === "ByteLevel";
+  // A step after ByteLevel sees the byte alphabet instead of the text, which the library's step writes.
+  const steps = found.map(([step, field], index) =>
+    step["type"] === "ByteLevel" && index < found.length - 1 ? libraryStep(step, field) : compileStep(step, field),
+  );
   return { byteLevel, split: (text, isFirst) => splitBySteps(text, isFirst, steps) };
 }
 
@@ -62,7 +58,7 @@ function* splitLazily(text: string, isFirst: boolean, [step, ...others]: readonl
   }
 }
 
-function compileStep(step: JsonObject, field: string): Step | undefined {
+function compileStep(step: JsonObject, field: string): Step {
   switch (step["type"]) {
     case "ByteLevel": {
       const addPrefixSpace = optionalBoolean(step["add_prefix_space"], `${field}.add_prefix_space`) ?? false;
@@ -90,8 +86,17 @@ function compileStep(step: JsonObject, field: string): Step | undefined {
     case "Metaspace":
       return compileMetaspace(step, field);
     default:
-      return undefined;
+      return libraryStep(step, field);
   }
+}
+
+function libraryStep(step: JsonObject, field: string): Step {
+  // The library would run a regular expression without a limit.
+  if ((step["pattern"] as { Regex?: unknown } | undefined)?.Regex !== undefined)
+    throw invalidTokenizer(`${field}.pattern`, "is a regular expression, which a step of this type cannot have here");
+  const { pre_tokenizer: split } = loadPart("pre_tokenizer", step, field);
+  if (split === null) throw invalidTokenizer(field, "is no pre-tokenizer");
+  return (text, isFirst) => split(text, { section_index: isFirst ? 0 : 1 });
 }
 
 function compileMetaspace(step: JsonObject, field: string): Step {
@@ -126,9 +131,9 @@ function requireBehavior(value: unknown, field: string): SplitBehavior {
 }
 
 /** Cuts a text by a global pattern, with what becomes of the matches as in Hugging Face's `SplitDelimiterBehavior`. */
-export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBehavior, invert: boolean): Iterable<string> {
+export function splitByPattern(text: string, pattern: Pattern, behavior: SplitBehavior, invert: boolean): Iterable<string> {
   if (text === "") return [];
-  if (behavior === "Isolated" && text.length <= sliceCharacters) {
+  if (behavior === "Isolated" && pattern instanceof RegExp && text.length <= sliceCharacters) {
     // The patterns of today's models cover the whole text; then the matches alone are the words.
     const matches = text.match(pattern);
     if (matches === null) return [text];
@@ -165,9 +170,9 @@ interface Part {
 }
 
 /** The text as alternating matches and stretches between them. */
-function* parts(text: string, pattern: RegExp, invert: boolean): Generator<Part> {
+function* parts(text: string, pattern: Pattern, invert: boolean): Generator<Part> {
   let start = 0;
-  for (const match of text.matchAll(pattern)) {
+  for (const match of allMatches(text, pattern)) {
     if (match[0] === "") continue;
     if (match.index > start) yield { part: text.slice(start, match.index), isMatch: invert };
     yield { part: match[0], isMatch: !invert };

@@ -17,7 +17,7 @@ const maxCachedWordLength = 32;
 
 /** @throws BonsaiError `invalid_tokenizer`, naming the field. */
 export function createSegmentEncoder(files: TokenizerFiles, json: TokenizerJson): SegmentEncoder {
-  const preTokenizer = compilePreTokenizer(json.preTokenizer) ?? libraryPreTokenizer(json);
+  const preTokenizer = compilePreTokenizer(json.preTokenizer);
   if (json.model.type === "BPE") return bpeSegmentEncoder(json.model, preTokenizer);
 
   const vocab = json.model.vocab;
@@ -31,12 +31,6 @@ export function createSegmentEncoder(files: TokenizerFiles, json: TokenizerJson)
     }
     yield text.length;
   };
-}
-
-/** The library writes words of ByteLevel in the byte alphabet itself, so they are characters here. */
-function libraryPreTokenizer(json: TokenizerJson): PreTokenizer {
-  const split = loadPart("pre_tokenizer", json.preTokenizer, "pre_tokenizer").pre_tokenizer!;
-  return { byteLevel: false, split: (text, isFirst) => split(text, { section_index: isFirst ? 0 : 1 }) };
 }
 
 function bpeSegmentEncoder(model: BpeModel, preTokenizer: PreTokenizer): SegmentEncoder {
