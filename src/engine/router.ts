@@ -41,6 +41,11 @@ export class Router implements Engine {
     return reasons.includes(undefined) ? undefined : reasons[0];
   }
 
+  /** Resolves when one backend is lost: its models will not answer again. */
+  get lost(): Promise<BonsaiError> {
+    return Promise.race(this.#backends.flatMap(({ lost }) => lost ?? []));
+  }
+
   /** @throws BonsaiError `model_not_found` */
   generate(request: GenerateRequest, signal?: AbortSignal): Generating {
     return this.#backendOf(request.model).generate(request, signal);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Worker } from "node:worker_threads";
+import type { ChildProcess } from "node:child_process";
 import type { Backend } from "../../src/engine/contract/request.ts";
 import type { Engine, GenerateRequest, ModelInfo } from "../../src/engine/contract/request.ts";
 import { Router } from "../../src/engine/router.ts";
@@ -13,7 +13,7 @@ import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { readRewardConfig } from "../../src/reward/reward-config.ts";
 import { goldenPath } from "../architectures/goldens.ts";
 import { rewardPath } from "../best-of-n/serving.ts";
-import { kill, nextComputeWorker } from "../fixtures/compute-worker.ts";
+import { crash, nextComputeWorker } from "../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { startServer } from "../server/fixture.ts";
@@ -39,7 +39,7 @@ const isCode =
 describe("a router over two backends", () => {
   let first: Backend;
   let second: Backend;
-  let secondWorker: Worker;
+  let secondWorker: ChildProcess;
   let router: Router;
 
   before(async () => {
@@ -128,7 +128,7 @@ describe("a router over two backends", () => {
     const complete = async (model: string) =>
       fastify.inject({ method: "POST", url: "/v1/completions", payload: { model, prompt: "Hello", max_tokens: 4 } });
     assert.equal((await complete("llama")).statusCode, 200);
-    kill(secondWorker);
+    crash(secondWorker);
     while (second.unavailable === undefined) await sleep(2);
     const refused = await complete("llama");
     assert.deepEqual([refused.statusCode, refused.json<{ error: { code: string } }>().error.code], [503, "loading"]);

@@ -92,6 +92,7 @@ export class ScriptedEngine implements Required<Backend> {
   readonly models: readonly ModelInfo[];
   readonly capabilities: Capabilities;
   readonly unavailable = undefined;
+  readonly lost = new Promise<never>(() => {});
   readonly #options: Required<Pick<ScriptedEngineOptions, "maxSequences" | "maxQueuedSequences" | "contextLength">> & ScriptedEngineOptions;
   readonly #waiting: { n: number; admit: () => void }[] = [];
   #running = 0;

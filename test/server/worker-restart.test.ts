@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { startEngine } from "../../src/engine/worker/start-engine.ts";
 import type { ErrorBody } from "../../src/protocol/wire/errors.ts";
 import { roomyLimits } from "../engine/answers.ts";
-import { kill, nextComputeWorker } from "../fixtures/compute-worker.ts";
+import { crash, nextComputeWorker } from "../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { startServer } from "./fixture.ts";
@@ -33,7 +33,7 @@ test("after a crash requests get 503 and Retry-After, and readiness is 503, unti
   const complete = async () => fastify.inject({ method: "POST", url: "/v1/completions", payload });
   assert.equal((await complete()).statusCode, 200);
   const replacement = nextComputeWorker();
-  kill(await started);
+  crash(await started);
   while (engine.unavailable === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
 
   const refused = async (): Promise<void> => {

@@ -23,8 +23,8 @@ const say = (line: string): void => {
 /**
  * Runs the server until SIGINT or SIGTERM.
  * @param args Words after `serve`.
- * @returns the exit status: 0 after an orderly stop, 1 when the server or its models could not start, 2 for wrong
- * usage.
+ * @returns the exit status: 0 after an orderly stop, 1 when the server or its models could not start or the compute
+ * worker failed too often, 2 for wrong usage.
  */
 export async function runServeCommand(args: readonly string[], startEngine: StartEngine): Promise<number> {
   try {
@@ -62,7 +62,8 @@ async function serve(config: Config, startEngine: StartEngine): Promise<void> {
     const loaded = await Promise.race([engine, stop.requested]);
     if (loaded !== undefined) {
       say(startupBlock(url, loaded.models, (performance.now() - started) / 1000, config.apiKey.length > 0));
-      await stop.requested;
+      const lost = await Promise.race([loaded.lost, stop.requested]);
+      if (lost !== undefined) throw lost;
     }
     say("Stopping: requests that run may finish; a second signal, more than a second after the first, stops at once.");
     if (!(await server.shutDown())) say("The grace period ended before all requests did; the rest was cut.");

@@ -239,6 +239,8 @@ export interface Backend {
   readonly capabilities: Capabilities;
   /** Why no request is taken now, with the time to wait; undefined while requests are taken. */
   readonly unavailable: BonsaiError | undefined;
+  /** Resolves to the reason when requests will never be taken again; absent where that cannot be. */
+  readonly lost?: Promise<BonsaiError>;
   /**
    * Runs a request. Admission is atomic: all n sequences are reserved at once, or the first `next()` rejects with
    * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).

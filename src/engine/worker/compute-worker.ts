@@ -1,6 +1,8 @@
-/** @file The compute worker's entry: loads the models, runs the engine, answers messages between steps. */
+/**
+ * @file The compute worker's entry: a process that loads the models, runs the engine, and answers messages between
+ * steps.
+ */
 
-import { parentPort, workerData } from "node:worker_threads";
 import { EncoderScorer } from "../scoring/encoder-scorer.ts";
 import { EngineLoop } from "../scheduling/engine-loop.ts";
 import type { GenerationListener } from "../scheduling/open-requests.ts";
@@ -9,14 +11,14 @@ import { openImplicitReward } from "../scoring/implicit-scorer.ts";
 import { loadModels, type Model } from "../loading/model.ts";
 import { ReadWindow } from "./read-window.ts";
 import type { Scorer } from "../scoring/scorer.ts";
-import { yieldToServer } from "./thread-priority.ts";
+import { yieldToServer } from "./process-priority.ts";
 import { toWire } from "./wire-error.ts";
 
 type Turn = Extract<FromWorker, { type: "turn" }>;
+type Request = Exclude<ToWorker, { type: "start" | "close" }>;
 
-const port = parentPort;
-if (port === null) throw new Error("compute-worker.ts runs as a worker thread, started by start-engine.ts.");
-const send = (message: FromWorker): void => port.postMessage(message);
+if (process.send === undefined) throw new Error("compute-worker.ts runs as a process that spawn-worker.ts starts.");
+const send = (message: FromWorker, sent?: () => void): void => void process.send!(message, undefined, undefined, sent);
 
 interface Loaded {
   models: Model[];
@@ -38,7 +40,8 @@ async function loadAll(setup: WorkerSetup): Promise<Loaded> {
   return loaded;
 }
 
-function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
+/** @returns what takes the requests */
+function serve({ models, scorers }: Loaded, setup: WorkerSetup): (message: Request) => void {
   const loop = new EngineLoop(models, setup.loop, scorers);
   let turn: Omit<Turn, "type" | "stats"> | undefined;
   // What one step gives to all its rows crosses in one message.
@@ -69,7 +72,8 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
       isFull: () => window.isFull,
     };
   };
-  port?.on("message", (message: ToWorker) => {
+  send({ type: "ready", models: [...models, ...scorers].map(({ info }) => info) });
+  return (message) => {
     if (message.type === "generate") {
       loop.start(message.id, message.request, listener(message.id));
       // The queue has grown, though no event may come of it for a while.
@@ -85,25 +89,34 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): void {
       windows.get(message.id)?.taken(message.bytes);
       loop.wake();
     } else if (message.type === "drop") loop.drop(message.id, message.indexes);
-    else if (message.type === "tokenize") {
+    else {
       try {
         send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });
       } catch (error) {
         send({ type: "tokenizeFailed", id: message.id, error: toWire(error) });
       }
-    } else {
-      loop.cancelAll();
-      port.close();
     }
-  });
-  send({ type: "ready", models: [...models, ...scorers].map(({ info }) => info) });
+  };
 }
 
-const setup = workerData as WorkerSetup;
-yieldToServer();
-try {
-  serve(await loadAll(setup), setup);
-} catch (error) {
-  send({ type: "startFailed", error: toWire(error) });
-  port.close();
+let take: ((message: Request) => void) | undefined;
+
+async function start(setup: WorkerSetup): Promise<void> {
+  try {
+    take = serve(await loadAll(setup), setup);
+  } catch (error) {
+    send({ type: "startFailed", error: toWire(error) }, () => process.exit(1));
+  }
 }
+
+// Ctrl-C reaches all processes of a terminal, and a service manager signals all of a service: the server lets running
+// requests end, and says when this process may go.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+// The server has gone, however it ended.
+process.on("disconnect", () => process.exit(1));
+process.on("message", (message: ToWorker) => {
+  if (message.type === "start") void start(message.setup);
+  else if (message.type === "close") process.exit(0);
+  else take?.(message);
+});
+yieldToServer();

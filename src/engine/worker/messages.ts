@@ -1,4 +1,4 @@
-/** @file What the server's thread and the compute worker tell each other: plain data for structured clone. */
+/** @file What the server and the compute worker tell each other: plain data, which V8 serialises. */
 
 import type { ErrorCode } from "../../errors/registry.ts";
 import type { EngineLoopOptions } from "../scheduling/engine-loop.ts";
@@ -12,6 +12,8 @@ export interface WorkerSetup {
 }
 
 export type ToWorker =
+  /** Comes first, once. */
+  | { type: "start"; setup: WorkerSetup }
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "score"; id: number; request: ScoreRequest }
   | { type: "cancel"; id: number }
@@ -36,7 +38,7 @@ export type FromWorker =
   | { type: "tokens"; id: number; ids: number[] }
   | { type: "tokenizeFailed"; id: number; error: WireError };
 
-/** An error as it crosses threads; `code` is undefined for one that nobody raised on purpose. */
+/** An error as it crosses processes; `code` is undefined for one that nobody raised on purpose. */
 export interface WireError {
   code: ErrorCode | undefined;
   message: string;

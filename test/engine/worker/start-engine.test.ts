@@ -9,14 +9,14 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Worker } from "node:worker_threads";
+import type { ChildProcess } from "node:child_process";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
 import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from "../../../src/engine/contract/request.ts";
 import { startEngine, type EngineOptions } from "../../../src/engine/worker/start-engine.ts";
 import { bytesOf, windowBytes } from "../../../src/engine/worker/read-window.ts";
-import { restartDelayMs } from "../../../src/engine/worker/worker-backend.ts";
+import { restartDelayMs } from "../../../src/engine/worker/supervisor.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import { kill, nextComputeWorker } from "../../fixtures/compute-worker.ts";
+import { crash, endOf, nextComputeWorker } from "../../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../../fixtures/tiny-model.ts";
 import { AnswerCollector, greedySampling, requestFor, roomyLimits, run, type Answer } from "../answers.ts";
@@ -37,8 +37,8 @@ const options: EngineOptions = {
   log: (line) => lines.push(line),
 };
 
-/** Starts an engine and hands out its worker thread too, which the process tells of. */
-async function startWithWorker(): Promise<{ engine: Engine; worker: Worker }> {
+/** Starts an engine and hands out its worker too. */
+async function startWithWorker(): Promise<{ engine: Engine; worker: ChildProcess }> {
   const started = nextComputeWorker();
   const engine = await startEngine(options);
   return { engine, worker: await started };
@@ -235,7 +235,6 @@ describe("a reader that does not read", () => {
 describe("an engine that closes", () => {
   test("fails what runs and what comes with draining, and its worker leaves", async () => {
     const { engine, worker } = await startWithWorker();
-    const gone = new Promise((resolve) => worker.once("exit", resolve));
     const { begun, failure } = failureOf(engine);
     await begun;
     const tokenizing = engine.tokenize("tiny", { kind: "text", text: "x" });
@@ -243,7 +242,7 @@ describe("an engine that closes", () => {
     await assert.rejects(tokenizing, isCode("draining"));
     assert.ok(isCode("draining")(await failure));
     await closed;
-    assert.equal(await gone, 0, "the worker was cut");
+    assert.equal(await endOf(worker), 0, "the worker was killed");
     assert.ok(isCode("draining")(await failureOf(engine).failure));
     await assert.rejects(engine.tokenize("tiny", { kind: "text", text: "x" }), isCode("draining"));
     await engine.close();
@@ -261,7 +260,7 @@ describe("an engine whose worker dies", () => {
     const now = performance.now.bind(performance);
     t.mock.method(performance, "now", () => now() + 60_000);
     const replacement = nextComputeWorker();
-    kill(worker);
+    crash(worker);
     await assert.rejects(engine.tokenize("tiny", { kind: "text", text: "x" }), isCode("engine_failed"));
     const error = await failure;
     assert.ok(error instanceof BonsaiError && error.code === "engine_failed");
@@ -284,8 +283,8 @@ describe("an engine whose worker dies", () => {
 
   test("right after its start does not start another at once, and can still be closed", async () => {
     const { engine, worker } = await startWithWorker();
-    kill(worker);
-    await new Promise((resolve) => worker.once("exit", resolve));
+    crash(worker);
+    await endOf(worker);
     await assert.rejects(collect(engine, requestFor("tiny")), isCode("loading"));
     await engine.close();
     await assert.rejects(collect(engine, requestFor("tiny")), isCode("draining"));
@@ -298,7 +297,7 @@ describe("an engine whose worker dies", () => {
     const started = nextComputeWorker();
     const engine = await startEngine({ ...options, models: [{ id: "tiny", path: own }], log: (line) => told.push(line) });
     renameSync(own, `${own}.away`);
-    kill(await started);
+    crash(await started);
     const attempts = (): string[] => told.flatMap((line) => /is started again in (\S+ s)/.exec(line)?.slice(1) ?? []);
     while (attempts().length < 2) await sleep(10);
     assert.deepEqual(attempts(), ["1 s", "2 s"]);
@@ -318,8 +317,7 @@ describe("an engine whose worker dies", () => {
 test("an engine that cannot load a model says why, and leaves no worker", async () => {
   const started = nextComputeWorker();
   await assert.rejects(startEngine({ ...options, models: [{ id: "tiny", path: join(folder, "nowhere") }] }), isCode("file_not_found"));
-  const worker = await started;
-  if (worker.threadId !== -1) await new Promise((resolve) => worker.once("exit", resolve));
+  await endOf(await started);
 });
 
 test("a model is prepared once, which the log tells, and then loaded as it is", async () => {

@@ -1,4 +1,4 @@
-/** @file The compute thread has its own priority, and the process keeps its own. */
+/** @file The compute worker has a priority of its own, and the process that answers keeps its own. */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { defaultConfig } from "../../../src/config/options.ts";
 import { startEngine } from "../../../src/engine/worker/start-engine.ts";
+import { nextComputeWorker } from "../../fixtures/compute-worker.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../../fixtures/tiny-model.ts";
 
@@ -22,6 +23,7 @@ async function threadsAround(name: string): Promise<{ behind: number; before: nu
   const path = join(folder, name);
   writeTinyModel(path, {});
   const own = getPriority(process.pid);
+  const started = nextComputeWorker();
   const engine = await startEngine({
     ...defaultConfig(),
     models: [{ id: "tiny", path }],
@@ -30,7 +32,7 @@ async function threadsAround(name: string): Promise<{ behind: number; before: nu
     log: () => undefined,
   });
   try {
-    const priorities = readdirSync(`/proc/${process.pid}/task`).map((id) => getPriority(Number(id)));
+    const priorities = readdirSync(`/proc/${(await started).pid}/task`).map((id) => getPriority(Number(id)));
     assert.equal(getPriority(process.pid), own);
     return { behind: priorities.filter((one) => one > own).length, before: priorities.filter((one) => one < own).length };
   } finally {
