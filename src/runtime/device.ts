@@ -210,7 +210,7 @@ export interface DecoderDevice {
   closeRow(row: DecodeRow): void;
   /** Frees a prompt that no rows were opened for. */
   closePrompt(prompt: PromptCache): void;
-  /** Steps rows: all that are open, since a device may compute any of them together. */
+  /** Steps rows, each of which is open and named once. Open rows that are not named stay as they are. */
   decode(steps: readonly DecodeStep[]): Promise<StepResult>;
   dispose(): Promise<void>;
 }

@@ -101,8 +101,17 @@ export interface RunningRequest {
   done: Promise<Answer>;
 }
 
-/** Starts a request; `onEvent` sees each event as it comes. */
-export function start(loop: EngineLoop, request: GenerateRequest, onEvent: (event: GenerateEvent) => void = () => {}): RunningRequest {
+/**
+ * Starts a request.
+ * @param onEvent sees each event as it comes
+ * @param isFull whether the reader is behind
+ */
+export function start(
+  loop: EngineLoop,
+  request: GenerateRequest,
+  onEvent: (event: GenerateEvent) => void = () => {},
+  isFull?: () => boolean,
+): RunningRequest {
   const id = nextId++;
   const collector = new AnswerCollector(request.n);
   const done = new Promise<Answer>((resolve) => {
@@ -116,6 +125,7 @@ export function start(loop: EngineLoop, request: GenerateRequest, onEvent: (even
         collector.answer.error = error instanceof Error ? error : new Error(String(error));
         resolve(collector.answer);
       },
+      ...(isFull === undefined ? {} : { isFull }),
     });
   });
   return { id, done };

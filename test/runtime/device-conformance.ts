@@ -112,6 +112,30 @@ function describeBits(name: DeviceName, quantization: Quantization, path: string
       }
       for (const other of [row!, ...others]) device.closeRow(other);
     });
+
+    test("to rows that step by turns, whichever step together", async () => {
+      const { device } = model;
+      const requests = [1, 5, 2, 1].map((count) => ({ count, prompt: choices.integers(choices.integer(1, 150), 3, 200) }));
+      const rows: { row: DecodeRow; answer: number[]; alone: Float32Array[]; steps: number }[] = [];
+      for (const { count, prompt } of requests) {
+        for (const row of device.openRows((await fill(device, prompt)).prompt, count, 100)) {
+          const answer = choices.integers(90, 3, 200);
+          const [alone] = await logitsBySteps(device, [...prompt, ...answer], prompt.length);
+          rows.push({ row, answer, alone: alone!.slice(prompt.length), steps: 0 });
+        }
+      }
+      for (let turn = 0; turn < 120; turn++) {
+        const stepping = rows.filter(({ steps, answer }) => steps < answer.length && choices.chance(0.6));
+        const logits = await step(
+          device,
+          stepping.map(({ row }) => row),
+          stepping.map(({ answer, steps }) => answer[steps]!),
+        );
+        stepping.forEach((each, at) => assert.deepEqual(logits[at], each.alone[each.steps++], `turn ${turn}`));
+        if (turn % 40 === 39) device.closeRow(rows.splice(choices.integer(0, rows.length - 1), 1)[0]!.row);
+      }
+      for (const { row } of rows) device.closeRow(row);
+    });
   });
 }
 

@@ -42,6 +42,7 @@ export class EngineLoop {
   };
   #last: Turn = "idle";
   #turns = 0;
+  #prefillTurns = 0;
   #running = false;
   /** Ends the wait for a grammar. */
   #wake: (() => void) | undefined;
@@ -152,7 +153,7 @@ export class EngineLoop {
       this.#scoring.dropCancelled();
       this.#requests.endCancelled();
       this.#requests.endDropped();
-      this.#requests.admit();
+      this.#requests.admit(this.#turns);
       this.#reserve();
       this.#openReady();
       const plan = this.#plan();
@@ -165,12 +166,11 @@ export class EngineLoop {
     this.#running = false;
   }
 
-  /** One chunk of one prompt a turn, or a step of all rows. */
   #plan(): TurnPlan<Generation, RunningRow> {
     const prompts = this.#requests.prefilling.map((generation) => ({
       generation,
-      tokensLeft: generation.prefillIds.length - (generation.prompt?.length ?? 0),
-      chunkTokens: generation.model.device.chunkTokens,
+      chunksLeft: this.#filling.chunksLeft(generation),
+      lastTurn: generation.lastPrefillTurn,
     }));
     const rows = [...this.#requests.decoding].flatMap((generation) =>
       generation.sequenceStates
@@ -182,13 +182,14 @@ export class EngineLoop {
         })),
     );
     const scoring = this.#scoring.hasWork ? 1 : 0;
-    return planTurn({ prompts, rows, scoring, last: this.#last }, { chunks: 1, rows: this.#options.maxSequences });
+    const { maxSequences: mostRows } = this.#options;
+    return planTurn({ prompts, rows, scoring, last: this.#last, prefillTurns: this.#prefillTurns, mostRows });
   }
 
   async #execute({ turn, prefill, decode }: TurnPlan<Generation, RunningRow>): Promise<void> {
     const startMs = performance.now();
     if (turn === "score") return this.#scoring.step();
-    for (const { generation, tokens } of prefill) await this.#guard([generation], () => this.#prefillChunk(generation, tokens));
+    if (prefill !== undefined) await this.#guard([prefill], () => this.#prefillChunk(prefill));
     for (const [device, rows] of groupRows(decode)) {
       const generations = new Set(rows.map(({ generation }) => generation));
       await this.#guard(generations, () => this.#decodeStep(device, rows, generations));
@@ -221,8 +222,10 @@ export class EngineLoop {
     }
   }
 
-  async #prefillChunk(generation: Generation, tokens: number): Promise<void> {
-    if (!(await this.#filling.advance(generation, tokens))) return;
+  async #prefillChunk(generation: Generation): Promise<void> {
+    this.#prefillTurns++;
+    generation.lastPrefillTurn = this.#turns;
+    if (!(await this.#filling.advance(generation))) return;
     this.#requests.prefilling.splice(this.#requests.prefilling.indexOf(generation), 1);
     this.#startDecoding(generation);
   }

@@ -32,6 +32,8 @@ export class Generation implements Reservation {
   /** What its answers must follow; undefined leaves them free. */
   grammar: Grammar | undefined;
   cachedTokens = 0;
+  /** Turns of the engine before it was admitted, or until the last chunk of its prompt was computed. */
+  lastPrefillTurn = 0;
   /** Whether it is to end before the next turn. */
   cancelled = false;
   /** Why it is cancelled; undefined where the client asked for it. */

@@ -48,10 +48,11 @@ export class OpenRequests {
     for (const { generation } of this.#entries.values()) generation.cancelled = true;
   }
 
-  /** Lets those start that there is room for. */
-  admit(): void {
+  /** Lets those start that there is room for. @param turn number of the engine's turn */
+  admit(turn: number): void {
     for (const generation of this.admission.admit()) {
       generation.started();
+      generation.lastPrefillTurn = turn;
       this.prefilling.push(generation);
     }
   }

@@ -24,6 +24,12 @@ export class PrefixCache {
     return this.#pages?.calculatedSize ?? 0;
   }
 
+  /** How many of the first chunks are here. */
+  countMatching(keys: readonly string[]): number {
+    const missing = keys.findIndex((key) => this.#pages?.has(key) !== true);
+    return missing < 0 ? keys.length : missing;
+  }
+
   /** The pages of the longest run of chunks that are all here. The caller has a reference to each, and releases it. */
   match(keys: readonly string[]): CachePage[] {
     const found: CachePage[] = [];

@@ -1,4 +1,9 @@
-/** @file Fills prompts: what the prefix cache has of them is copied, and the rest is computed chunk by chunk. */
+/**
+ * @file Fills prompts: what the prefix cache has of them is copied, and the rest is computed chunk by chunk.
+ *
+ * Chunks start at the multiples of the device's `chunkTokens` and are computed alone, so neither the order in which
+ * prompts take turns nor what the prefix cache holds can change a bit of an answer.
+ */
 
 import type { PromptCache } from "../../runtime/device.ts";
 import { describePromptChunk } from "../sampling/prompt-logprobs.ts";
@@ -13,15 +18,21 @@ export class PromptFilling {
     this.#prefixCache = prefixCache;
   }
 
+  /** Chunks of a prompt that are still to be computed, as far as it is known: the prefix cache changes until it is opened. */
+  chunksLeft({ prompt, prefillIds, chunkKeys, model }: Generation): number {
+    const { chunkTokens } = model.device;
+    const tokens = prompt?.length ?? this.#prefixCache.countMatching(chunkKeys) * chunkTokens;
+    return Math.ceil((prefillIds.length - tokens) / chunkTokens);
+  }
+
   /**
-   * Computes the next tokens of a prompt. It is opened when its turn comes, so that few prompts are held at once.
-   * @param tokens one chunk, or the rest of the prompt
+   * Computes the next chunk of a prompt. It is opened when its turn comes, so that few prompts are held at once.
    * @returns whether the prompt is filled
    */
-  async advance(generation: Generation, tokens: number): Promise<boolean> {
+  async advance(generation: Generation): Promise<boolean> {
     const { prefillIds } = generation;
     const prompt = generation.prompt ?? (await this.#open(generation));
-    if (prompt.length < prefillIds.length) await this.#computeChunk(generation, prompt, tokens);
+    if (prompt.length < prefillIds.length) await this.#computeChunk(generation, prompt);
     return prompt.length === prefillIds.length;
   }
 
@@ -37,11 +48,11 @@ export class PromptFilling {
     return prompt;
   }
 
-  async #computeChunk(generation: Generation, prompt: PromptCache, tokens: number): Promise<void> {
+  async #computeChunk(generation: Generation, prompt: PromptCache): Promise<void> {
     const { prefillIds, chunkKeys, promptTokens } = generation;
     const { device } = generation.model;
     const start = prompt.length;
-    const ids = prefillIds.slice(start, start + tokens);
+    const ids = prefillIds.slice(start, start + device.chunkTokens);
     const logits = await device.prefill(prompt, ids, promptTokens !== undefined);
     this.counters.prefillChunks++;
     if (logits !== undefined) describePromptChunk(generation, start, ids.length, logits);

@@ -223,7 +223,8 @@ export class CpuDecoder implements DecoderDevice {
   async decode(steps: readonly DecodeStep[]): Promise<StepResult> {
     const results = new Map<number, RowResult>();
     for (const [batch, stepOfRow] of groupByBatch(steps)) {
-      const indexes = batch.rows.map((row) => stepOfRow.get(row) as number);
+      batch.moveToFront(stepOfRow);
+      const indexes = batch.rows.slice(0, stepOfRow.size).map((row) => stepOfRow.get(row) as number);
       const run = await this.#step(
         batch,
         indexes.map((index) => steps[index] as DecodeStep),
@@ -254,18 +255,18 @@ export class CpuDecoder implements DecoderDevice {
     await this.#session.dispose();
   }
 
-  /** One run for all rows of a batch, in slot order. */
+  /** One run for the first rows of a batch, in slot order. */
   async #step(batch: DecodeBatch, steps: readonly DecodeStep[]): Promise<RowResult[]> {
     const count = steps.length;
     const ids = steps.map(({ tokenId }) => tokenId);
     const positions = steps.map(({ row }) => row.length);
     const feeds = {
-      ...batch.inputs(),
+      ...batch.inputs(count),
       ...headInputs(steps),
       ids: int64Tensor(ids, [count, 1]),
       positions: int64Tensor(positions, [count, 1]),
       ...this.#adapterFeed(
-        batch.rows.map(({ start }) => start.adapter),
+        batch.rows.slice(0, count).map(({ start }) => start.adapter),
         1,
       ),
     };
@@ -275,12 +276,12 @@ export class CpuDecoder implements DecoderDevice {
       ...stepOutputs,
       ...(wantsHidden ? { hidden: null } : {}),
     });
-    batch.append(kvRows(outputs));
+    batch.append(kvRows(outputs), count);
     return rowResults(outputs, count, this.config);
   }
 }
 
-/** Every row of a batch steps at once: which step is each row's. */
+/** For each batch, its rows that step, and which step is each row's. */
 function groupByBatch(steps: readonly DecodeStep[]): Map<DecodeBatch, Map<CpuRow, number>> {
   const groups = new Map<DecodeBatch, Map<CpuRow, number>>();
   steps.forEach(({ row }, index) => {

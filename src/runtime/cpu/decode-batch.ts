@@ -53,7 +53,7 @@ export class DecodeBatch {
   readonly #longestAnswer: number;
   readonly #rows: CpuRow[] = [];
   #mask: Float32Array<ArrayBuffer> | undefined;
-  #inputs: Record<string, Tensor> | undefined;
+  #inputs: { rows: number; feeds: Record<string, Tensor> } | undefined;
 
   /** @param sharedPrompt the one prompt of all rows; without it, each row that joins brings its own */
   constructor(memory: KvMemory, capacity: DecodeBatchCapacity, sharedPrompt?: CpuPrompt) {
@@ -105,25 +105,45 @@ export class DecodeBatch {
     this.#fit();
   }
 
-  /** The caches, mask and lengths of the decode graph, all rows in slot order. */
-  inputs(): Record<string, Tensor> {
-    this.#inputs ??= this.#makeInputs();
-    return this.#inputs;
+  /** Moves rows to the first slots, where one step can take them without the others. */
+  moveToFront(rows: { readonly size: number; has(row: CpuRow): boolean }): void {
+    let front = 0;
+    for (let slot = rows.size; slot < this.#rows.length; slot++) {
+      if (!rows.has(this.#rows[slot] as CpuRow)) continue;
+      while (rows.has(this.#rows[front] as CpuRow)) front++;
+      this.#swap(front, slot);
+    }
   }
 
-  /** Appends what a step returned, one place for every row in slot order. */
-  append(source: KvRows): void {
+  /** The caches, mask and lengths of the decode graph for the first rows, in slot order. */
+  inputs(rows = this.#rows.length): Record<string, Tensor> {
+    if (this.#inputs?.rows !== rows) this.#inputs = { rows, feeds: this.#makeInputs(rows) };
+    return this.#inputs.feeds;
+  }
+
+  /** Appends what a step of the first rows returned, one place for each in slot order. */
+  append(source: KvRows, rows = this.#rows.length): void {
+    const stepped = this.#rows.slice(0, rows);
     // Only now, when a row that has outgrown its class has had the time to move on.
     if (this.#longest((row) => row.answerLength) >= this.#answers.places) this.#fit();
     const width = this.#mask === undefined ? 0 : this.#mask.length / this.#rows.length;
     this.#answers.append(
       source,
-      this.#rows.map(({ answerLength }) => answerLength),
+      stepped.map(({ answerLength }) => answerLength),
     );
-    for (const row of this.#rows) {
+    for (const row of stepped) {
       if (this.#mask !== undefined) this.#mask[row.slot * width + this.#prompts.places + row.answerLength] = 0;
       row.answerLength++;
     }
+  }
+
+  #swap(one: number, other: number): void {
+    const [first, second] = [this.#rows[one] as CpuRow, this.#rows[other] as CpuRow];
+    for (const segment of this.#shared ? [this.#answers] : [this.#prompts, this.#answers]) segment.swapRows(one, other);
+    [first.slot, second.slot] = [other, one];
+    [this.#rows[one], this.#rows[other]] = [second, first];
+    this.#mask = undefined;
+    this.#inputs = undefined;
   }
 
   #admit(joined: readonly CpuRow[]): void {
@@ -158,12 +178,21 @@ export class DecodeBatch {
     return this.#rows.reduce((most, row) => Math.max(most, length(row)), 0);
   }
 
-  #makeInputs(): Record<string, Tensor> {
-    const count = this.#rows.length;
+  #makeInputs(rows: number): Record<string, Tensor> {
     const promptPlaces = this.#prompts.places;
     const answerPlaces = this.#answers.places;
     const width = promptPlaces + answerPlaces + 1;
-    const mask = new Float32Array(count * width).fill(masked);
+    this.#mask ??= this.#makeMask(promptPlaces, width);
+    return {
+      mask: tensor("float32", this.#mask.subarray(0, rows * width), [rows, 1, 1, width]),
+      lengths: int64Tensor([promptPlaces, answerPlaces, 1], [3]),
+      ...cacheFeeds(this.#prompts, this.#answers, rows),
+    };
+  }
+
+  /** For each row, the places that it sees: its prompt, its answer and the new token. */
+  #makeMask(promptPlaces: number, width: number): Float32Array<ArrayBuffer> {
+    const mask = new Float32Array(this.#rows.length * width).fill(masked);
     for (const {
       slot,
       start: { promptLength },
@@ -174,11 +203,6 @@ export class DecodeBatch {
       mask.fill(0, start + promptPlaces, start + promptPlaces + answerLength);
       mask[start + width - 1] = 0;
     }
-    this.#mask = mask;
-    return {
-      mask: tensor("float32", mask, [count, 1, 1, width]),
-      lengths: int64Tensor([promptPlaces, answerPlaces, 1], [3]),
-      ...cacheFeeds(this.#prompts, this.#answers),
-    };
+    return mask;
   }
 }

@@ -65,7 +65,7 @@ export class KvSegment implements MemoryHolder {
   #rows = 0;
   #places = 0;
   #held = 0;
-  #tensors: { keys: Tensor[]; values: Tensor[] } | undefined;
+  #tensors: { rows: number; keys: Tensor[]; values: Tensor[] } | undefined;
 
   /** @param kept places of memory that are given back only when memory is short */
   constructor(memory: KvMemory, capacity: number, kept = leastKept) {
@@ -123,15 +123,17 @@ export class KvSegment implements MemoryHolder {
     if (this.#held > this.#leastKept && needed <= this.#held / 2) this.#hold(Math.max(needed, this.#leastKept));
   }
 
-  /** The arrays of each layer as tensors, made again only when the size changes. */
-  tensors(): { keys: readonly Tensor[]; values: readonly Tensor[] } {
+  /** The first rows of each layer's arrays as tensors, made again only when the size or the number of rows changes. */
+  tensors(rows = this.#rows): { keys: readonly Tensor[]; values: readonly Tensor[] } {
+    if (this.#tensors?.rows === rows) return this.#tensors;
     const { kvHeads, headDim, type } = this.#memory.shape;
-    const length = this.#rows * kvHeads * this.#places * headDim;
+    const length = rows * kvHeads * this.#places * headDim;
     const tensors = (arrays: readonly LayerArray[], dims: readonly number[]): Tensor[] =>
       arrays.map(({ data }) => tensor(type, data.subarray(0, length), dims));
-    this.#tensors ??= {
-      keys: tensors(this.#keys, [this.#rows, kvHeads, headDim, this.#places]),
-      values: tensors(this.#values, [this.#rows, kvHeads, this.#places, headDim]),
+    this.#tensors = {
+      rows,
+      keys: tensors(this.#keys, [rows, kvHeads, headDim, this.#places]),
+      values: tensors(this.#values, [rows, kvHeads, this.#places, headDim]),
     };
     return this.#tensors;
   }
@@ -148,7 +150,7 @@ export class KvSegment implements MemoryHolder {
     });
   }
 
-  /** Writes one new place of every row. @param source of as many rows; @param places where each row's goes */
+  /** Writes one new place of each of the first rows. @param source of as many rows; @param places where each row's goes */
   append(source: KvRows, places: readonly number[]): void {
     this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
       const stride = this.#places * inner;
@@ -180,6 +182,16 @@ export class KvSegment implements MemoryHolder {
       const [stride, sourceStride] = [this.#places * inner, source.#places * inner];
       copyBlocks(sourceData, sourceRow * outer * sourceStride, sourceStride, data, row * outer * stride, stride, outer, count * inner);
     });
+  }
+
+  /** Exchanges two rows. */
+  swapRows(one: number, other: number): void {
+    for (const { data, outer, inner } of this.#all()) {
+      const length = outer * this.#places * inner;
+      const kept = data.slice(one * length, (one + 1) * length);
+      data.copyWithin(one * length, other * length, (other + 1) * length);
+      data.set(kept, other * length);
+    }
   }
 
   trim(): void {
@@ -216,14 +228,18 @@ export class KvSegment implements MemoryHolder {
   }
 }
 
-/** The inputs of the decoder's graph that hold a prompt's places and an answer's. */
-export function cacheFeeds(prompt: KvSegment, answer: KvSegment): Record<string, Tensor> {
+/**
+ * The inputs of the decoder's graph that hold the places of prompts and answers.
+ *
+ * @param rows how many of the first rows are fed; a prompt that all rows share is one row
+ */
+export function cacheFeeds(prompt: KvSegment, answer: KvSegment, rows = Infinity): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [name, segment] of [
     ["prompt", prompt],
     ["answer", answer],
   ] as const) {
-    const { keys, values } = segment.tensors();
+    const { keys, values } = segment.tensors(Math.min(rows, segment.rows));
     keys.forEach((key, layer) => (feeds[`${name}_key_${layer}`] = key));
     values.forEach((value, layer) => (feeds[`${name}_value_${layer}`] = value));
   }

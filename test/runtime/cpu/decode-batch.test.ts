@@ -60,11 +60,16 @@ function promptOf(length: number): { prompt: CpuPrompt; places: Place[] } {
  * What a batch feeds to the graph must be, for each of its rows, what the twin has, and the mask must show that and
  * nothing more.
  */
-function assertFeeds(batch: DecodeBatch, twins: readonly TwinRow[]): void {
-  const mine = twins.filter(({ row }) => row.batch === batch);
-  assert.deepEqual(new Set(batch.rows), new Set(mine.map(({ row }) => row)));
+function assertFeeds(batch: DecodeBatch, twins: readonly TwinRow[], rows = batch.rows.length): void {
+  const ofBatch = twins.filter(({ row }) => row.batch === batch);
+  assert.deepEqual(new Set(batch.rows), new Set(ofBatch.map(({ row }) => row)));
+  const mine = ofBatch.filter(({ row }) => row.slot < rows);
+  assert.deepEqual(
+    batch.rows.map(({ slot }) => slot),
+    [...batch.rows.keys()],
+  );
   if (mine.length === 0) return;
-  const inputs = batch.inputs();
+  const inputs = batch.inputs(rows);
   const mask = inputs["mask"]!;
   const lengths = Array.from(inputs["lengths"]!.data as BigInt64Array, Number);
   const [promptPlaces, answerPlaces] = lengths as [number, number];
@@ -101,24 +106,28 @@ function assertFeeds(batch: DecodeBatch, twins: readonly TwinRow[]): void {
   }
 }
 
-/** One decode step: every row of the batch gets a new place. */
-function stepAll(batch: DecodeBatch, twins: readonly TwinRow[]): void {
-  const bySlot = batch.rows.map((row) => twins.find((twin) => twin.row === row)!);
-  batch.inputs();
+/** One decode step: rows of the batch get a new place, all of them or those whose bit of `mask` is set. */
+function stepRows(batch: DecodeBatch, twins: readonly TwinRow[], mask = -1): void {
+  const stepping = new Set(twins.filter(({ row }, at) => row.batch === batch && (mask & (1 << at)) !== 0).map(({ row }) => row));
+  if (stepping.size === 0) return;
+  batch.moveToFront(stepping);
+  const bySlot = batch.rows.slice(0, stepping.size).map((row) => twins.find((twin) => twin.row === row)!);
+  assert.deepEqual(new Set(bySlot.map(({ row }) => row)), stepping);
+  assertFeeds(batch, twins, stepping.size);
   const places = bySlot.map(freshPlace);
   bySlot.forEach((twin, slot) => twin.answer.push(places[slot]!));
-  batch.append(stacked(places.map((place) => [place])));
+  batch.append(stacked(places.map((place) => [place])), stepping.size);
 }
 
 type Command =
   | { kind: "join"; length: number; count: number }
-  | { kind: "step"; times: number }
+  | { kind: "step"; times: number; mask: number }
   | { kind: "leave"; which: number }
   | { kind: "move"; which: number };
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: fc.constant("join"), length: fc.oneof(fc.nat(3), fc.nat(200)), count: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ kind: fc.constant("step"), times: fc.constantFrom(1, 2, 70) }),
+  fc.record({ kind: fc.constant("step"), times: fc.constantFrom(1, 2, 70), mask: fc.oneof(fc.constant(-1), fc.nat(63)) }),
   fc.record({ kind: fc.constant("leave"), which: fc.nat() }),
   fc.record({ kind: fc.constant("move"), which: fc.nat() }),
 );
@@ -135,7 +144,7 @@ describe("a decode batch", () => {
             for (const row of first.join(prompt, step.count, 255)) twins.push({ row, prompt: places, answer: [] });
           } else if (step.kind === "step") {
             for (let time = 0; time < step.times && twins.every(({ answer }) => answer.length < 255); time++) {
-              for (const batch of [first, second]) if (batch.rows.length > 0) stepAll(batch, twins);
+              for (const batch of [first, second]) stepRows(batch, twins, step.mask);
             }
           } else if (step.kind === "leave" && twins.length > 0) {
             const [twin] = twins.splice(step.which % twins.length, 1);
@@ -155,10 +164,10 @@ describe("a decode batch", () => {
     const batch = new DecodeBatch(memory, { promptPlaces: 0, answerPlaces: 4 * 128, longestAnswer: 128 }, prompt);
     const twins = batch.join(prompt, 4, 127).map((row): TwinRow => ({ row, prompt: places, answer: [] }));
     assert.equal(batch.inputs()["prompt_key_0"]!.dims[0], 1);
-    for (let count = 0; count < 100; count++) stepAll(batch, twins);
+    for (let count = 0; count < 100; count++) stepRows(batch, twins);
     assertFeeds(batch, twins);
     batch.leave(twins.shift()!.row);
-    stepAll(batch, twins);
+    stepRows(batch, twins);
     assertFeeds(batch, twins);
     for (const { row } of twins.splice(0)) batch.leave(row);
     assertFeeds(batch, twins);
