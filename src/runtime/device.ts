@@ -66,7 +66,7 @@ export interface LoadOptions {
 }
 
 export interface DecoderLoadOptions extends LoadOptions {
-  /** Most rows that decode at once. */
+  /** Most rows that step at once, and most requests whose rows are open at once. */
   maxRows: number;
   /** Bytes of keys and values that all requests together may take. */
   kvCacheBytes: number;

@@ -1,6 +1,10 @@
 /**
- * @file Decides which requests start and which wait: one atomic reservation of rows and cache bytes for all sequences
- * of a request.
+ * @file Decides which requests start and which wait: one atomic reservation of cache bytes for all sequences of a
+ * request.
+ *
+ * First come, first served, with bounded overtaking: where the oldest request does not fit yet, younger ones that fit
+ * start, as in backfilling (Lifka 1995, "The ANL/IBM SP scheduling system"). Each request can be overtaken so often;
+ * after that none starts before it, so that none starves.
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
@@ -18,6 +22,9 @@ export interface Reservation {
   sequences: number;
 }
 
+/** How often a request that waits can be overtaken. */
+export const mostOvertakings = 64;
+
 /** The most bytes of keys and values that requests may hold together. Adding a request never lowers it. */
 export type ReservedBytes<T> = (requests: readonly T[]) => number;
 
@@ -28,31 +35,39 @@ export function overloaded(waiting: number, { maxSequences, maxQueuedSequences }
   });
 }
 
-/** First come, first served: a small request does not overtake a large one, so none starves. */
+/** A request that waits, and how often it was overtaken. */
+interface Waiting<T> {
+  request: T;
+  overtaken: number;
+}
+
 export class Admission<T extends Reservation> {
   readonly #limits: AdmissionLimits;
   readonly #bytesOf: ReservedBytes<T>;
-  readonly #waiting: T[] = [];
+  readonly #rowsOf: (request: T) => number;
+  #waiting: Waiting<T>[] = [];
   readonly #running = new Set<T>();
-  #runningSequences = 0;
   #runningBytes = 0;
-  #waitingSequences = 0;
 
-  constructor(limits: AdmissionLimits, bytesOf: ReservedBytes<T>) {
+  /** @param rowsOf rows that must be free of the `maxSequences` so that a request can start; one for each sequence */
+  constructor(limits: AdmissionLimits, bytesOf: ReservedBytes<T>, rowsOf = ({ sequences }: T): number => sequences) {
     this.#limits = limits;
     this.#bytesOf = bytesOf;
+    this.#rowsOf = rowsOf;
   }
 
+  /** Sequences of requests that have started, no more than there are rows. */
   get runningSequences(): number {
-    return this.#runningSequences;
+    return Math.min(sequencesOf(this.#running), this.#limits.maxSequences);
   }
 
   get runningBytes(): number {
     return this.#runningBytes;
   }
 
+  /** Sequences of requests that have not started, and those of started ones that there are no rows for. */
   get waitingSequences(): number {
-    return this.#waitingSequences;
+    return sequencesOf(this.#waiting.map(({ request }) => request)) + sequencesOf(this.#running) - this.runningSequences;
   }
 
   get waitingRequests(): number {
@@ -84,62 +99,65 @@ export class Admission<T extends Reservation> {
     }
     const queued = this.#queuedAfter(request);
     if (queued > maxQueuedSequences) throw overloaded(queued - request.sequences, this.#limits);
-    this.#waiting.push(request);
-    this.#waitingSequences += request.sequences;
+    this.#waiting.push({ request, overtaken: 0 });
   }
 
   /** Takes the requests that can start now off the queue, in order, and reserves what they may need. */
   admit(): T[] {
-    const admitted: T[] = [];
-    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next); next = this.#waiting[0]) {
-      this.#waiting.shift();
-      this.#waitingSequences -= next.sequences;
-      this.#running.add(next);
-      this.#runningSequences += next.sequences;
-      this.#runningBytes = this.#bytesOf([...this.#running]);
-      admitted.push(next);
-    }
-    return admitted;
+    const { starting, waiting } = this.#select(this.#waiting);
+    this.#waiting = waiting;
+    for (const request of starting) this.#running.add(request);
+    if (starting.length > 0) this.#runningBytes = this.#bytesOf([...this.#running]);
+    return starting;
   }
 
   /** Frees the place of one sequence of a running request; its bytes stay reserved until the request ends. */
   sequenceEnded(request: T): void {
     if (!this.#running.has(request) || request.sequences === 0) return;
     request.sequences--;
-    this.#runningSequences--;
   }
 
   /** Frees all that a request has reserved, or takes it out of the queue. */
   remove(request: T): void {
-    const index = this.#waiting.indexOf(request);
-    if (index >= 0) {
-      this.#waiting.splice(index, 1);
-      this.#waitingSequences -= request.sequences;
-    } else if (this.#running.delete(request)) {
-      this.#runningSequences -= request.sequences;
-      this.#runningBytes = this.#bytesOf([...this.#running]);
-    }
+    this.#waiting = this.#waiting.filter((waiting) => waiting.request !== request);
+    if (this.#running.delete(request)) this.#runningBytes = this.#bytesOf([...this.#running]);
   }
 
-  #fits(request: T, sequences = this.#runningSequences, running: Iterable<T> = this.#running): boolean {
+  /** Those of the queue that can start now, and the rest of it. */
+  #select(queue: readonly Waiting<T>[]): { starting: T[]; waiting: Waiting<T>[] } {
+    const starting: T[] = [];
+    let waiting: Waiting<T>[] = [];
+    for (const next of queue) {
+      const isBlocked = waiting.some(({ overtaken }) => overtaken >= mostOvertakings);
+      if (isBlocked || !this.#fit([...this.#running, ...starting, next.request])) waiting.push(next);
+      else {
+        starting.push(next.request);
+        waiting = waiting.map(({ request, overtaken }) => ({ request, overtaken: overtaken + 1 }));
+      }
+    }
+    return { starting, waiting };
+  }
+
+  /** Whether requests can run together. */
+  #fit(requests: readonly T[]): boolean {
     const { maxSequences, kvCacheBytes } = this.#limits;
-    return sequences + request.sequences <= maxSequences && this.#bytesOf([...running, request]) <= kvCacheBytes;
+    const rows = requests.reduce((sum, request) => sum + this.#rowsOf(request), 0);
+    return rows <= maxSequences && this.#bytesOf(requests) <= kvCacheBytes;
   }
 
   /**
-   * Sequences that would wait if the request joined them, its own included: those that start at the next `admit` are
-   * not in the queue.
+   * Sequences that would wait if the request joined them, its own included: those that have a row after the next
+   * `admit` do not wait.
    */
   #queuedAfter(request: T): number {
-    const running = [...this.#running];
-    let sequences = this.#runningSequences;
-    let queued = 0;
-    for (const next of [...this.#waiting, request]) {
-      if (queued === 0 && this.#fits(next, sequences, running)) {
-        sequences += next.sequences;
-        running.push(next);
-      } else queued += next.sequences;
-    }
-    return queued;
+    const { starting, waiting } = this.#select([...this.#waiting, { request, overtaken: 0 }]);
+    const started = sequencesOf(this.#running) + sequencesOf(starting);
+    return sequencesOf(waiting.map((each) => each.request)) + Math.max(0, started - this.#limits.maxSequences);
   }
+}
+
+function sequencesOf(requests: Iterable<Reservation>): number {
+  let sum = 0;
+  for (const { sequences } of requests) sum += sequences;
+  return sum;
 }

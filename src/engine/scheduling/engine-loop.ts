@@ -172,15 +172,9 @@ export class EngineLoop {
       chunksLeft: this.#filling.chunksLeft(generation),
       lastTurn: generation.lastPrefillTurn,
     }));
-    const rows = [...this.#requests.decoding].flatMap((generation) =>
-      generation.sequenceStates
-        .filter(({ finished }) => finished === undefined)
-        .map((sequence) => ({
-          row: { generation, sequence },
-          isReady: sequence.row !== undefined && !this.#requests.isFull(generation),
-          lastTurn: sequence.lastTurn,
-        })),
-    );
+    const rows = [...this.#requests.decoding]
+      .filter((generation) => !this.#requests.isFull(generation))
+      .map((generation) => generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })));
     const scoring = this.#scoring.hasWork ? 1 : 0;
     const { maxSequences: mostRows } = this.#options;
     return planTurn({ prompts, rows, scoring, last: this.#last, prefillTurns: this.#prefillTurns, mostRows });
@@ -277,7 +271,6 @@ export class EngineLoop {
     this.#counters.generatedTokens += rows.length;
     for (const row of stepped) {
       const { generation, sequence, token } = row;
-      sequence.lastTurn = this.#turns;
       // A sequence without a row belongs to a request that another of its rows has failed.
       if (generation.cancelled || sequence.row === undefined) continue;
       if (token instanceof Error) {

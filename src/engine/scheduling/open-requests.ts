@@ -12,8 +12,8 @@ export interface GenerationListener {
   /** The request is over and nothing follows. */
   failed(error: unknown): void;
   /**
-   * Whether the reader is behind: the request then takes no step and keeps its rows, until it has room and the loop is
-   * woken. Absent: never.
+   * Whether the reader is behind: the request then takes no step and keeps its memory, until it has room and the loop
+   * is woken. Absent: never.
    */
   isFull?(): boolean;
 }
@@ -26,7 +26,8 @@ export class OpenRequests {
   readonly #entries = new Map<number, { generation: Generation; listener: GenerationListener }>();
 
   constructor(limits: AdmissionLimits) {
-    this.admission = new Admission(limits, bytesOfGenerations);
+    // Requests share the rows, so one that starts needs room for one.
+    this.admission = new Admission(limits, bytesOfGenerations, () => 1);
   }
 
   /** Whether its listener has no room for more. */

@@ -18,7 +18,7 @@ export class PromptFilling {
     this.#prefixCache = prefixCache;
   }
 
-  /** Chunks of a prompt that are still to be computed, as far as it is known: the prefix cache changes until it is opened. */
+  /** Chunks of a prompt that are still to be computed. Until it is opened, the prefix cache may change their number. */
   chunksLeft({ prompt, prefillIds, chunkKeys, model }: Generation): number {
     const { chunkTokens } = model.device;
     const tokens = prompt?.length ?? this.#prefixCache.countMatching(chunkKeys) * chunkTokens;

@@ -22,8 +22,6 @@ export class Sequence {
   row: DecodeRow | undefined;
   /** Present from the first step on where the request has a grammar. */
   constraint: TokenConstraint | undefined;
-  /** Number of the engine's turn in which it took its last step; -1 before the first. */
-  lastTurn = -1;
   /** What the next step feeds. */
   nextToken: number;
   /** Tokens generated. */

@@ -34,7 +34,7 @@ import { requestPlaces } from "./request-places.ts";
 export interface CpuDecoderOptions extends SessionOptions {
   config: DecoderConfig;
   cacheType: CacheType;
-  /** Most rows that decode at once. */
+  /** Most rows that step at once, and most requests whose rows are open at once. */
   maxRows: number;
   /** Bytes of keys and values that all rows together may take. */
   kvCacheBytes: number;
@@ -202,7 +202,7 @@ export class CpuDecoder implements DecoderDevice {
     if (existing !== undefined) return existing;
     const { maxRows, maxPlaces } = this.#limits;
     const bound = classBound(lengthClass);
-    const places = Math.min(maxRows * Math.min(bound, roundUpPlaces(this.config.contextLength + 1)), maxPlaces);
+    const places = Math.min((sharingRows - 1) * maxRows * Math.min(bound, roundUpPlaces(this.config.contextLength + 1)), maxPlaces);
     const batch = new DecodeBatch(this.#memory, { promptPlaces: places, answerPlaces: places, longestAnswer: bound });
     this.#batches.set(lengthClass, batch);
     return batch;

@@ -150,7 +150,7 @@ export class KvSegment implements MemoryHolder {
     });
   }
 
-  /** Writes one new place of each of the first rows. @param source of as many rows; @param places where each row's goes */
+  /** Writes a new place of each of the first rows. @param source of so many rows; @param places where theirs go */
   append(source: KvRows, places: readonly number[]): void {
     this.#eachLayer(source, (flat, layer, { data, outer, inner }) => {
       const stride = this.#places * inner;

@@ -6,7 +6,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Admission, type AdmissionLimits, type Reservation, type ReservedBytes } from "../../../src/engine/scheduling/admission.ts";
+import {
+  Admission,
+  mostOvertakings,
+  type AdmissionLimits,
+  type Reservation,
+  type ReservedBytes,
+} from "../../../src/engine/scheduling/admission.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 
 const limits: AdmissionLimits = { maxSequences: 4, maxQueuedSequences: 6, kvCacheBytes: 100 };
@@ -59,20 +65,22 @@ const added: ReservedBytes<Sized> = (requests) => requests.reduce((total, { byte
 const padded: ReservedBytes<Sized> = (requests) => requests.length * requests.reduce((most, { bytes }) => Math.max(most, bytes), 0);
 
 describe("admission", () => {
-  test("serves in order, within every limit, and counts what there is, whatever comes and goes", () => {
+  test("starts what fits in order, within every limit, and counts what there is, whatever comes and goes", () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), fc.constantFrom(added, padded), (commands, bytesOf) => {
-        const admission = new Admission<Client>(limits, bytesOf);
+      fc.property(fc.array(command, { maxLength: 60 }), fc.constantFrom(added, padded), fc.boolean(), (commands, bytesOf, sharesRows) => {
+        const admission = new Admission<Client>(limits, bytesOf, sharesRows ? () => 1 : undefined);
+        const rowsOf = (client: Client): number => (sharesRows ? 1 : client.left);
         const waiting: Client[] = [];
         const running: Client[] = [];
         const fits = (client: Client, among: readonly Client[] = running): boolean =>
-          sum(among, ({ left }) => left) + client.left <= limits.maxSequences && bytesOf([...among, client]) <= limits.kvCacheBytes;
+          sum(among, rowsOf) + rowsOf(client) <= limits.maxSequences && bytesOf([...among, client]) <= limits.kvCacheBytes;
         const expectedCode = (client: Client): string => {
           if (client.sequences > limits.maxSequences || client.bytes > limits.kvCacheBytes) return "request_too_large";
           const started: Client[] = [...running];
-          const queue = [...waiting, client];
-          while (queue[0] !== undefined && fits(queue[0], started)) started.push(queue.shift()!);
-          return sum(queue, ({ left }) => left) > limits.maxQueuedSequences ? "overloaded" : "accepted";
+          for (const next of [...waiting, client]) if (fits(next, started)) started.push(next);
+          const queue = [...waiting, client].filter((next) => !started.includes(next));
+          const withoutRow = Math.max(0, sum(started, ({ left }) => left) - limits.maxSequences);
+          return sum(queue, ({ left }) => left) + withoutRow > limits.maxQueuedSequences ? "overloaded" : "accepted";
         };
         for (const step of commands) {
           if (step.kind === "enqueue") {
@@ -85,10 +93,12 @@ describe("admission", () => {
             if (expected === "accepted") waiting.push(client);
           } else if (step.kind === "admit") {
             const expected: Client[] = [];
-            while (waiting[0] !== undefined && fits(waiting[0])) {
-              expected.push(waiting[0]);
-              running.push(waiting.shift()!);
+            for (const next of waiting) {
+              if (!fits(next)) continue;
+              expected.push(next);
+              running.push(next);
             }
+            waiting.splice(0, Infinity, ...waiting.filter((next) => !expected.includes(next)));
             assert.deepEqual(admission.admit(), expected);
           } else if (step.kind === "end" && running.length > 0) {
             const client = running[step.which % running.length]!;
@@ -100,17 +110,12 @@ describe("admission", () => {
             admission.remove(client);
             for (const clients of [waiting, running]) if (clients.includes(client)) clients.splice(clients.indexOf(client), 1);
           }
-          assert.equal(
-            admission.runningSequences,
-            sum(running, ({ left }) => left),
-          );
+          const open = sum(running, ({ left }) => left);
+          assert.equal(admission.runningSequences, Math.min(open, limits.maxSequences));
           assert.equal(admission.runningBytes, bytesOf(running));
-          assert.equal(
-            admission.waitingSequences,
-            sum(waiting, ({ left }) => left),
-          );
+          assert.equal(admission.waitingSequences, sum(waiting, ({ left }) => left) + open - admission.runningSequences);
           assert.equal(admission.waitingRequests, waiting.length);
-          assert.ok(admission.runningSequences <= limits.maxSequences && admission.runningBytes <= limits.kvCacheBytes);
+          assert.ok(sum(running, rowsOf) <= limits.maxSequences && admission.runningBytes <= limits.kvCacheBytes);
         }
         for (const client of [...waiting, ...running]) admission.remove(client);
         assert.deepEqual(
@@ -122,18 +127,41 @@ describe("admission", () => {
     );
   });
 
-  test("does not let a small request overtake a large one that waits", () => {
+  test("lets small requests overtake a large one that does not fit yet, so often and no more", () => {
     const admission = new Admission(limits, added);
-    const [first, large, small] = [
-      { sequences: 2, bytes: 1 },
-      { sequences: 4, bytes: 1 },
-      { sequences: 1, bytes: 1 },
-    ];
-    for (const request of [first, large, small]) admission.enqueue(request);
-    assert.deepEqual(admission.admit(), [first]);
+    const large = { sequences: 4, bytes: 1 };
+    const small = (): Sized => ({ sequences: 1, bytes: 1 });
+    let last = small();
+    for (const request of [last, large]) admission.enqueue(request);
+    assert.deepEqual(admission.admit(), [last]);
+    for (let overtaking = 0; overtaking < mostOvertakings; overtaking++) {
+      const next = small();
+      admission.enqueue(next);
+      assert.deepEqual(admission.admit(), [next]);
+      admission.remove(last);
+      last = next;
+    }
+    const late = small();
+    admission.enqueue(late);
     assert.deepEqual(admission.admit(), []);
-    admission.remove(first);
+    admission.remove(last);
     assert.deepEqual(admission.admit(), [large]);
+    admission.remove(large);
+    assert.deepEqual(admission.admit(), [late]);
+  });
+
+  test("starts as many requests as there are rows where those share them", () => {
+    const admission = new Admission<Sized>(limits, added, () => 1);
+    const requests = [4, 3, 1, 1].map((sequences) => ({ sequences, bytes: 1 }));
+    for (const request of requests) admission.enqueue(request);
+    assert.deepEqual(admission.admit(), requests);
+    assert.deepEqual([admission.runningSequences, admission.waitingSequences], [4, 5]);
+    admission.enqueue({ sequences: 1, bytes: 1 });
+    assert.deepEqual([admission.admit(), admission.waitingSequences], [[], 6]);
+    assert.equal(
+      codeOf(() => admission.enqueue({ sequences: 1, bytes: 1 })),
+      "overloaded",
+    );
   });
 
   test("refuses what no waiting would make fit, naming the field and the limit", () => {
@@ -153,7 +181,7 @@ describe("admission", () => {
     const admission = new Admission(limits, added);
     for (let request = 0; request < 3; request++) admission.enqueue({ sequences: 3, bytes: 1 });
     assert.throws(
-      () => admission.enqueue({ sequences: 1, bytes: 1 }),
+      () => admission.enqueue({ sequences: 2, bytes: 1 }),
       (error) => error instanceof BonsaiError && error.code === "overloaded" && error.retryAfterSeconds === 3,
     );
   });

@@ -1,4 +1,7 @@
-/** @file What requests wait for each other on one engine, counted in chunks and steps: long prompts beside short ones, and readers that are behind. */
+/**
+ * @file How long requests wait for each other on one engine, counted in chunks and steps: short prompts beside long
+ * ones, one answer beside 64, and readers that are behind.
+ */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -48,7 +51,7 @@ describe("a short prompt beside three long ones", () => {
         start(loop, short, (event) => (waitedChunks ??= event.type === "delta" ? loop.stats().prefillChunks - chunksBefore : undefined)),
       );
       const answers = await Promise.all(running.map(({ done }) => done));
-      // Its own, one that was being computed when it came, one of a prompt that had waited longest, and one beside its step.
+      // Its own, the one under way when it came, that of a prompt that had waited longest, and one before its step.
       assert.ok(waitedChunks! <= 4, `${waitedChunks} chunks`);
       assert.ok(loop.stats().prefillChunks >= chunksOfLong);
       for (const [at, request] of [...requests, short].entries())
@@ -66,6 +69,36 @@ describe("a short prompt beside three long ones", () => {
     assert.ok(again.cachedTokens! > longTokens - 64);
     assert.ok(loop.stats().prefillChunks - chunksBefore < 10);
     for (const { done } of others) assert.equal((await done).ended, true);
+  });
+});
+
+describe("a request for one token beside one for 64 answers", () => {
+  test("waits for two of its steps at most, though that one takes all rows, and both have the answers that they have alone", async () => {
+    const loop = new EngineLoop([llama], roomyLimits);
+    const many = withPrompt("llama", 30, { n: 64, maxTokens: 40 });
+    const busy = start(loop, many);
+    while (loop.stats().decodeSteps < 3) await new Promise((resolve) => setImmediate(resolve));
+    for (let round = 0; round < 5; round++) {
+      const one = withPrompt("llama", 40, { maxTokens: 1 });
+      const stepsBefore = loop.stats().decodeSteps;
+      const { cachedTokens: _, ...answer } = await run(loop, one);
+      // One that was under way, and its own, in which the 63 other rows step too.
+      assert.ok(loop.stats().decodeSteps - stepsBefore <= 2);
+      const { cachedTokens: __, ...alone } = await run(new EngineLoop([llama], roomyLimits), one);
+      assert.deepEqual(answer, alone);
+    }
+    assert.ok(loop.stats().runningSequences > 0, "the request for 64 answers was over");
+    assert.deepEqual(await busy.done, await run(new EngineLoop([llama], roomyLimits), many));
+  });
+
+  test("has its equal share where many ask for many", async () => {
+    const loop = new EngineLoop([llama], { ...roomyLimits, maxSequences: 8 });
+    const greedy = [1, 2, 3].map((seed) => start(loop, withPrompt("llama", 30, { n: 8, maxTokens: 30, seed })));
+    const few = await run(loop, withPrompt("llama", 30, { n: 2, maxTokens: 20 }));
+    assert.equal(few.ended, true);
+    // Two of the eight rows are its own in every step; the others have two each.
+    assert.ok(loop.stats().decodeRows <= 8 * loop.stats().decodeSteps && loop.stats().generatedTokens < 8 * 26);
+    for (const { done } of greedy) assert.equal((await done).ended, true);
   });
 });
 

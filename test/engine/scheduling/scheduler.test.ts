@@ -6,27 +6,29 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { planTurn, type PromptView, type RowView, type SchedulerView, type Turn } from "../../../src/engine/scheduling/scheduler.ts";
+import { planTurn, type PromptView, type SchedulerView, type Turn } from "../../../src/engine/scheduling/scheduler.ts";
 
-const view: fc.Arbitrary<SchedulerView<number, number>> = fc.record({
+/** Rows of requests, told apart by request and number. */
+const rowsOf = (counts: readonly number[]): string[][] =>
+  counts.map((count, request) => Array.from({ length: count }, (_, row) => `${request} ${row}`));
+
+const view: fc.Arbitrary<SchedulerView<number, string>> = fc.record({
   prompts: fc
     .array(fc.record({ chunksLeft: fc.nat(4), lastTurn: fc.integer({ min: 0, max: 9 }) }), { maxLength: 4 })
     .map((prompts) => prompts.map((prompt, generation) => ({ ...prompt, generation }))),
-  rows: fc
-    .array(fc.record({ isReady: fc.boolean(), lastTurn: fc.integer({ min: -1, max: 9 }) }), { maxLength: 8 })
-    .map((rows) => rows.map((row, index) => ({ ...row, row: index }))),
+  rows: fc.array(fc.oneof(fc.nat(2), fc.nat(64)), { maxLength: 8 }).map(rowsOf),
   scoring: fc.nat(2),
   last: fc.constantFrom<Turn>("prefill", "decode", "score", "idle"),
   prefillTurns: fc.nat(9),
-  mostRows: fc.integer({ min: 1, max: 4 }),
+  mostRows: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 8, max: 64 })),
 });
 
-const idle: SchedulerView<number, number> = { prompts: [], rows: [], scoring: 0, last: "idle", prefillTurns: 0, mostRows: 64 };
+const idle: SchedulerView<number, string> = { prompts: [], rows: [], scoring: 0, last: "idle", prefillTurns: 0, mostRows: 64 };
 
 /** The kinds of turns of work that never ends. */
 function turnsOf(work: { prompts: number; rows: number; scoring: number }, count: number): Turn[] {
   const prompts = Array.from({ length: work.prompts }, (_, generation) => ({ generation, chunksLeft: 2, lastTurn: 0 }));
-  const rows = Array.from({ length: work.rows }, (_, row) => ({ row, isReady: true, lastTurn: 0 }));
+  const rows = rowsOf([work.rows]);
   const kinds: Turn[] = ["idle"];
   for (let at = 0; at < count; at++) kinds.push(planTurn({ ...idle, prompts, rows, scoring: work.scoring, last: kinds.at(-1)! }).turn);
   return kinds.slice(1);
@@ -37,7 +39,10 @@ interface WaitingPrompt extends PromptView<number> {
   arrival: number;
 }
 
-/** Fills prompts of so many chunks that arrive so many turns after the one before; for each, the turns in which it had a chunk. */
+/**
+ * Fills prompts of so many chunks, each of which arrives so many turns after the one before; for each, the turns in
+ * which it had a chunk.
+ */
 function chunkTurns(lengths: readonly number[], gaps: readonly number[] = []): { arrivals: number[]; turns: number[][] } {
   let arrival = 0;
   const all = lengths.map((chunksLeft, generation): WaitingPrompt => {
@@ -67,13 +72,13 @@ describe("the scheduler", () => {
     fc.assert(
       fc.property(view, (work) => {
         const { turn, prefill, decode } = planTurn(work);
-        const ready = work.rows.filter(({ isReady }) => isReady);
-        assert.equal(turn === "idle", work.prompts.length === 0 && ready.length === 0 && work.scoring === 0);
+        const ready = new Set(work.rows.flat());
+        assert.equal(turn === "idle", work.prompts.length === 0 && ready.size === 0 && work.scoring === 0);
         if (turn === "score") assert.ok(work.scoring > 0);
         assert.equal(prefill !== undefined, turn === "prefill");
         if (prefill !== undefined) assert.equal(work.prompts[prefill]!.generation, prefill);
-        assert.equal(decode.length, turn === "decode" ? Math.min(ready.length, work.mostRows) : 0);
-        assert.ok(decode.every((row) => work.rows[row]!.isReady));
+        assert.equal(decode.length, turn === "decode" ? Math.min(ready.size, work.mostRows) : 0);
+        assert.ok(decode.every((row) => ready.has(row)));
         assert.equal(new Set(decode).size, decode.length);
       }),
     );
@@ -124,22 +129,62 @@ describe("the scheduler", () => {
     );
   });
 
-  test("lets every ready row step within a bounded number of turns", () => {
+  test("shares rows by request: none has fewer than another and wants more, and the first sequences go first", () => {
     fc.assert(
-      fc.property(view, (start) => {
-        const rows: RowView<number>[] = start.rows.map((row) => ({ ...row, lastTurn: -1 }));
-        let last = start.last;
-        const roundOfRows = Math.ceil(rows.length / start.mostRows);
-        const bound = 3 * roundOfRows + 3;
-        for (let turn = 0; turn < bound; turn++) {
-          const plan = planTurn({ ...start, rows, last });
-          last = plan.turn;
-          for (const row of plan.decode) rows[row]!.lastTurn = turn;
-        }
-        for (const { isReady, lastTurn } of rows)
-          // Each ready row steps again in every round of turns.
-          assert.ok(isReady ? lastTurn >= bound - 3 * (roundOfRows + 1) : lastTurn === -1);
+      fc.property(view, (work) => {
+        const { decode } = planTurn({ ...work, prompts: [], scoring: 0 });
+        const shares = work.rows.map((rows) => {
+          const share = rows.filter((row) => decode.includes(row));
+          assert.deepEqual(share, rows.slice(0, share.length));
+          return share.length;
+        });
+        work.rows.forEach((rows, at) => {
+          if (shares[at]! === rows.length) return;
+          // One row may be left of the division.
+          for (const share of shares)
+            assert.ok(share <= shares[at]! + 1, `${shares.join(" ")} of ${work.rows.map(({ length }) => length).join(" ")}`);
+          if (work.rows.length <= work.mostRows) assert.ok(shares[at]! > 0);
+        });
       }),
+      { numRuns: 1000 },
+    );
+    const shares = (counts: number[], mostRows: number): number[] => {
+      const { decode } = planTurn({ ...idle, rows: rowsOf(counts), mostRows });
+      return counts.map((_, request) => decode.filter((row) => row.startsWith(`${request} `)).length);
+    };
+    assert.deepEqual(shares([64, 1], 64), [63, 1]);
+    assert.deepEqual(shares([64, 3, 64, 64], 64), [21, 3, 20, 20]);
+    assert.deepEqual(shares([2, 2, 2], 2), [1, 1, 0]);
+  });
+
+  test("lets every request step in every turn of decoding, and complete all its sequences", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 6, max: 24 }),
+        (counts, mostRows) => {
+          const tokens = 3;
+          const left = new Map(
+            rowsOf(counts)
+              .flat()
+              .map((row) => [row, tokens]),
+          );
+          const total = left.size * tokens;
+          let steps = 0;
+          for (let turns = 0; left.size > 0; turns++) {
+            const rows = rowsOf(counts).map((own) => own.filter((row) => left.has(row)));
+            const { decode } = planTurn({ ...idle, rows, mostRows });
+            for (const own of rows) assert.ok(own.length === 0 || own.some((row) => decode.includes(row)));
+            for (const row of decode) {
+              steps++;
+              left.set(row, left.get(row)! - 1);
+              if (left.get(row) === 0) left.delete(row);
+            }
+            assert.ok(turns < total);
+          }
+          assert.equal(steps, total);
+        },
+      ),
     );
   });
 });
