@@ -8,7 +8,7 @@ import * as o from "./operations.ts";
 import type { Primitive, PrimitiveParams } from "./primitive.ts";
 import type { Node } from "./program.ts";
 
-/** For each input, by its place, how its derivative is made; undefined where there is none. */
+/** The derivative by each input, by the place of the input; undefined where there is none. */
 type Products = readonly ((() => Node) | undefined)[];
 
 /** `y` is the node's own output, `x` its inputs. */
@@ -176,7 +176,7 @@ function standardizeProduct(g: Node, y: Node, r: Node): Node {
   return o.mul(r, o.sub(o.sub(g, o.meanLast(g)), o.mul(y, o.meanLast(o.mul(g, y)))));
 }
 
-/** From the derivative by scale q kᵀ + mask, which both factors need, to those by q and k. */
+/** The derivatives by q and by k, from that by scale q kᵀ + mask, which both need. */
 function scoreProducts(scores: () => Node, q: Node, k: Node, scale: number): (() => Node)[] {
   const shared = once(scores);
   return [() => o.matmul(shared(), k, { alpha: scale }), () => o.matmul(shared(), q, { transposeA: true, alpha: scale })];

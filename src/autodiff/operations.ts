@@ -101,7 +101,7 @@ export function max(x: Node, axes: readonly number[]): Node {
   return x.program.apply("max", [x], { axes });
 }
 
-/** Over the last axis, which stays with size 1. */
+/** The sum over the last axis, which stays with size 1. */
 export function sumLast(x: Node): Node {
   return sum(x, [x.shape.length - 1]);
 }

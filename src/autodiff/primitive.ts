@@ -59,9 +59,9 @@ export interface PrimitiveParams {
   transpose: { permutation: readonly number[] };
   reshape: { shape: Shape };
   broadcast: { shape: Shape };
-  /** Over axes that stay with size 1. */
+  /** The sum over axes, which stay with size 1. */
   sum: { axes: readonly number[] };
-  /** Over axes that stay with size 1; equal maxima share the derivative. */
+  /** The maximum over axes, which stay with size 1; equal maxima share the derivative. */
   max: { axes: readonly number[] };
   slice: { axis: number; start: number; end: number };
   /** Zeros before and after. */
@@ -78,7 +78,7 @@ export interface PrimitiveParams {
   scatterAddAlongLast: None;
 
   softmax: None;
-  /** Over the last axis, which stays with size 1. */
+  /** log of the sum of exponentials over the last axis, which stays with size 1. */
   logSumExp: None;
 
   /** x [..., H], weight [H] (Zhang and Sennrich 2019, equation 4). */

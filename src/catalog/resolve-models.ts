@@ -13,21 +13,16 @@ import { adapterConfigFile, adapterWeightsFile } from "../formats/peft-adapter.t
 import { scoreFile } from "../formats/safetensors/score-weight.ts";
 import { rewardConfigFile } from "../reward/reward-config.ts";
 import {
-  baseNameOf,
-  described,
   findBase,
-  headOver,
-  implicitOver,
   isImplicitReward,
   isAdapter,
-  isEncoderAdapter,
   isPolicyHead,
   isRewardModel,
   policiesOf,
-  policyNameOf,
   type FoundModel,
   type ServedModel,
 } from "./adapter-base.ts";
+import { attachModels, isPolicy } from "./attach-models.ts";
 import { isComplete } from "./partial-file.ts";
 import { pullModel, type PullOptions } from "./pull.ts";
 import { defaultModelsFolder } from "./project-root.ts";
@@ -64,7 +59,7 @@ export async function resolveModels(
       log(`No model that can be served alone is in ${modelsFolder}: pulling ${defaultModelName}.`);
       models.push(await pull(defaultModelName));
     }
-    return withAdapters(models, present, async (adapter, base) => {
+    return attachModels(models, present, async (adapter, base) => {
       const hint = catalogName(base, catalog) === undefined ? "" : ` npm run pull -- ${catalogName(base, catalog)} brings it.`;
       const what = isPolicyHead(adapter) ? "policy" : "base";
       log(
@@ -95,7 +90,7 @@ export async function resolveModels(
       resolved.push(found);
     }
   }
-  return withAdapters(resolved, present, async (adapter, base) => {
+  return attachModels(resolved, present, async (adapter, base) => {
     const folder = base === undefined ? undefined : [resolve(adapter.path, base), resolve(base)].find((path) => existsSync(path));
     const inCatalog = catalogName(base, catalog);
     const found =
@@ -123,87 +118,6 @@ function isBareEncoder(model: FoundModel): boolean {
 /** The catalog's model of that name, whatever its case and whoever is named before it. */
 function catalogName(name: string | undefined, catalog: Catalog): string | undefined {
   return name === undefined ? undefined : Object.keys(catalog).find((known) => known.toLowerCase() === basename(name).toLowerCase());
-}
-
-/**
- * Puts each adapter to its base and each head to its policy, which are served too; but an encoder's adapter is a reward
- * model by itself.
- * @param present what else is in the models' folder
- * @param bring finds the base of an adapter, or the policy of a head, that is not among the models; undefined leaves
- * the adapter or head out
- * @throws BonsaiError `usage` for two models of one id
- */
-async function withAdapters(all: readonly FoundModel[], present: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
-  const implicit = all.filter(isImplicitReward);
-  const models = all.filter((model) => !implicit.includes(model));
-  const heads = models.filter(isPolicyHead);
-  const served: ServedModel[] = models.filter((model) => !isAdapter(model) && !heads.includes(model)).map(described);
-  for (const adapter of models.filter(isAdapter)) {
-    if (!isEncoderAdapter(adapter)) await putAdapter(adapter, served, bring);
-    else served.push(...(await overEncoder(adapter, [...models, ...present], bring)));
-  }
-  for (const head of heads) {
-    const policies = (): FoundModel[] => served.flatMap((model) => [model, ...(model.adapters ?? [])]).filter(isPolicy);
-    const name = policyNameOf(head);
-    let policy = name === undefined ? undefined : findBase(name, head, policies());
-    if (policy === undefined) {
-      const found = await bring(head, name);
-      if (found === undefined) continue;
-      if (isAdapter(found)) await putAdapter(found, served, bring);
-      else if (!served.some(({ path }) => path === found.path)) served.push(described(found));
-      policy = policies().find(({ path }) => path === found.path);
-      if (policy === undefined) continue;
-    }
-    const base = served.find((model) => model === policy || model.adapters?.some((adapter) => adapter === policy));
-    (base!.heads ??= []).push(headOver(head, policy));
-  }
-  for (const reward of implicit) putImplicit(reward, served);
-  requireUniqueIds(allServed(served));
-  return served;
-}
-
-/** Models with all that is served over them. */
-export function allServed(models: readonly ServedModel[]): FoundModel[] {
-  return models.flatMap((model) => [model, ...(model.adapters ?? []), ...(model.heads ?? []), ...(model.implicitRewards ?? [])]);
-}
-
-/** Puts an implicit reward to its policy; one whose policy or reference is not served is left out. */
-function putImplicit(reward: FoundModel, served: ServedModel[]): void {
-  const policies = served.flatMap((model) => [model, ...(model.adapters ?? [])]).filter(isPolicy);
-  const [policy, reference] = policiesOf(reward).map((name) => findBase(name, reward, policies));
-  if (policy === undefined || reference === undefined) return;
-  const holder = served.find((model) => model === policy || model.adapters?.some((adapter) => adapter === policy));
-  (holder!.implicitRewards ??= []).push(implicitOver(reward, policy.id, reference.id));
-}
-
-/**
- * What adapters and heads go over, be it a policy or a bare encoder: another model of the name that they keep may be a
- * reward model.
- */
-function isPolicy(model: FoundModel): boolean {
-  return !isRewardModel(model);
-}
-
-/** Finds the base of an adapter, or the policy of a head. */
-type Bring = (model: FoundModel, base: string | undefined) => Promise<FoundModel | undefined>;
-
-/** An encoder's adapter with its encoder; none where that is not there. */
-async function overEncoder(adapter: FoundModel, models: readonly FoundModel[], bring: Bring): Promise<ServedModel[]> {
-  const name = baseNameOf(adapter);
-  const encoder = (name && findBase(name, adapter, models.filter(isPolicy))) || (await bring(adapter, name));
-  return encoder === undefined ? [] : [{ ...described(adapter), encoder: encoder.path }];
-}
-
-async function putAdapter(adapter: FoundModel, served: ServedModel[], bring: Bring): Promise<void> {
-  const name = baseNameOf(adapter);
-  let base = name === undefined ? undefined : findBase(name, adapter, served.filter(isPolicy));
-  if (base === undefined) {
-    const found = await bring(adapter, name);
-    if (found === undefined) return;
-    base = served.find(({ path }) => path === found.path);
-    if (base === undefined) served.push((base = described(found)));
-  }
-  (base.adapters ??= []).push(described(adapter));
 }
 
 /**
@@ -289,19 +203,4 @@ function unknownModel(name: string, present: readonly FoundModel[], catalog: Cat
     "A path of a .gguf file or of a Hugging Face folder does too.",
   ];
   return new BonsaiError("usage", parts.join(" "), { param: "--model" });
-}
-
-function requireUniqueIds(models: readonly FoundModel[]): void {
-  for (const [index, model] of models.entries()) {
-    const first = models.findIndex((candidate) => candidate.id === model.id);
-    if (first !== index) {
-      throw new BonsaiError(
-        "usage",
-        `Two models are called ${model.id} (${models[first]?.path} and ${model.path}): give one another name with ALIAS=PATH.`,
-        {
-          param: "--model",
-        },
-      );
-    }
-  }
 }

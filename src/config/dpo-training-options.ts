@@ -2,9 +2,9 @@
 
 import { Type, type Static } from "typebox";
 import { annotations } from "./option.ts";
-import { trainingProperties } from "./training-options.ts";
+import { preferenceTrainingProperties } from "./preference-training-options.ts";
 
-const annotate = annotations<"Model and data" | "Rounds" | "Preferences" | "Guards">();
+const annotate = annotations<"Rounds" | "Preferences" | "Guards">();
 
 const rounds = {
   rounds: Type.Integer({
@@ -213,36 +213,17 @@ const guards = {
   }),
 };
 
-const {
-  packingStrategy: _,
-  model,
-  ...shared
-} = trainingProperties({
+const { model, ...shared } = preferenceTrainingProperties({
   modelDescription: "Model to tune: a name of the catalog, a GGUF file or a Hugging Face folder. It is also the reference",
   datasetDescription: 'JSON Lines of {"prompt", "chosen", "rejected"}; kto takes {"prompt", "completion", "label"} too. May be repeated',
   epochs: 3,
   learningRate: 1e-6,
-  schedule: "linear",
-  weightDecay: 0,
-  packing: false,
-  packingStrategy: "bfd",
-});
-
-const maxLength = Type.Integer({
-  minimum: 0,
-  maximum: 1 << 20,
-  ...annotate({
-    group: "Model and data",
-    unit: "tokens",
-    description: "Longest prompt and answer together; pairs with a longer one are left out, and counted",
-    default: 0,
-    defaultText: "1024 tokens, or the model's context where that is shorter",
-  }),
+  maxLengthDescription: "Longest prompt and answer together; pairs with a longer one are left out, and counted",
 });
 
 /** `npm run train:dpo`; defaults are TRL's DPOConfig's. The order is that of the groups in --help. */
 export const DpoSchema = Type.Object(
-  { model, ...rounds, ...preferences, ...implicitReward, ...guards, ...shared, maxLength },
+  { model, ...rounds, ...preferences, ...implicitReward, ...guards, ...shared },
   { additionalProperties: false },
 );
 

@@ -2,9 +2,9 @@
 
 import { Type, type Static } from "typebox";
 import { annotations, oneOf } from "./option.ts";
-import { trainingProperties } from "./training-options.ts";
+import { preferenceTrainingProperties } from "./preference-training-options.ts";
 
-const annotate = annotations<"Model and data" | "Reward model">();
+const annotate = annotations<"Reward model">();
 
 const rewardModel = {
   form: oneOf(
@@ -67,36 +67,17 @@ const rewardModel = {
   ),
 };
 
-const {
-  packingStrategy: _,
-  model,
-  ...shared
-} = trainingProperties({
+const { model, ...shared } = preferenceTrainingProperties({
   modelDescription: "Model to begin with: a name of the catalog, a GGUF file or a Hugging Face folder",
   datasetDescription:
     'JSON Lines of {"prompt", "chosen", "rejected"} or {"prompt", "completions", "ranks"}; of --form value {"prompt", "completion", "score"}. May be repeated',
   epochs: 1,
   learningRate: 1e-4,
-  schedule: "linear",
-  weightDecay: 0,
-  packing: false,
-  packingStrategy: "bfd",
-});
-
-const maxLength = Type.Integer({
-  minimum: 0,
-  maximum: 1 << 20,
-  ...annotate({
-    group: "Model and data",
-    unit: "tokens",
-    description:
-      "Longest prompt and answer together; a longer one loses its beginning (for an encoder, the end of the longer text), and is counted",
-    default: 0,
-    defaultText: "1024 tokens, or the model's context where that is shorter",
-  }),
+  maxLengthDescription:
+    "Longest prompt and answer together; a longer one loses its beginning (for an encoder, the end of the longer text), and is counted",
 });
 
 /** `npm run train:reward`; defaults are TRL's RewardConfig's. The order is that of the groups in --help. */
-export const RewardSchema = Type.Object({ model, ...rewardModel, ...shared, maxLength }, { additionalProperties: false });
+export const RewardSchema = Type.Object({ model, ...rewardModel, ...shared }, { additionalProperties: false });
 
 export type RewardTrainingOptions = Static<typeof RewardSchema>;

@@ -29,14 +29,14 @@ export interface OperatingPoint {
   rewardModel: string;
   bestOf: number;
   pruned: boolean;
-  /** As `best_of_options.prune` takes it; null for none. */
+  /** In the form of `best_of_options.prune`; null for none. */
   prune: "auto" | readonly PruneStage[] | null;
   latencyMs: MeasuredLatency;
   /** Mean tokens for one answer, with those of all candidates. */
   tokensGenerated: number;
   /** The true (gold) score. */
   gold: MeasuredMean;
-  /** Over one answer of the baseline; a tie counts a half. */
+  /** Share of prompts on which it beats one answer of the baseline; a tie counts a half. */
   winRate: MeasuredMean;
 }
 
@@ -54,8 +54,8 @@ export interface Advice {
 }
 
 /**
- * What to choose when so many of the answers must come within a budget. Over many points the highest of some noisy
- * means flatters itself, so the lower ends of intervals are compared.
+ * Chooses a point whose latency, at a percentile, is within a budget. The highest of many noisy means is too high by
+ * chance, so the lower ends of intervals are compared.
  * @returns undefined where nothing answers within the budget
  */
 export function adviseFor(points: readonly OperatingPoint[], budgetMs: number, percentile: Percentile): Advice | undefined {

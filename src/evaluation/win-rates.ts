@@ -20,7 +20,7 @@ export interface WinRates {
   alike: Share | undefined;
   /** What it would be between answers of one length. */
   controlled: ControlledRate | undefined;
-  /** How often the longer of two answers is preferred, whosoever it is. */
+  /** How often the longer of two answers is preferred, whichever policy wrote it. */
   longer: Share | undefined;
   withoutOpinion: number;
 }

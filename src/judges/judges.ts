@@ -35,9 +35,9 @@ export type Preference = 1 | 0 | -1;
 export interface Verdict {
   /** Absent for no opinion: an answer of the judge that nobody could read, or a pair that it never saw. */
   preference?: Preference | undefined;
-  /** By how much, at least 0, in the judge's own units; absent where it cannot say. */
+  /** How much better it is, at least 0, in the judge's own units; absent where the judge cannot say. */
   margin?: number | undefined;
-  /** By dimension, for a judge that tells them apart. */
+  /** Preferences by dimension, for a judge that tells dimensions apart. */
   preferences?: Readonly<Record<string, Preference>> | undefined;
   /** Who judged, where a judge stands for several. */
   by?: string | undefined;
@@ -53,7 +53,7 @@ export interface Ranking {
   /** One for each answer, 1 the best, equals alike; absent for no opinion. */
   ranks?: readonly number[] | undefined;
   by?: string | undefined;
-  /** As of a verdict, for all pairs that were asked about. */
+  /** The orders of the verdicts on all pairs that were asked about. */
   orders?: readonly (Preference | null)[] | undefined;
 }
 
@@ -94,12 +94,12 @@ export function judgeByScore(
       if (one === undefined || other === undefined) return {};
       const difference = one.score - other.score;
       const verdict: Verdict = { preference: preferenceOf(difference, equalBelow), margin: Math.abs(difference) };
-      if (one.dimensions === undefined || other.dimensions === undefined) return verdict;
-      const { dimensions } = other;
-      const preferences = Object.entries(one.dimensions).map(
-        ([dimension, value]) => [dimension, preferenceOf(value - dimensions[dimension]!, equalBelow)] as const,
-      );
-      return { ...verdict, preferences: Object.fromEntries(preferences) };
+      // A dimension counts where both answers have it.
+      const preferences = Object.entries(one.dimensions ?? {}).flatMap(([dimension, value]) => {
+        const against = other.dimensions?.[dimension];
+        return against === undefined ? [] : [[dimension, preferenceOf(value - against, equalBelow)] as const];
+      });
+      return preferences.length === 0 ? verdict : { ...verdict, preferences: Object.fromEntries(preferences) };
     },
     async rank(judged) {
       const scores: number[] = [];

@@ -1,21 +1,13 @@
 /**
- * @file What people said, from rows of a file: marks of single answers, and choices between two. A judge that knows
- * what it was told and nothing more.
+ * @file People as a judge, by the rows of a file: marks of single answers, and choices between two. It has an opinion
+ * on what people rated, and on nothing else.
  */
 
 import type { Message } from "../text/conversation/message.ts";
-import {
-  preferenceOf,
-  rankByComparisons,
-  ranksOf,
-  type Judge,
-  type JudgedAnswers,
-  type Preference,
-  type Score,
-  type Verdict,
-} from "./judges.ts";
+import { meanOf } from "../statistics/moments.ts";
+import { judgeByScore, preferenceOf, rankByComparisons, type Judge, type JudgedAnswers, type Score } from "./judges.ts";
 
-/** One person's word. */
+/** One person's rating. */
 export type PeoplesRating =
   | { kind: "mark"; prompt: readonly Message[]; answer: string; rating: number; ratings?: Readonly<Record<string, number>> | undefined }
   | { kind: "choice"; prompt: readonly Message[]; chosen: string; rejected: string };
@@ -38,49 +30,29 @@ export function judgeByPeople(ratings: Iterable<PeoplesRating>, equalBelow = 0):
       marks.set(key, [...(marks.get(key) ?? []), rating]);
     }
   }
-  const scoreOf = ({ prompt, answers }: JudgedAnswers, answer: number): Score | undefined => {
+  const scoreOf = async ({ prompt, answers }: JudgedAnswers, answer: number): Promise<Score | undefined> => {
     const found = marks.get(keyOf(prompt, answers[answer]!));
     if (found === undefined) return undefined;
     // A dimension counts where everyone has it.
     const dimensions = Object.keys(found[0]!.ratings ?? {}).filter((dimension) =>
       found.every(({ ratings: own }) => own?.[dimension] !== undefined),
     );
-    return {
-      score: mean(found.map(({ rating }) => rating)),
-      ...(dimensions.length === 0
-        ? {}
-        : {
-            dimensions: Object.fromEntries(
-              dimensions.map((dimension) => [dimension, mean(found.map(({ ratings: own }) => own![dimension]!))]),
-            ),
-          }),
-    };
+    const score = meanOf(found.map(({ rating }) => rating));
+    if (dimensions.length === 0) return { score };
+    const means = dimensions.map((dimension) => [dimension, meanOf(found.map(({ ratings: own }) => own![dimension]!))] as const);
+    return { score, dimensions: Object.fromEntries(means) };
   };
-  const compare = async (judged: JudgedAnswers, first: number, second: number): Promise<Verdict> => {
-    const { prompt, answers } = judged;
-    const lead = choices.get(keyOf(prompt, answers[first]!, answers[second]!));
-    if (lead !== undefined) return { preference: preferenceOf(lead) };
-    const [one, other] = [scoreOf(judged, first), scoreOf(judged, second)];
-    if (one === undefined || other === undefined) return {};
-    const preferences: Record<string, Preference> = {};
-    for (const [dimension, value] of Object.entries(one.dimensions ?? {})) {
-      const against = other.dimensions?.[dimension];
-      if (against !== undefined) preferences[dimension] = preferenceOf(value - against, equalBelow);
-    }
-    return {
-      preference: preferenceOf(one.score - other.score, equalBelow),
-      margin: Math.abs(one.score - other.score),
-      ...(Object.keys(preferences).length === 0 ? {} : { preferences }),
-    };
+  const byMarks = judgeByScore("people", scoreOf, equalBelow);
+  const compare: Judge["compare"] = async (judged, first, second) => {
+    const lead = choices.get(keyOf(judged.prompt, judged.answers[first]!, judged.answers[second]!));
+    return lead === undefined ? byMarks.compare(judged, first, second) : { preference: preferenceOf(lead) };
   };
   return {
-    name: "people",
-    score: async (judged, answer) => scoreOf(judged, answer),
+    ...byMarks,
     compare,
     async rank(judged) {
-      const scores = judged.answers.map((_, answer) => scoreOf(judged, answer)?.score);
-      if (scores.every((score) => score !== undefined)) return { ranks: ranksOf(scores) };
-      return rankByComparisons(judged, compare);
+      const ranking = await byMarks.rank(judged);
+      return ranking.ranks === undefined ? rankByComparisons(judged, compare) : ranking;
     },
   };
 }
@@ -88,8 +60,4 @@ export function judgeByPeople(ratings: Iterable<PeoplesRating>, equalBelow = 0):
 /** A text that no other prompt and answers have. */
 function keyOf(prompt: readonly Message[], ...answers: readonly string[]): string {
   return JSON.stringify([prompt.map(({ role, content }) => [role, content]), ...answers]);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

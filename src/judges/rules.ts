@@ -78,7 +78,7 @@ export function judgeByLexicon(weights: ReadonlyMap<string, number>, equalBelow 
   return judgeByScore("lexicon", async ({ answers }, answer) => ({ score: score(answers[answer]!) }), equalBelow);
 }
 
-/** Whoever rewrote an answer meant to make it better: takes that for granted. No opinion on answers of one origin. */
+/** Prefers a rewrite to its original, since it was meant to be better. Without a rewrite it has no opinion. */
 export function judgeByRewriting(): Judge {
   return judgeByScore("rewrite", async ({ origins }, answer) => {
     if (!origins.includes("rewrite")) return undefined;

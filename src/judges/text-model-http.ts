@@ -10,7 +10,7 @@ import { isJsonObject } from "../formats/json-file.ts";
 import type { TextModel, TextRequest, WrittenAnswer } from "./text-model.ts";
 
 export interface HttpTextModelOptions {
-  /** Such as http://127.0.0.1:8000/v1. */
+  /** The address, such as http://127.0.0.1:8000/v1. */
   baseUrl: string;
   model: string;
   /** Sent as a bearer token. */

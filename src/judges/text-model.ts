@@ -28,7 +28,7 @@ export interface WrittenAnswer {
 }
 
 export interface TextModel {
-  /** As the report names it. */
+  /** The name in reports. */
   readonly name: string;
   /** Answers in order. Aborting the signal rejects. */
   answer: (request: TextRequest, signal?: AbortSignal) => Promise<WrittenAnswer[]>;

@@ -7,8 +7,7 @@ import { candidateSeed, uniform } from "./philox.ts";
 
 /**
  * What a stream is for: streams of different purposes share no draws. The numbers are part of the data's identity.
- * Other are what no question or answer to learn from is drawn of: best answers for reports, and names that bears are
- * given afterwards.
+ * `other` draws nothing that a model learns from: best answers for reports, and new names of bears.
  */
 export const purposes = { question: 1, demonstration: 2, corpus: 3, prompt: 4, rater: 5, other: 6, pair: 7 } as const;
 

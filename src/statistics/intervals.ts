@@ -14,7 +14,7 @@ export interface Estimate {
   margin: number;
 }
 
-/** `normalQuantile975` with the digits that kept reports were computed by. */
+/** `normalQuantile975`, rounded as in the reports that are kept in docs/ and models/. */
 export const roundedQuantile975 = 1.96;
 
 /** @param values independent numbers, such as one for each prompt */

@@ -8,7 +8,7 @@
  */
 
 import { dtypes, type DType } from "./dtype.ts";
-import { bfloat16ArrayToFloat32, float16ArrayToFloat32, float16Values } from "./half.ts";
+import { bfloat16ArrayToFloat32, float16ArrayToFloat32, float16At } from "./half.ts";
 
 /** Writes the values of `blockCount` blocks that begin at byte `from` of `source` to `target` from index `to` on. */
 type Dequantizer = (source: Uint8Array, from: number, blockCount: number, target: Float32Array<ArrayBuffer>, to: number) => void;
@@ -42,9 +42,8 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // scale: f16, quants: 16 x u8 (low nibbles are the first half)
   Q4_0(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 18, to += 32) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
+      const scale = float16At(source, from);
       for (let index = 0; index < 16; index++) {
         const pair = source[from + 2 + index]!;
         target[to + index] = scale * ((pair & 15) - 8);
@@ -55,10 +54,9 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // scale: f16, minimum: f16, quants: 16 x u8
   Q4_1(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 20, to += 32) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
-      const minimum = half[source[from + 2]! | (source[from + 3]! << 8)]!;
+      const scale = float16At(source, from);
+      const minimum = float16At(source, from + 2);
       for (let index = 0; index < 16; index++) {
         const pair = source[from + 4 + index]!;
         target[to + index] = scale * (pair & 15) + minimum;
@@ -69,9 +67,8 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // scale: f16, fifth bits: u32, quants: 16 x u8
   Q5_0(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 22, to += 32) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
+      const scale = float16At(source, from);
       const fifth = readUint32(source, from + 2);
       for (let index = 0; index < 16; index++) {
         const pair = source[from + 6 + index]!;
@@ -83,10 +80,9 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // scale: f16, minimum: f16, fifth bits: u32, quants: 16 x u8
   Q5_1(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 24, to += 32) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
-      const minimum = half[source[from + 2]! | (source[from + 3]! << 8)]!;
+      const scale = float16At(source, from);
+      const minimum = float16At(source, from + 2);
       const fifth = readUint32(source, from + 4);
       for (let index = 0; index < 16; index++) {
         const pair = source[from + 8 + index]!;
@@ -98,19 +94,17 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // scale: f16, quants: 32 x i8
   Q8_0(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 34, to += 32) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
+      const scale = float16At(source, from);
       for (let index = 0; index < 32; index++) target[to + index] = scale * ((source[from + 2 + index]! << 24) >> 24);
     }
   },
 
   // scale of scales: f16, scale of minima: f16, 8 scales and 8 minima of 6 bits: 12 x u8, quants: 128 x u8
   Q4_K(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 144, to += 256) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
-      const minimumScale = half[source[from + 2]! | (source[from + 3]! << 8)]!;
+      const scale = float16At(source, from);
+      const minimumScale = float16At(source, from + 2);
       for (let group = 0; group < 4; group++) {
         const lowScale = scale * sixBitScale(source, from + 4, 2 * group);
         const lowMinimum = minimumScale * sixBitMinimum(source, from + 4, 2 * group);
@@ -129,10 +123,9 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // as Q4_K, with the fifth bits (32 x u8, bit g for the g-th run of 32 values) before the quants
   Q5_K(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 176, to += 256) {
-      const scale = half[source[from]! | (source[from + 1]! << 8)]!;
-      const minimumScale = half[source[from + 2]! | (source[from + 3]! << 8)]!;
+      const scale = float16At(source, from);
+      const minimumScale = float16At(source, from + 2);
       for (let group = 0; group < 4; group++) {
         const lowScale = scale * sixBitScale(source, from + 4, 2 * group);
         const lowMinimum = minimumScale * sixBitMinimum(source, from + 4, 2 * group);
@@ -152,9 +145,8 @@ const dequantizers: { [Type in DType]: Dequantizer } = {
 
   // low nibbles: 128 x u8, high pairs of bits: 64 x u8, scales of 16 values: 16 x i8, scale of scales: f16
   Q6_K(source, from, blockCount, target, to) {
-    const half = float16Values();
     for (let block = 0; block < blockCount; block++, from += 210, to += 256) {
-      const scale = half[source[from + 208]! | (source[from + 209]! << 8)]!;
+      const scale = float16At(source, from + 208);
       for (let part = 0; part < 2; part++) {
         const low = from + 64 * part;
         const high = from + 128 + 32 * part;

@@ -9,7 +9,7 @@ const scratchBits = new Uint32Array(scratchFloat.buffer);
 let float16Table: Float32Array<ArrayBuffer> | undefined;
 
 /** All 65,536 binary16 values as fp32, indexed by their bits: 256 KB, made at first use. */
-export function float16Values(): Float32Array<ArrayBuffer> {
+function float16Values(): Float32Array<ArrayBuffer> {
   if (float16Table === undefined) {
     const values = new Float32Array(65536);
     const bits = new Uint32Array(values.buffer);
@@ -33,6 +33,11 @@ function binary16ToBinary32Bits(half: number): number {
 /** The fp32 value of binary16 bits. */
 export function float16ToFloat32(bits: number): number {
   return float16Values()[bits & 0xffff]!;
+}
+
+/** The fp32 value of two little-endian bytes of binary16. */
+export function float16At(bytes: Uint8Array, at: number): number {
+  return float16Values()[bytes[at]! | (bytes[at + 1]! << 8)]!;
 }
 
 /**

@@ -51,10 +51,7 @@ export interface ChannelQuantized {
   scales: Float32Array<ArrayBuffer>;
 }
 
-/**
- * Neighbours in a sum that have one sign are no more than this together: 255 times it is the largest multiple that 16
- * bits hold.
- */
+/** The largest sum of two neighbouring weights of the same sign: 255 times it still fits in 16 bits. */
 export const largestPair = 128;
 
 /**

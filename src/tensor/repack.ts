@@ -1,6 +1,6 @@
 /** @file Moves GGML's own 4-bit and 8-bit blocks into the layout of ONNX Runtime's `MatMulNBits`, value for value. */
 
-import { float16ToFloat32 } from "./half.ts";
+import { float16At } from "./half.ts";
 import type { BlockQuantized } from "./quantize.ts";
 
 const values = 32;
@@ -12,7 +12,7 @@ export function repackQ8_0(raw: Uint8Array, outputs: number, inputs: number): Bl
   const scales = new Float32Array(outputs * blocks);
   for (let block = 0; block < outputs * blocks; block++) {
     const source = block * 34;
-    scales[block] = half(raw, source);
+    scales[block] = float16At(raw, source);
     // Two's complement plus 128 modulo 256 flips the sign bit.
     for (let at = 0; at < values; at++) data[block * values + at] = (raw[source + 2 + at] as number) ^ 128;
   }
@@ -47,9 +47,9 @@ function repackNibbles(raw: Uint8Array, outputs: number, inputs: number, blockBy
     for (let block = 0; block < blocks; block++) {
       const index = output * blocks + block;
       const source = index * blockBytes;
-      const scale = half(raw, source);
+      const scale = float16At(raw, source);
       scales[index] = scale;
-      if (offsets !== undefined) offsets[block * outputs + output] = half(raw, source + 2) + 8 * scale;
+      if (offsets !== undefined) offsets[block * outputs + output] = float16At(raw, source + 2) + 8 * scale;
       const nibbles = source + blockBytes - 16;
       // GGML's byte j holds values j and j + 16; MatMulNBits' holds 2j and 2j + 1.
       for (let at = 0; at < 16; at++) {
@@ -62,8 +62,4 @@ function repackNibbles(raw: Uint8Array, outputs: number, inputs: number, blockBy
 
 function nibble(raw: Uint8Array, start: number, value: number): number {
   return value < 16 ? (raw[start + value] as number) & 15 : (raw[start + value - 16] as number) >> 4;
-}
-
-function half(raw: Uint8Array, at: number): number {
-  return float16ToFloat32((raw[at] as number) | ((raw[at + 1] as number) << 8));
 }

@@ -107,7 +107,8 @@ function floatProducts({ graph, config }: DecoderContext, query: Value, caches: 
 }
 
 /**
- * What the two digits of a number in [0, 1] count for. The low one has a sign: it spans half a high one to both sides.
+ * Weights of the two digits of a number in [0, 1]. The low digit is signed: it reaches half a step of the high digit to
+ * both sides.
  */
 const lowDigits = 254;
 const digitWeights = [1 / 127, 1 / 127 / lowDigits] as const;

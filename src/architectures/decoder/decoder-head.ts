@@ -55,8 +55,8 @@ export function emitHead(context: DecoderContext, hidden: Value): void {
 
 /**
  * ReduceSum adds in an order that depends on the row's place in the batch, unless rows are a multiple of a vector long
- * (of 16 numbers where that was seen; here there is room for longer ones). Other lengths are multiplied by ones, which
- * is slower.
+ * (16 numbers on the processors that were measured; 64 leaves room for longer vectors). Rows of other lengths are
+ * multiplied by ones, which is slower.
  */
 function emitRowSums(graph: Graph, x: Value, length: number): Value {
   if (length % 64 === 0) return graph.op("ReduceSum", [x, graph.int64s(-1)], { keepdims: { int: 1 } });

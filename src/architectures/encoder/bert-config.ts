@@ -20,7 +20,7 @@ export interface BertConfig {
   norm: { kind: "layer"; epsilon: number };
   /** gelu is the exact one, x Φ(x); gelu_tanh its approximation (Hendrycks and Gimpel 2016). */
   activation: "gelu" | "gelu_tanh";
-  /** What fills a row up. Any token would do: nobody looks at padding. */
+  /** The token that fills rows up. Its value does not matter, since padding is masked. */
   padTokenId: number;
   /** Dropout of hidden states and of what enters the classifier, in training. */
   dropout: { hidden: number; classifier: number };

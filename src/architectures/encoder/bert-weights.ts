@@ -27,7 +27,7 @@ export interface BertWeights {
   types: string;
   embeddingNorm: NormWeight;
   layers: BertLayerWeights[];
-  /** Over the first place, before tanh. */
+  /** Reads the state of the first place; tanh follows. */
   pooler: LinearWeight;
   /** [labels, hiddenSize] and its bias. */
   classifier: LinearWeight;

@@ -16,7 +16,7 @@ export type ByteType = (typeof byteTypes)[number];
  */
 export function emitByteProduct(graph: Graph, rows: Value, right: Value, type: ByteType, scales: Value): Value {
   const inputs = [rows, right, graph.float(1), scales, zeroPoint128(graph)];
-  // Without a zero point, as int8 has none.
+  // int8 has no zero point.
   if (type === "uint8") inputs.push(zeroPoint128(graph));
   return graph.microsoft("MatMulIntegerToFloat", inputs);
 }

@@ -51,8 +51,8 @@ export function emitLinear(context: LinearContext, weight: LinearWeight, x: Valu
 }
 
 /**
- * As `emitLinear`, but each of the stacked parts for itself. Rows of bytes are multiplied by one part after the other,
- * which is faster than taking the product apart again.
+ * Emits what `emitLinear` does, but a value for each of the stacked parts. Rows of bytes are multiplied by one part
+ * after the other, which is faster than splitting the product.
  */
 export function emitParts(context: LinearContext, weight: LinearWeight, x: Value, scaling: LinearScaling = {}): Value[] {
   const { graph, scheme, adapters } = context;

@@ -6,7 +6,7 @@ export interface LinearScaling {
   outputs?: Float32Array | undefined;
 }
 
-/** What is multiplied by factors is kept beside what is not, as a measurement of the plain model may need. */
+/** The key of a weight: a scaled one is kept beside the unscaled one, which the calibration may need. */
 export function scaledKey(key: string, ...factors: readonly (Float32Array | undefined)[]): string {
   return factors.every((factor) => factor === undefined) ? key : `${key}.scaled`;
 }

@@ -4,9 +4,8 @@ import * as o from "../../autodiff/operations.ts";
 import { Program, type Node } from "../../autodiff/program.ts";
 import type { BertConfig } from "../encoder/bert-config.ts";
 import type { BertLayerWeights, BertWeights } from "../encoder/bert-weights.ts";
-import type { LinearWeight } from "../decoder/decoder-weights.ts";
 import { modulesOf, type TrainedWeight, type TrainingMode } from "./trained-weights.ts";
-import { dropped, linear, modelWeight, norm, shared, type LayerContext } from "./training-layers.ts";
+import { dropped, linear, modelWeight, norm, parametersOf, shared, singleLinear, type LayerContext } from "./training-layers.ts";
 
 export interface TrainingBertOptions {
   config: BertConfig;
@@ -71,12 +70,11 @@ export function buildTrainingBert(options: TrainingBertOptions): TrainingBert {
     });
   }
   const starts = program.input("starts", "int32", [documents]);
-  const pooled = o.tanh(module(context, weights.pooler, o.gatherRows(hidden, starts)));
+  const pooled = o.tanh(singleLinear(context, weights.pooler, o.gatherRows(hidden, starts)));
   const head = classifierWeights(config, mode);
   const [weight, bias] = head.map(({ name, shape }) => shared(context, name, () => program.parameter(name, shape))) as [Node, Node];
   const logits = o.add(o.matmul(dropped(context, config.dropout.classifier, pooled), weight, { transposeB: true }), bias);
-  const parameters = [...context.made].filter(([, node]) => node.primitive === "parameter");
-  return { program, hidden, logits, parameters: new Map(parameters) };
+  return { program, hidden, logits, parameters: parametersOf(context) };
 }
 
 /**
@@ -125,18 +123,12 @@ function attention(
     o.transpose(o.reshape(linear(context, projection, x), [rows, length, heads, headDim]), [0, 2, 1, 3]),
   ) as [Node, Node, Node]; // [B, heads, T, D] each
   const attended = o.attention(query, key, value, mask, 1 / Math.sqrt(headDim));
-  return module(context, layer.output, o.reshape(o.transpose(attended, [0, 2, 1, 3]), [rows * length, hiddenSize]));
+  return singleLinear(context, layer.output, o.reshape(o.transpose(attended, [0, 2, 1, 3]), [rows * length, hiddenSize]));
 }
 
 /** x [B * T, H] -> [B * T, H]. */
 function mlp(context: LayerContext, { activation }: BertConfig, layer: BertLayerWeights, x: Node): Node {
-  return module(context, layer.down, o.gelu(module(context, layer.up, x), activation === "gelu" ? "none" : "tanh"));
-}
-
-/** A linear layer that is stacked with no other. */
-function module(context: LayerContext, weight: LinearWeight, x: Node): Node {
-  const [only] = modulesOf(weight);
-  return linear(context, only!, x);
+  return singleLinear(context, layer.down, o.gelu(singleLinear(context, layer.up, x), activation === "gelu" ? "none" : "tanh"));
 }
 
 function hiddenDropout(context: LayerContext, { dropout }: BertConfig, x: Node): Node {

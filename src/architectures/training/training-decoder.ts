@@ -4,7 +4,7 @@ import * as o from "../../autodiff/operations.ts";
 import { Program, type Node } from "../../autodiff/program.ts";
 import type { DecoderConfig } from "../decoder/decoder-config.ts";
 import type { DecoderWeights, LayerWeights } from "../decoder/decoder-weights.ts";
-import { linear, modelWeight, norm, shared, type TrainingContext } from "./training-layers.ts";
+import { linear, modelWeight, norm, parametersOf, shared, singleLinear, type TrainingContext } from "./training-layers.ts";
 import { modulesOf, type TrainingMode } from "./trained-weights.ts";
 
 export interface TrainingDecoderOptions {
@@ -48,11 +48,6 @@ export function buildTrainingDecoder(options: TrainingDecoderOptions): TrainingD
   const hidden = norm(context, weights.finalNorm, residual);
   const head = modelWeight(context, weights.head.weights[0] as string, [config.vocabSize, config.hiddenSize]);
   return { program: context.program, hidden, head, parameters: parametersOf(context) };
-}
-
-/** Trained weights by name, in the order of their first use. */
-export function parametersOf({ made }: TrainingContext): Map<string, Node> {
-  return new Map([...made].filter(([, node]) => node.primitive === "parameter"));
 }
 
 /** The layers; inputs and frozen weights as `buildTrainingDecoder`. */
@@ -117,16 +112,14 @@ function attention(context: TrainingContext, layer: LayerWeights, x: Node, input
   const grouped = o.reshape(queries, [rows, kvHeads, (heads / kvHeads) * length, headDim]);
   const attended = o.attention(grouped, keys, byHead(value, kvHeads), mask, 1 / Math.sqrt(headDim));
   const byToken = o.transpose(o.reshape(attended, [rows, heads, length, headDim]), [0, 2, 1, 3]);
-  const [output] = modulesOf(layer.output);
-  return linear(context, output!, o.reshape(byToken, [rows * length, heads * headDim]));
+  return singleLinear(context, layer.output, o.reshape(byToken, [rows * length, heads * headDim]));
 }
 
 /** Query, key and value, each [B * T, heads * D]; GPT-2 has them in one matrix. */
 function projections(context: TrainingContext, layer: LayerWeights, x: Node, sizes: readonly number[]): Node[] {
   const { queryKeyValue } = layer;
   if (queryKeyValue.weights.length === sizes.length) return modulesOf(queryKeyValue).map((module) => linear(context, module, x));
-  const [module] = modulesOf(queryKeyValue);
-  const all = linear(context, module!, x);
+  const all = singleLinear(context, queryKeyValue, x);
   return sizes.map((size, part) => {
     const start = sizes.slice(0, part).reduce((sum, before) => sum + before, 0);
     return o.slice(all, 1, start, start + size);
@@ -155,7 +148,6 @@ function placed(context: TrainingContext, x: Node, headNorm: string | undefined,
 /** x [B * T, H] -> [B * T, H]. */
 function mlp(context: TrainingContext, layer: LayerWeights, x: Node): Node {
   const inner = modulesOf(layer.up).map((module) => linear(context, module, x));
-  const [down] = modulesOf(layer.down);
   const [first, up] = inner as [Node, Node | undefined];
-  return linear(context, down!, up === undefined ? o.gelu(first) : o.mul(o.silu(first), up));
+  return singleLinear(context, layer.down, up === undefined ? o.gelu(first) : o.mul(o.silu(first), up));
 }

@@ -6,8 +6,8 @@
 import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
 import type { DecoderConfig } from "../decoder/decoder-config.ts";
-import type { DecoderWeights, NormWeight } from "../decoder/decoder-weights.ts";
-import { isTarget, loraFactors, type LinearModule, type TrainingMode } from "./trained-weights.ts";
+import type { DecoderWeights, LinearWeight, NormWeight } from "../decoder/decoder-weights.ts";
+import { isTarget, loraFactors, modulesOf, type LinearModule, type TrainingMode } from "./trained-weights.ts";
 
 /** What the parts of any model need. */
 export interface LayerContext {
@@ -29,6 +29,11 @@ export interface LayerContext {
 export interface TrainingContext extends LayerContext {
   config: DecoderConfig;
   weights: DecoderWeights;
+}
+
+/** Trained weights by name, in the order of their first use. */
+export function parametersOf({ made }: LayerContext): Map<string, Node> {
+  return new Map([...made].filter(([, node]) => node.primitive === "parameter"));
 }
 
 export function shared(context: LayerContext, name: string, make: () => Node): Node {
@@ -64,6 +69,12 @@ export function linear(context: LayerContext, module: LinearModule, x: Node): No
   return o.add(biased, o.matmul(narrow, b, { transposeB: true, alpha: lora.alpha / lora.rank }));
 }
 
+/** A linear layer that is stacked with no other. x [N, inputs] -> [N, outputs]. */
+export function singleLinear(context: LayerContext, weight: LinearWeight, x: Node): Node {
+  const [only] = modulesOf(weight);
+  return linear(context, only!, x);
+}
+
 function frozenOrTrained(context: LayerContext, { name, outputs, inputs }: LinearModule, x: Node): Node {
   const { program } = context;
   const blockSize = context.blockSize(name);
@@ -85,7 +96,7 @@ export function dropped(context: LayerContext, rate: number, x: Node): Node {
   );
 }
 
-/** Over the last axis of x [N, H]. */
+/** Normalises x [N, H] over its last axis. */
 export function norm(context: LayerContext, { weight, bias }: NormWeight, x: Node): Node {
   const { hiddenSize, norm: kind } = context.config;
   const gain = modelWeight(context, weight, [hiddenSize]);

@@ -7,8 +7,8 @@ import * as o from "../../autodiff/operations.ts";
 import type { Node, Program } from "../../autodiff/program.ts";
 import { scoreTensor } from "../../formats/peft-adapter.ts";
 import type { TrainingMode } from "./trained-weights.ts";
-import { buildTrainingDecoderBody, parametersOf, type TrainingDecoderOptions } from "./training-decoder.ts";
-import { norm } from "./training-layers.ts";
+import { buildTrainingDecoderBody, type TrainingDecoderOptions } from "./training-decoder.ts";
+import { norm, parametersOf } from "./training-layers.ts";
 
 export interface TrainingRewardDecoderOptions extends TrainingDecoderOptions {
   /** Documents of a batch at most, N. */

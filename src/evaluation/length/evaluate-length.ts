@@ -1,20 +1,20 @@
 /**
- * @file Measures how far a reward model's rewards go with the length of answers, and what they are worth with a part of
- * that taken off.
+ * @file Measures how far a reward model's rewards grow with the length of answers, and what they are worth when a part
+ * of that is subtracted.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServedModel } from "../../catalog/adapter-base.ts";
-import { allServed, resolveModels, servedId } from "../../catalog/resolve-models.ts";
+import { allServed } from "../../catalog/attach-models.ts";
+import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
 import { rewardModelOf, startModels } from "../../catalog/start-models.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { replaceSection } from "../../formats/markdown-section.ts";
-import { writeWholeFile } from "../../formats/written-file.ts";
 import { countScale } from "../../progress/progress.ts";
 import type { TaskContext } from "../../progress/task-context.ts";
 import { measureScale } from "../../reward/normalization.ts";
 import { readRewardConfig, rewardConfigFile, writeRewardConfig } from "../../reward/reward-config.ts";
+import { writeCardSection } from "../card-section.ts";
 import { measuredBy } from "../measured-by.ts";
 import { scoreByModel } from "../reward/answer-scores.ts";
 import { readEvaluationSet } from "../reward/evaluation-set-file.ts";
@@ -44,7 +44,7 @@ export async function evaluateLength(options: LengthOptions, context: TaskContex
   const slope = lengthSlope(set, scores.whole);
   const shares = [...new Set([...shownShares, share])].toSorted((one, other) => one - other);
   const report = [
-    `Among answers to one prompt a hundred characters more come with ${slope.toFixed(3)} more of the weighted sum of raw outputs. What rewards are worth with a part of that taken off:`,
+    `Among answers to one prompt, the weighted sum of raw outputs grows by ${slope.toFixed(3)} for every hundred characters. The table shows what rewards are worth when a part of that is subtracted:`,
     "",
     ...table(set, scores, slope, shares, share, seed),
     "",
@@ -58,7 +58,7 @@ export async function evaluateLength(options: LengthOptions, context: TaskContex
   const reference = `${(100 * share).toFixed(0)}% of the slope of its rewards on the length of ${set.answers.length} answers to ${set.prompts.length} prompts of ${set.name}, on which the whole has its scale`;
   writeRewardConfig(folder, { ...config, normalization, lengthPenalty: perHundred === 0 ? undefined : { perHundred, reference } });
   const card = join(folder, "README.md");
-  if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Length", report.join("\n"))]);
+  if (existsSync(card)) writeCardSection(card, "Length", report);
 }
 
 async function scoreAnswers(
@@ -97,6 +97,6 @@ function table(set: EvaluationSet, scores: AnswerScores, slope: number, shares: 
     return `| ${cells.join(" | ")} |`;
   });
   const ofTruth = among === undefined ? [] : ["with gold", `with raters (among themselves ${among.toFixed(3)})`];
-  const headings = ["part taken off", "for 100 characters", "correlation with length", "accuracy by labels", ...ofTruth];
+  const headings = ["part subtracted", "for 100 characters", "correlation with length", "accuracy by labels", ...ofTruth];
   return [`| ${headings.join(" | ")} |`, `| ---: |${" ---: |".repeat(headings.length - 1)}`, ...rows];
 }

@@ -1,12 +1,12 @@
-/** @file How far rewards go with the length of answers, and what is left of them when a part of that is taken off. */
+/** @file How far rewards grow with the length of answers, and the rewards when a part of that is subtracted. */
 
 import type { AnswerScores, EvaluationSet } from "../reward/evaluation-set.ts";
 import { lengthCost } from "../../reward/normalization.ts";
 import { correlationOf, momentsWithin, slopeOf, type WithinMoments } from "../../statistics/within-prompt-correlation.ts";
 
 /**
- * What a hundred characters more are worth to a model, among answers to the same prompt: the slope of the least squares
- * of rewards on lengths, both less their means over the prompt's answers. 0 where no two answers to a prompt differ in
+ * The reward for a hundred characters more, among answers to the same prompt: the slope of the least squares of rewards
+ * on lengths, both less their means over the prompt's answers. 0 where no two answers to a prompt differ in
  * length.
  */
 export function lengthSlope(set: EvaluationSet, rewards: Float64Array): number {
@@ -21,7 +21,7 @@ export function lengthCorrelation(set: EvaluationSet, rewards: Float64Array): nu
   return correlationOf(lengthMoments(set, rewards));
 }
 
-/** The scores with `perHundred` taken off for every hundred characters. Dimensions stay as they are. */
+/** The scores less `perHundred` for every hundred characters. Dimensions stay as they are. */
 export function penalizedScores({ answers }: EvaluationSet, scores: AnswerScores, perHundred: number): AnswerScores {
   return { ...scores, whole: scores.whole.map((reward, place) => reward - lengthCost({ perHundred }, answers[place]!.text)) };
 }

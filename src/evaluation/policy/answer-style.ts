@@ -3,13 +3,13 @@
  */
 
 import { conversationOf } from "../../preferences/candidates.ts";
-import { shareOf, type Case, type Share } from "../../statistics/intervals.ts";
-import type { Estimate } from "../../statistics/intervals.ts";
+import { shareOf, type Case, type Estimate, type Share } from "../../statistics/intervals.ts";
+import { meanOf } from "../../statistics/moments.ts";
 import { turnsDown } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
 import { wordsOf } from "../../text/words.ts";
 import type { ReadPromptRow } from "../../preferences/collect-prompts.ts";
-import { shown } from "./policy-verdict-tables.ts";
+import { shareText } from "./policy-verdict-tables.ts";
 import { refuses } from "../refusal.ts";
 
 export interface AnswerStyle {
@@ -38,11 +38,11 @@ export function styleOf(
     const { unsafe, declines } = readRequest(rows[prompt]!);
     for (const answer of ofPrompt) cases[unsafe ? "unsafe" : "safe"].push({ success: Number(declines(answer)), prompt });
   }
-  const share = (of: readonly Case[]): Share | undefined => (of.length === 0 ? undefined : shareOf(of));
+  const share = (own: readonly Case[]): Share | undefined => (own.length === 0 ? undefined : shareOf(own));
   const firsts = answers.map(([first]) => wordsOf(first ?? ""));
   return {
     name,
-    words: all.reduce((sum, answer) => sum + wordsOf(answer).length, 0) / all.length,
+    words: meanOf(all.map((answer) => wordsOf(answer).length)),
     distinct: [distinctShare(firsts, 1), distinctShare(firsts, 2)],
     declinesUnsafe: share(cases.unsafe),
     declinesSafe: share(cases.safe),
@@ -87,8 +87,8 @@ export function styleTable(styles: readonly AnswerStyle[], baseline: string | un
       ...(compares ? [distance === undefined ? "" : `${distance.mean.toFixed(2)} ± ${distance.margin.toFixed(2)}`] : []),
       words.toFixed(1),
       ...distinct.map((value) => value.toFixed(3)),
-      shown(declinesUnsafe),
-      shown(declinesSafe),
+      shareText(declinesUnsafe),
+      shareText(declinesSafe),
     ];
     return `| ${[name, ...cells].join(" | ")} |`;
   });

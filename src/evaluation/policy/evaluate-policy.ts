@@ -1,12 +1,9 @@
 /** @file Samples policies' answers to prompts, has them judged and compared with a baseline's, and reports. */
 
-import { existsSync, readFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
 import { startModels } from "../../catalog/start-models.ts";
 import type { Engine } from "../../engine/contract/request.ts";
-import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { replaceSection } from "../../formats/markdown-section.ts";
 import { writeWholeFile } from "../../formats/written-file.ts";
 import { conversationOf } from "../../preferences/candidates.ts";
 import { readPrompts, type ReadPromptRow } from "../../preferences/collect-prompts.ts";
@@ -20,6 +17,7 @@ import { judge } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
 import { bestAnswer } from "../../teddy/writer/answer.ts";
 import { rowError } from "../../training/data/dataset-row.ts";
+import { requireCard, writeCardSection } from "../card-section.ts";
 import { measuredBy } from "../measured-by.ts";
 import { styleOf, styleTable, type AnswerStyle } from "./answer-style.ts";
 import { policyChart } from "./policy-chart.ts";
@@ -42,16 +40,16 @@ export async function evaluatePolicies(options: PolicyEvaluationOptions, context
     if (asksGold && readQuestion(conversationOf(row.prompt)) === undefined)
       throw rowError(place, "prompt", "must end in a question of the teddy world, since gold judges; another --judge takes any prompt");
   });
-  const card = options.card === undefined ? undefined : readCard(options.card);
+  requireCard(options.card);
   const evaluation = await evaluate(rows, options, context);
   const { policies, styles, gold, judged, baseline } = evaluation;
   const report = [...reportOf(evaluation, options), measuredBy(context.command)];
   context.print(report.join("\n"));
   if (options.chart !== undefined) writeWholeFile(options.chart, [await policyChart({ gold: gold ?? [], styles, judged, baseline })]);
   const [first] = policies;
-  if (card === undefined || options.card === undefined || first === undefined) return;
+  if (options.card === undefined || first === undefined) return;
   const section = [...report, "", "### Ten conversations", "", ...shownConversations(evaluation, first)];
-  writeWholeFile(options.card, [replaceSection(card, asksGold ? "Gold scores" : "Comparison", section.join("\n"))]);
+  writeCardSection(options.card, asksGold ? "Gold scores" : "Comparison", section);
 }
 
 async function evaluate(
@@ -138,9 +136,4 @@ function oracleOf(rows: readonly ReadPromptRow[], seed: number): GoldSummary {
       return [judge(messages, bestAnswer(readQuestion(messages)!, new RandomStream(seed, "other", index)))];
     }),
   );
-}
-
-function readCard(path: string): string {
-  if (!existsSync(path)) throw new BonsaiError("file_not_found", `There is no card ${path}.`, { param: "--card" });
-  return readFileSync(path, "utf8");
 }

@@ -1,13 +1,13 @@
 /** @file Scores of policies by dimension and their win rates over a baseline as one SVG, by vega-lite. */
 
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
 import { goldDimensions, type GoldSummary } from "../../teddy/judge/gold-report.ts";
+import { vegaSvg } from "../../training/report/vega-svg.ts";
 import type { AnswerStyle } from "./answer-style.ts";
 import type { JudgedPolicies } from "./policy-judging.ts";
 
 export interface PolicyChart {
-  /** By policy; empty where gold does not judge. */
+  /** Gold scores by policy; empty where gold does not judge. */
   gold: readonly { name: string; summary: GoldSummary }[];
   styles: readonly AnswerStyle[];
   judged: readonly JudgedPolicies[];
@@ -61,10 +61,5 @@ export async function policyChart({ gold, styles, judged, baseline }: PolicyChar
     ],
     config: { legend: { orient: "top" } },
   } as TopLevelSpec;
-  const view = new View(parse(compile(specification).spec), { renderer: "none" });
-  try {
-    return `${await view.toSVG()}\n`;
-  } finally {
-    view.finalize();
-  }
+  return vegaSvg(specification);
 }

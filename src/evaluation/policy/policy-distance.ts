@@ -4,6 +4,7 @@ import type { Engine, PromptToken } from "../../engine/contract/request.ts";
 import { plainSampling } from "../../engine/sampling/sampler.ts";
 import type { Message } from "../../text/conversation/message.ts";
 import { estimateMean, type Estimate } from "../../statistics/intervals.ts";
+import { meanOf } from "../../statistics/moments.ts";
 
 export interface DistanceSamples {
   policy: string;
@@ -38,7 +39,7 @@ export async function distanceBetween(
         return own! - other!;
       }),
     );
-    if (ofAnswers.length > 0) differences.push(ofAnswers.reduce((sum, value) => sum + value, 0) / ofAnswers.length);
+    if (ofAnswers.length > 0) differences.push(meanOf(ofAnswers));
   }
   return estimateMean(differences);
 }

@@ -12,6 +12,6 @@ export interface PolicyEvaluation {
   judged: readonly JudgedPolicies[];
   styles: readonly AnswerStyle[];
   baseline: string | undefined;
-  /** By policy; undefined where gold does not judge. */
+  /** Gold scores by policy; undefined where gold does not judge. */
   gold: { name: string; summary: GoldSummary }[] | undefined;
 }

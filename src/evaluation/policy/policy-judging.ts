@@ -20,13 +20,13 @@ export interface SampledPolicy {
 export interface JudgedPolicies {
   judge: string;
   /**
-   * By policy, then by dimension and, under "", of the whole: means over prompts. Empty for a judge that gives no
-   * scores.
+   * Mean scores over prompts, by policy and then by dimension, of which "" is the whole. Empty for a judge that gives
+   * no scores.
    */
   scores: ReadonlyMap<string, ReadonlyMap<string, Estimate>>;
-  /** By policy; not of the baseline. */
+  /** Win rates by policy, without the baseline. */
   wins: ReadonlyMap<string, WinRates>;
-  /** As verdicts have them, of a judge that is asked in both orders. */
+  /** The places chosen in each order (see `Verdict`), by a judge that is asked in both orders. */
   orders: readonly (Preference | null)[];
 }
 
@@ -43,14 +43,14 @@ export interface Judging {
 
 /**
  * Answer i of a policy is compared with answer i of the baseline.
- * @param tell is told how many prompts are done
+ * @param onProgress is called with the number of prompts that are judged
  */
-export async function judgePolicies(judge: Judge, judging: Judging, tell: (done: number) => void): Promise<JudgedPolicies> {
+export async function judgePolicies(judge: Judge, judging: Judging, onProgress: (done: number) => void): Promise<JudgedPolicies> {
   const { rows, policies } = judging;
   let done = 0;
   const found = await pLimit(judging.inFlight).map(rows, async (_, index) => {
     const opinion = await opinionOn(judge, judging, index);
-    tell(++done);
+    onProgress(++done);
     return opinion;
   });
   const scores = policies.map(({ name }, at) => [name, meansOf(found.map((opinion) => opinion.scores[at]!))] as const);
@@ -58,12 +58,15 @@ export async function judgePolicies(judge: Judge, judging: Judging, tell: (done:
   return {
     judge: judge.name,
     scores: new Map(scores.filter(([, means]) => means.size > 0)),
-    wins: new Map(outcomes.filter(([, of]) => of.length > 0).map(([name, of]) => [name, winRatesOf(of)])),
+    wins: new Map(outcomes.filter(([, own]) => own.length > 0).map(([name, own]) => [name, winRatesOf(own)])),
     orders: found.flatMap(({ orders }) => orders),
   };
 }
 
-/** On one prompt: of each policy its answers' scores by dimension, and its answers against the baseline's. */
+/**
+ * A judge's opinion on one prompt: for each policy the scores of its answers by dimension, and its answers against the
+ * baseline's.
+ */
 interface PromptOpinion {
   scores: Map<string, number[]>[];
   outcomes: Outcome[][];

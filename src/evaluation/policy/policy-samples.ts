@@ -15,13 +15,13 @@ export interface PolicySamples extends SampledPolicy {
   tokens: number[][][];
 }
 
-/** @param tell is told how many prompts are done */
+/** @param onProgress is called with the number of prompts that are answered */
 export async function samplePolicy(
   engine: Engine,
   name: string,
   rows: readonly PromptRow[],
   sampling: PromptSampling,
-  tell: (done: number) => void,
+  onProgress: (done: number) => void,
 ): Promise<PolicySamples> {
   const { samples } = sampling;
   const inFlight = Math.max(1, Math.min(mostPromptsInFlight, Math.floor(defaultConfig().maxSequences / samples)));
@@ -34,7 +34,7 @@ export async function samplePolicy(
       texts[piece.index] += piece.text;
       ids[piece.index]!.push(...piece.tokenIds);
     }
-    tell(++done);
+    onProgress(++done);
     return { texts, ids };
   });
   return { name, answers: sampled.map(({ texts }) => texts), tokens: sampled.map(({ ids }) => ids) };

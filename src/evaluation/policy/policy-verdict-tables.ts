@@ -22,18 +22,18 @@ export function winTable(judged: readonly JudgedPolicies[], baseline: string | u
     "",
     "Shares stand with 95% intervals over prompts; each answer is compared with the baseline's answer of the same number, and a tie counts half. " +
       "Of like lengths are answers whose numbers of words differ by at most a tenth. Length-controlled is the rate that a logistic regression on the " +
-      "difference of words has where there is none (Dubois et al. 2024). Longer is better: how often the longer of the two answers won, whosoever it was.",
+      "difference of words has where there is none (Dubois et al. 2024). Longer is better: how often the longer of the two answers won, whichever policy wrote it.",
     ...judged.flatMap(({ judge, orders }) => biasLines(judge, orders)),
   ];
 }
 
 function cells({ all, alike, controlled, longer, withoutOpinion }: WinRates): string[] {
-  const alikeShown = alike === undefined ? "" : `${shown(alike)}, ${alike.cases} pairs`;
-  return [shown(all), alikeShown, shown(controlled), shown(longer), String(withoutOpinion)];
+  const alikeText = alike === undefined ? "" : `${shareText(alike)}, ${alike.cases} pairs`;
+  return [shareText(all), alikeText, shareText(controlled), shareText(longer), String(withoutOpinion)];
 }
 
 /** A share and its 95% interval. */
-export function shown(share: Pick<Share, "share" | "low" | "high"> | undefined): string {
+export function shareText(share: Pick<Share, "share" | "low" | "high"> | undefined): string {
   return share === undefined ? "" : `${share.share.toFixed(3)} (${share.low.toFixed(3)} to ${share.high.toFixed(3)})`;
 }
 

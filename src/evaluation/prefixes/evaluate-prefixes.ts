@@ -3,18 +3,18 @@
  * saves.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { allServed, resolveModels, servedId } from "../../catalog/resolve-models.ts";
+import { allServed } from "../../catalog/attach-models.ts";
+import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
 import { startModels } from "../../catalog/start-models.ts";
 import type { PrefixMeasurement } from "../../engine/contract/reward-description.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { replaceSection } from "../../formats/markdown-section.ts";
-import { writeWholeFile } from "../../formats/written-file.ts";
 import { conversationOf } from "../../preferences/candidates.ts";
 import { readPrompts } from "../../preferences/collect-prompts.ts";
 import type { TaskContext } from "../../progress/task-context.ts";
 import { readRewardConfig, rewardConfigFile, writeRewardConfig } from "../../reward/reward-config.ts";
+import { writeCardSection } from "../card-section.ts";
 import { measuredBy } from "../measured-by.ts";
 import { measurePrefixes, perfectPrefixes } from "./prefix-correlation.ts";
 import type { PrefixOptions } from "./prefix-options.ts";
@@ -64,5 +64,5 @@ export async function evaluatePrefixes(options: PrefixOptions, context: TaskCont
   if (config === undefined || !options.write) return;
   writeRewardConfig(folder, { ...config, prefixes: measured.correlations.length === 0 ? undefined : measured });
   const card = join(folder, "README.md");
-  if (existsSync(card)) writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), "Prefixes", report.join("\n"))]);
+  if (existsSync(card)) writeCardSection(card, "Prefixes", report);
 }

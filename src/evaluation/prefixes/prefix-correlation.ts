@@ -16,7 +16,7 @@ export interface MeasuredAnswer {
    * has none.
    */
   prefixRewards: readonly (number | undefined)[];
-  /** By the same lengths: mean reward of other answers that the policy sampled from that prefix. */
+  /** Mean rewards of other answers that the policy sampled from the prefixes, by the same lengths. */
   continuedRewards?: readonly (number | undefined)[];
 }
 

@@ -7,6 +7,7 @@ import type { PrefixMeasurement } from "../../engine/contract/reward-description
 import { automaticSchedule, sampledShare } from "../../best-of-n/pruning/automatic-schedule.ts";
 import { replay, type RecordedAnswer, type RecordedRewards } from "../../best-of-n/pruning/replay.ts";
 import type { TokenStage } from "../../best-of-n/pruning/schedule.ts";
+import { meanOf } from "../../statistics/moments.ts";
 
 /** The candidates of one prompt. */
 export interface RecordedGroup extends RecordedRewards {
@@ -41,9 +42,9 @@ export function prunedRow(groups: readonly RecordedGroup[], candidates: number, 
     const finals = group.map(({ pieces }) => rewards.get(pieces.join("")));
     const known = finals.filter((reward) => reward !== undefined);
     if (known.length === 0) continue;
-    const meanReward = known.reduce((sum, reward) => sum + reward, 0) / known.length;
+    const meanReward = meanOf(known);
     hasTruth &&= truth !== undefined;
-    const meanTruth = truth === undefined ? 0 : truth.slice(0, candidates).reduce((sum, value) => sum + value, 0) / group.length;
+    const meanTruth = truth === undefined ? 0 : meanOf(truth.slice(0, candidates));
     for (const [at, plan] of [[], stages].entries()) {
       const played = replay(group, plan, recorded);
       tokens[at]! += played.tokens;

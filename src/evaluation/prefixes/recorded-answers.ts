@@ -11,6 +11,7 @@ import type { Engine, Prompt } from "../../engine/contract/request.ts";
 import { countScale } from "../../progress/progress.ts";
 import type { TaskContext } from "../../progress/task-context.ts";
 import { answersTo, type RewardModel } from "../../reward/reward-model.ts";
+import { meanOf } from "../../statistics/moments.ts";
 import { judge } from "../../teddy/judge/judge.ts";
 import { readQuestion } from "../../teddy/world/read-question.ts";
 import type { Message } from "../../text/conversation/message.ts";
@@ -26,7 +27,7 @@ const textsOfRequest = 64;
 
 interface SampledAnswer extends RecordedAnswer {
   ids: number[];
-  /** By measured length: other answers with the same prefix; empty where the answer is no longer than that. */
+  /** Other answers with the same prefix, by measured length; empty where the answer is no longer than that. */
   continued: string[][];
 }
 
@@ -136,7 +137,7 @@ export function measuredAnswers({ answers, rewards, values = rewards }: SampledG
     prefixRewards: lengths.map((length) => (length < pieces.length ? values.get(pieces.slice(0, length).join("")) : undefined)),
     continuedRewards: continued.map((texts) => {
       const known = texts.map((text) => rewards.get(text)).filter((reward) => reward !== undefined);
-      return known.length === 0 ? undefined : known.reduce((sum, reward) => sum + reward, 0) / known.length;
+      return known.length === 0 ? undefined : meanOf(known);
     }),
   }));
 }

@@ -5,6 +5,7 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { AnswerScores, EvaluationSet } from "./evaluation-set.ts";
 import type { Judge } from "../../judges/judges.ts";
 import type { RewardModel } from "../../reward/reward-model.ts";
+import { inBatches } from "../../training/data/row-data.ts";
 
 /** Called with the number of answers scored since the last call. */
 export type ScoringProgress = (count: number) => void;
@@ -17,10 +18,10 @@ const mostInFlight = 8;
  * Scores by raw rewards: their differences are logits, which those of normalised rewards are not. A conversation that
  * is longer than the model's context is cut.
  */
-export async function scoreByModel(model: RewardModel, set: EvaluationSet, tell: ScoringProgress): Promise<AnswerScores> {
+export async function scoreByModel(model: RewardModel, set: EvaluationSet, onProgress: ScoringProgress): Promise<AnswerScores> {
   const whole = new Float64Array(set.answers.length);
   const dimensions = new Map(model.dimensions.map((dimension) => [dimension, new Float64Array(set.answers.length)]));
-  const requests = [...placesByPrompt(set).values()].flatMap((places) => chunksOf(places, answersOfRequest));
+  const requests = [...placesByPrompt(set).values()].flatMap((places) => inBatches(places, answersOfRequest));
   await pLimit(mostInFlight).map(requests, async (request) => {
     const inputs = request.map((place) => {
       const { prompt, text } = set.answers[place]!;
@@ -32,13 +33,13 @@ export async function scoreByModel(model: RewardModel, set: EvaluationSet, tell:
       whole[place] = reward.raw;
       for (const [output, dimension] of model.dimensions.entries()) dimensions.get(dimension)![place] = reward.dimensions[output]!;
     }
-    tell(request.length);
+    onProgress(request.length);
   });
   return { name: model.name, whole, dimensions, isLogit: true };
 }
 
 /** @throws BonsaiError `invalid_dataset` where the judge has no opinion on an answer. */
-export async function scoreByJudge(judge: Judge, set: EvaluationSet, tell: ScoringProgress): Promise<AnswerScores> {
+export async function scoreByJudge(judge: Judge, set: EvaluationSet, onProgress: ScoringProgress): Promise<AnswerScores> {
   const whole = new Float64Array(set.answers.length);
   const dimensions = new Map<string, Float64Array>();
   for (const [prompt, places] of placesByPrompt(set)) {
@@ -55,7 +56,7 @@ export async function scoreByJudge(judge: Judge, set: EvaluationSet, tell: Scori
         dimensions.set(dimension, values);
       }
     }
-    tell(places.length);
+    onProgress(places.length);
   }
   return { name: judge.name, whole, dimensions, isLogit: false };
 }
@@ -69,8 +70,4 @@ function placesByPrompt({ answers }: EvaluationSet): Map<number, number[]> {
     else own.push(place);
   }
   return places;
-}
-
-function chunksOf<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }

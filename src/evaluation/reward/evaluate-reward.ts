@@ -1,19 +1,19 @@
 /** @file Measures how often reward models, and judges that give scores, prefer the answer that was preferred. */
 
-import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ServedModel } from "../../catalog/adapter-base.ts";
-import { allServed, resolveModels, servedId } from "../../catalog/resolve-models.ts";
+import { allServed } from "../../catalog/attach-models.ts";
+import { resolveModels, servedId } from "../../catalog/resolve-models.ts";
 import { startModels } from "../../catalog/start-models.ts";
 import type { NamedEnsemble } from "../../engine/contract/ensembles.ts";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { replaceSection } from "../../formats/markdown-section.ts";
 import { writeWholeFile } from "../../formats/written-file.ts";
 import type { Judge } from "../../judges/judges.ts";
 import { makeJudge, readJudgeWord } from "../../preferences/judge-words.ts";
 import { countScale } from "../../progress/progress.ts";
 import type { TaskContext } from "../../progress/task-context.ts";
 import { servedRewardModel } from "../../reward/reward-model.ts";
+import { requireCard, writeCardSection } from "../card-section.ts";
 import { measuredBy } from "../measured-by.ts";
 import { accuracyChart } from "./accuracy-chart.ts";
 import { scoreByJudge, scoreByModel, type ScoringProgress } from "./answer-scores.ts";
@@ -40,7 +40,7 @@ import {
 export async function evaluateReward(options: RewardEvaluationOptions, context: TaskContext): Promise<void> {
   const ensembles = checkRewardOptions(options);
   const { card, svg, seed } = options;
-  if (card !== undefined && !existsSync(card)) throw new BonsaiError("file_not_found", `There is no card ${card}.`, { param: "--card" });
+  requireCard(card);
   const sets = options.dataset.map((word) => readEvaluationSet(word, options.limit));
   const repeated = sets.find(({ name }, at) => sets.findIndex((set) => set.name === name) !== at);
   if (repeated !== undefined)
@@ -57,7 +57,7 @@ export async function evaluateReward(options: RewardEvaluationOptions, context: 
   if (chartPath !== undefined) writeWholeFile(chartPath, [await chart()]);
   if (card === undefined) return;
   const shown = svg === undefined ? [`![${image.text}](${image.file})`, ""] : [];
-  writeWholeFile(card, [replaceSection(readFileSync(card, "utf8"), title, [...shown, ...report].join("\n"))]);
+  writeCardSection(card, title, [...shown, ...report]);
 }
 
 /** A report that becomes a section of a card, with a chart beside it. */
@@ -90,7 +90,10 @@ async function scoreSets(
   const answerCount = sets.reduce((sum, { answers }) => sum + answers.length, 0);
   const progress = startProgress(countScale("answers", 0));
   const scored = sets.map((): AnswerScores[] => []);
-  const scoreAll = async (name: string, score: (set: EvaluationSet, tell: ScoringProgress) => Promise<AnswerScores>): Promise<void> => {
+  const scoreAll = async (
+    name: string,
+    score: (set: EvaluationSet, onProgress: ScoringProgress) => Promise<AnswerScores>,
+  ): Promise<void> => {
     let done = 0;
     for (const [at, set] of sets.entries())
       scored[at]!.push(await score(set, (count) => progress.update(name, (done += count), answerCount)));
@@ -105,13 +108,13 @@ async function scoreSets(
         const model = servedRewardModel(engine, info);
         // Members' raw rewards have no scale in common, so that those of an ensemble are no logits.
         const isLogit = info.ensemble === undefined;
-        await scoreAll(id, async (set, tell) => ({ ...(await scoreByModel(model, set, tell)), isLogit }));
+        await scoreAll(id, async (set, onProgress) => ({ ...(await scoreByModel(model, set, onProgress)), isLogit }));
       }
     } finally {
       await engine.close();
     }
   }
-  for (const judge of judges) await scoreAll(judge.name, (set, tell) => scoreByJudge(judge, set, tell));
+  for (const judge of judges) await scoreAll(judge.name, (set, onProgress) => scoreByJudge(judge, set, onProgress));
   return scored;
 }
 

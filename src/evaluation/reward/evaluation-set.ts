@@ -14,7 +14,7 @@ export interface Comparison {
   prompt: number;
   chosen: number;
   rejected: number;
-  /** By dimension: 1 where the chosen one is better in it, too. */
+  /** Preferences by dimension: 1 where the chosen answer is better in it, too. */
   preferences: Readonly<Record<string, Preference>>;
 }
 
@@ -38,7 +38,7 @@ export interface AnswerScores {
   name: string;
   /** Score of each answer as a whole: more is better. */
   whole: Float64Array;
-  /** By dimension, for those that the model tells apart. */
+  /** Scores by dimension, for the dimensions that the model tells apart. */
   dimensions: ReadonlyMap<string, Float64Array>;
   /** Whether differences of `whole` are logits of preference, which only a trained model's are. */
   isLogit: boolean;

@@ -14,7 +14,7 @@ export const noiseLevels = [0, 0.1, 0.2, 0.3, 0.4] as const;
 export interface SetEvaluation {
   /** Accuracy of the scores of whole answers. */
   accuracy: Share;
-  /** By dimension of the labels, where they decide; absent for a dimension that the model does not know. */
+  /** Accuracy by dimension, over the labels that decide; a dimension that the model does not know is absent. */
   dimensions: ReadonlyMap<string, Share>;
   /** Undefined where scores are no logits. */
   calibration: Calibration | undefined;

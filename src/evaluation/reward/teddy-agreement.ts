@@ -8,6 +8,7 @@ import { readQuestion } from "../../teddy/world/read-question.ts";
 import { rateAnswer, raterIds } from "../../teddy/judge/raters.ts";
 import type { AnswerScores, EvaluationSet } from "./evaluation-set.ts";
 import { shareOf, successOf, type Case, type Share } from "../../statistics/intervals.ts";
+import { meanOf } from "../../statistics/moments.ts";
 import { raterVerdict, teddyDimensions } from "../../teddy/judge/rater-judges.ts";
 import type { Preference } from "../../judges/judges.ts";
 
@@ -20,9 +21,9 @@ export type TeddyMeasure = (typeof teddyMeasures)[number];
 
 /** Gold scores and raters' verdicts of a set, computed once for all models. */
 export interface TeddyTruth {
-  /** By measure: gold's scores, one for each answer. */
+  /** Gold's scores by measure, one for each answer. */
   gold: Readonly<Record<TeddyMeasure, Float64Array>>;
-  /** By measure: each rater's verdict on each comparison, 1 for the chosen answer. */
+  /** The verdicts by measure, of each rater on each comparison; 1 is for the chosen answer. */
   raters: Readonly<Record<TeddyMeasure, readonly (readonly Preference[])[]>>;
 }
 
@@ -138,11 +139,11 @@ export function goldOfPick({ answers }: EvaluationSet, truth: TeddyTruth, scores
   for (const [place, { prompt }] of answers.entries()) byPrompt.set(prompt, [...(byPrompt.get(prompt) ?? []), place]);
   const fours = [...byPrompt.values()].filter((places) => places.length >= 4).map((places) => places.slice(0, 4));
   const gold = truth.gold.score;
-  const average = (of: (places: number[]) => number): number => fours.reduce((sum, places) => sum + of(places), 0) / fours.length;
+  const average = (score: (places: number[]) => number): number => meanOf(fours.map(score));
   return {
     prompts: fours.length,
     picked: average((places) => gold[places.reduce((best, place) => (scores.whole[place]! > scores.whole[best]! ? place : best))]!),
-    mean: average((places) => places.reduce((sum, place) => sum + gold[place]!, 0) / 4),
+    mean: average((places) => meanOf(places.map((place) => gold[place]!))),
     best: average((places) => Math.max(...places.map((place) => gold[place]!))),
   };
 }
