@@ -5,7 +5,7 @@
  */
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { DpoTrainingOptions } from "../config/dpo-training-options.ts";
 import { defaultsOf, optionsOf } from "../config/option.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
@@ -204,7 +204,7 @@ function publish(outputDir: string, rounds: number): void {
     for (const entry of readdirSync(from, { withFileTypes: true }))
       if (entry.isFile()) cpSync(join(from, entry.name), join(outputDir, entry.name));
   });
-  const card = readFileSync(join(from, "README.md"), "utf8");
+  const card = readFileSync(join(from, "README.md"), "utf8").replace(/^# .*$/m, `# ${basename(outputDir)}`);
   writeWholeFile(join(outputDir, "README.md"), [replaceSection(card, "Rounds", roundsTable(outputDir, rounds))]);
 }
 

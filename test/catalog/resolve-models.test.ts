@@ -9,7 +9,7 @@ import { after, describe, test } from "node:test";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { defaultModelName, resolveModels } from "../../src/catalog/resolve-models.ts";
 import type { RewardDescription } from "../../src/engine/contract/reward-description.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import { assertRejected } from "../formats/expect-error.ts";
 import { fileRoute, startLoopbackServer } from "./loopback-server.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "bonsai-models-"));
@@ -53,15 +53,6 @@ function modelsFolder(files: Record<string, string> = {}): string {
 }
 
 const quiet = (): void => undefined;
-
-async function rejectsWith(running: Promise<unknown>, code: BonsaiError["code"], message: RegExp): Promise<void> {
-  await assert.rejects(running, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-    return true;
-  });
-}
 
 describe("models to serve", () => {
   test("are all those that are present when none is named", async () => {
@@ -134,9 +125,9 @@ describe("models to serve", () => {
 
   test("that nobody knows are refused with what there is and the nearest name", async () => {
     const options = { modelsFolder: modelsFolder({ "bear/bear.gguf": "" }), catalog };
-    await rejectsWith(resolveModels(["baer"], quiet, options), "usage", /"baer"\. Did you mean bear\? There: bear\. To pull: smollm2/);
-    await rejectsWith(resolveModels(["constructor"], quiet, options), "usage", /No model is called "constructor"\. There: bear/);
-    await rejectsWith(
+    await assertRejected(resolveModels(["baer"], quiet, options), "usage", /"baer"\. Did you mean bear\? There: bear\. To pull: smollm2/);
+    await assertRejected(resolveModels(["constructor"], quiet, options), "usage", /No model is called "constructor"\. There: bear/);
+    await assertRejected(
       resolveModels(["x"], quiet, { ...options, modelsFolder: modelsFolder() }),
       "usage",
       /None is in the models' folder yet/,
@@ -146,11 +137,11 @@ describe("models to serve", () => {
   test("at a path that does not exist or holds no single model are refused", async () => {
     const folder = modelsFolder({ "two/a.gguf": "", "two/b.gguf": "", "none/readme.txt": "" });
     const options = { modelsFolder: modelsFolder({ "bear/bear.gguf": "" }), catalog };
-    await rejectsWith(resolveModels(["./absent"], quiet, options), "file_not_found", /no model file or folder at .*absent/);
-    await rejectsWith(resolveModels(["absent.gguf"], quiet, options), "file_not_found", /absent\.gguf/);
-    await rejectsWith(resolveModels(["alias=absent"], quiet, options), "file_not_found", /absent/);
-    await rejectsWith(resolveModels([join(folder, "two")], quiet, options), "usage", /2 GGUF files: name one of a\.gguf, b\.gguf/);
-    await rejectsWith(resolveModels([join(folder, "none")], quiet, options), "usage", /holds no model/);
+    await assertRejected(resolveModels(["./absent"], quiet, options), "file_not_found", /no model file or folder at .*absent/);
+    await assertRejected(resolveModels(["absent.gguf"], quiet, options), "file_not_found", /absent\.gguf/);
+    await assertRejected(resolveModels(["alias=absent"], quiet, options), "file_not_found", /absent/);
+    await assertRejected(resolveModels([join(folder, "two")], quiet, options), "usage", /2 GGUF files: name one of a\.gguf, b\.gguf/);
+    await assertRejected(resolveModels([join(folder, "none")], quiet, options), "usage", /holds no model/);
   });
 
   test("have the defaults of a bonsai.json in their folder or beside their file, which holds nothing else", async () => {
@@ -180,7 +171,7 @@ describe("models to serve", () => {
       { best_of_options: { reward_model: "rm" }, seed: 1 },
     ]) {
       const other = modelsFolder({ ...files, "teddy/bonsai.json": JSON.stringify(wrong) });
-      await rejectsWith(
+      await assertRejected(
         resolveModels(["teddy"], quiet, { modelsFolder: other, catalog }),
         "invalid_model_file",
         /teddy\/bonsai\.json must be \{"best_of_options": \{"reward_model": NAME\}\}/,
@@ -190,7 +181,7 @@ describe("models to serve", () => {
 
   test("must have ids of their own", async () => {
     const folder = modelsFolder({ "bear/bear.gguf": "" });
-    await rejectsWith(
+    await assertRejected(
       resolveModels(["bear", join(folder, "bear")], quiet, { modelsFolder: folder, catalog }),
       "usage",
       /Two models are called bear .*ALIAS=PATH/,
@@ -243,7 +234,7 @@ describe("adapters to serve", () => {
   test("whose base is nowhere are an error that says what to give", async () => {
     const folder = modelsFolder({ ...files, "orphan/adapter_config.json": JSON.stringify({ base_model_name_or_path: "Someone/Nobody" }) });
     const options = { modelsFolder: folder, catalog };
-    await rejectsWith(resolveModels(["orphan"], quiet, options), "usage", /orphan is an adapter of Someone\/Nobody.*Nobody=PATH/);
+    await assertRejected(resolveModels(["orphan"], quiet, options), "usage", /orphan is an adapter of Someone\/Nobody.*Nobody=PATH/);
   });
 
   test("that do not name their base are left out, or refused when they are named", async () => {
@@ -253,7 +244,7 @@ describe("adapters to serve", () => {
     const [bear] = await resolveModels([], (line) => lines.push(line), options);
     assert.deepEqual(bear, { id: "bear", path: join(folder, "bear") });
     assert.match(lines.join(), /polite is left out: its base has no name/);
-    await rejectsWith(
+    await assertRejected(
       resolveModels(["polite"], quiet, options),
       "usage",
       /polite is an adapter whose adapter_config\.json does not name its base/,
@@ -267,7 +258,7 @@ describe("adapters to serve", () => {
     assert.deepEqual(await resolveModels([`other=${path}`, "polite"], quiet, options), [
       { id: "other", path, adapters: [{ id: "polite", path: join(folder, "polite") }] },
     ]);
-    await rejectsWith(resolveModels([`bear=${join(folder, "polite")}`], quiet, options), "usage", /Two models are called bear/);
+    await assertRejected(resolveModels([`bear=${join(folder, "polite")}`], quiet, options), "usage", /Two models are called bear/);
   });
 });
 
@@ -331,7 +322,7 @@ describe("reward models to serve", () => {
     const found = await resolveModels([], (line) => said.push(line), { modelsFolder: alone, catalog });
     assert.deepEqual(found, [at(alone, "bear")]);
     assert.match(said.join("\n"), /tuned is left out: its base Encoder is not in/);
-    await rejectsWith(resolveModels(["tuned"], quiet, { modelsFolder: alone, catalog }), "usage", /tuned is an adapter of Encoder/);
+    await assertRejected(resolveModels(["tuned"], quiet, { modelsFolder: alone, catalog }), "usage", /tuned is an adapter of Encoder/);
   });
 
   test("that are named bring their policy, and that policy's base", async () => {
@@ -348,7 +339,7 @@ describe("reward models to serve", () => {
     const folder = modelsFolder(files);
     const judge = `bear=${join(folder, "rm")}`;
     const adapter = join(folder, "rm-lora");
-    await rejectsWith(
+    await assertRejected(
       resolveModels([judge, adapter], quiet, { modelsFolder: modelsFolder(), catalog }),
       "usage",
       /Two models are called bear/,
@@ -375,7 +366,7 @@ describe("reward models to serve", () => {
     const lines: string[] = [];
     assert.deepEqual(await resolveModels([], (line) => lines.push(line), { modelsFolder: folder, catalog }), [at(folder, "bear")]);
     assert.match(lines.join(), /own is left out: its policy polite is not in/);
-    await rejectsWith(
+    await assertRejected(
       resolveModels(["own"], quiet, { modelsFolder: folder, catalog }),
       "usage",
       /own is a head over the hidden states of polite, and no such model is here/,
@@ -384,7 +375,7 @@ describe("reward models to serve", () => {
 
   test("with a reward.json that is none are refused by the key at fault", async () => {
     const folder = modelsFolder({ ...files, "rm/reward.json": "{}" });
-    await rejectsWith(
+    await assertRejected(
       resolveModels(["rm"], quiet, { modelsFolder: folder, catalog }),
       "invalid_model_file",
       /rm\/reward\.json: form is missing/,

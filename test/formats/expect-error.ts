@@ -10,10 +10,19 @@ import type { ErrorCode } from "../../src/errors/registry.ts";
 
 /** Fails unless `action` throws a BonsaiError of that code whose message matches. */
 export function assertRefused(action: () => unknown, code: ErrorCode, message: RegExp): void {
-  assert.throws(action, (error) => {
+  assert.throws(action, isRefusal(code, message));
+}
+
+/** Fails unless the promise rejects with a BonsaiError of that code whose message matches. */
+export async function assertRejected(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
+  await assert.rejects(promise, isRefusal(code, message));
+}
+
+function isRefusal(code: ErrorCode, message: RegExp): (error: unknown) => true {
+  return (error) => {
     assert.ok(error instanceof BonsaiError, `not a BonsaiError: ${String(error)}`);
     assert.equal(error.code, code, error.message);
     assert.match(error.message, message);
     return true;
-  });
+  };
 }

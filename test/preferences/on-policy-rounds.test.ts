@@ -10,11 +10,11 @@ import { describe, test } from "node:test";
 import { checkRounds, trainInRounds } from "../../src/preferences/on-policy-rounds.ts";
 import { DpoSchema } from "../../src/config/dpo-training-options.ts";
 import { readTrainingOptions, trainingFlags } from "../../src/config/training-command-line.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
 import { openModel } from "../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../src/formats/peft-adapter.ts";
 import { readMetricLines } from "../../src/training/run/metrics-file.ts";
 import type { RunOutcome, TrainingEvent } from "../../src/training/run/training-loop.ts";
+import { assertRejected } from "../formats/expect-error.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../fixtures/tiny-model.ts";
 import { soundPairs } from "../training/preference/preference-rows.ts";
@@ -72,10 +72,6 @@ const evaluationsOf = (name: string, round: number): readonly Record<string, num
 const rowsOf = (...path: string[]): Record<string, unknown>[] =>
   readFileSync(join(root, ...path), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
 
-async function refusal(promise: Promise<unknown>, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => error instanceof BonsaiError && error.code === "usage" && message.test(error.message));
-}
-
 const words = "--rounds 2 --strongest 0 --max-steps 16";
 
 describe("rounds", () => {
@@ -113,7 +109,10 @@ describe("rounds", () => {
       assert.ok(readFileSync(join(root, "full", file)).equals(readFileSync(join(root, "full", "round-2", "policy", file))), file);
     openModel(join(root, "full")).weights.close();
     assert.equal(readPeftAdapter(join(root, "lora"), "llama").rank, 4);
-    assert.match(readFileSync(join(root, "full", "README.md"), "utf8"), /## Rounds\n[^]*\n\| 1 \| \d+ \| 16 \|.*\n\| 2 \| \d+ \| 16 \|/);
+    assert.match(
+      readFileSync(join(root, "full", "README.md"), "utf8"),
+      /\n# full\n[^]*## Rounds\n[^]*\n\| 1 \| \d+ \| 16 \|.*\n\| 2 \| \d+ \| 16 \|/,
+    );
   });
 
   test("come to the same bytes when they are ended in a collection and in a round, and go on; more rounds may follow", async () => {
@@ -141,22 +140,22 @@ describe("rounds", () => {
 
 describe("rounds are refused", () => {
   test("where they go on as others, or in a folder of something else", async () => {
-    await refusal(run("full", words), /holds rounds that were begun: --resume/);
-    await refusal(run("full", `${words} --resume --beta 0.2`), /--beta was 0\.1 .* is 0\.2 now/);
-    await refusal(run("full", `${words} --resume --samples 5`), /--samples was 4 /);
-    await refusal(run("full", "--rounds 3 --strongest 0 --max-steps 16 --resume"), /--rounds was 2 .* is 3 now/);
+    await assertRejected(run("full", words), "usage", /holds rounds that were begun: --resume/);
+    await assertRejected(run("full", `${words} --resume --beta 0.2`), "usage", /--beta was 0\.1 .* is 0\.2 now/);
+    await assertRejected(run("full", `${words} --resume --samples 5`), "usage", /--samples was 4 /);
+    await assertRejected(run("full", "--rounds 3 --strongest 0 --max-steps 16 --resume"), "usage", /--rounds was 2 .* is 3 now/);
     cpSync(model, join(root, "taken"), { recursive: true });
-    await refusal(run("taken", words), /holds a model or a run that is not of rounds/);
+    await assertRejected(run("taken", words), "usage", /holds a model or a run that is not of rounds/);
     const moved = readFileSync(prompts, "utf8");
     writeFileSync(prompts, moved.split("\n").toReversed().join("\n").trimStart());
-    await refusal(run("full", `${words} --resume`), /the content of --prompts was/);
+    await assertRejected(run("full", `${words} --resume`), "usage", /the content of --prompts was/);
     writeFileSync(prompts, moved);
     rmSync(join(root, "taken"), { recursive: true });
   });
 
   test("without prompts or a judge, for too few prompts, and where there are none", async () => {
-    await refusal(run("none", "--rounds 2 --prompts-per-round 13"), /holds 24 prompts, and 2 rounds of 13 need more/);
-    await refusal(run("none", "--rounds 25"), /25 rounds of 1 need more/);
+    await assertRejected(run("none", "--rounds 2 --prompts-per-round 13"), "usage", /holds 24 prompts, and 2 rounds of 13 need more/);
+    await assertRejected(run("none", "--rounds 25"), "usage", /25 rounds of 1 need more/);
     const check = (given: string): void => {
       const invocation = readTrainingOptions(DpoSchema, `--model m --output-dir o ${given}`.split(" "));
       if (invocation.kind === "run") checkRounds(invocation.options);

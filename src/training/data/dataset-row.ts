@@ -2,6 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { isJsonObject, type JsonObject } from "../../formats/json-file.ts";
+import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
 import type { Message } from "../../text/conversation/message.ts";
 
 /** One row (TRL, "Dataset formats and types"). */
@@ -20,6 +21,27 @@ export interface RowPlace {
 /** An error about a field of a row. `problem` is the end of a sentence about the field. */
 export function rowError(place: RowPlace, field: string, problem: string): BonsaiError {
   return new BonsaiError("invalid_dataset", `${place.path}:${place.line}: ${field} ${problem}.`, { param: field });
+}
+
+/**
+ * The error of a row whose conversation cannot be encoded: one that names the row where the model's chat template
+ * refuses the conversation, else the error as it is.
+ */
+export function encodingError(error: unknown, place: RowPlace): unknown {
+  if (!(error instanceof BonsaiError) || error.code !== "invalid_request") return error;
+  return rowError(place, "prompt", `cannot be read by the model's chat template: ${error.message.replace(/\.$/, "")}`);
+}
+
+/** Calls `read` with every row of JSON Lines files, in order. @throws BonsaiError as `readJsonLines` */
+export function eachRow(paths: readonly string[], read: (row: JsonObject, place: RowPlace) => void): ReadFile[] {
+  return paths.map((path) => {
+    const lines = readJsonLines(path);
+    for (;;) {
+      const next = lines.next();
+      if (next.done === true) return next.value;
+      read(next.value.row, { path, line: next.value.line });
+    }
+  });
 }
 
 const forms = '{"text": "…"}, {"messages": [{"role", "content"}, …]} or {"prompt", "completion"} (both texts, or both lists of messages)';

@@ -5,8 +5,9 @@ import type { ModelFile } from "../../formats/model-file.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import { commonPrefix } from "../../text/common-prefix.ts";
 import { ConversationEncoder, type MaskedTokens } from "../../text/conversation/assistant-mask.ts";
-import { readDatasetRow, type DatasetRow } from "./dataset-row.ts";
-import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import { eachRow, readDatasetRow, type DatasetRow, type RowPlace } from "./dataset-row.ts";
+import type { JsonObject } from "../../formats/json-file.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 
 /** One row of a data set, tokenised. */
 export interface TrainingDocument {
@@ -26,7 +27,7 @@ export interface Documents {
   droppedRows: number;
 }
 
-/** What decides a row's tokens. */
+/** The parts of a model file that decide a row's tokens. */
 export type TokenizingModel = Pick<ModelFile, "path" | "tokenizer" | "eosTokenIds">;
 
 /** A model's tokenizer as training uses it. */
@@ -104,27 +105,18 @@ function endOfSequence({ tokenizer: { tokenizerConfig }, eosTokenIds }: Tokenizi
  */
 export function readDocuments(paths: readonly string[], encoder: RowEncoder, maxLength: number): Documents {
   const documents: TrainingDocument[] = [];
-  const files: ReadFile[] = [];
   let [truncatedRows, truncatedTokens, droppedRows] = [0, 0, 0];
-  for (const path of paths) {
-    const lines = readJsonLines(path);
-    let next = lines.next();
-    for (; next.done !== true; next = lines.next()) {
-      const { line, row } = next.value;
-      const { ids, trained } = encodeRow(encoder, row, path, line);
-      const length = Math.min(ids.length, maxLength);
-      if (length < ids.length) {
-        truncatedRows++;
-        truncatedTokens += ids.length - length;
-      }
-      if (trained.indexOf(true, 1) === -1 || trained.indexOf(true, 1) >= length) {
-        droppedRows++;
-        continue;
-      }
-      documents.push({ ids: Int32Array.from(ids.slice(0, length)), trained: Uint8Array.from(trained.slice(0, length), Number) });
+  const files = eachRow(paths, (row, place) => {
+    const { ids, trained } = encodeRow(encoder, row, place);
+    const length = Math.min(ids.length, maxLength);
+    if (length < ids.length) {
+      truncatedRows++;
+      truncatedTokens += ids.length - length;
     }
-    files.push(next.value);
-  }
+    const firstTrained = trained.indexOf(true, 1);
+    if (firstTrained === -1 || firstTrained >= length) droppedRows++;
+    else documents.push({ ids: Int32Array.from(ids.slice(0, length)), trained: Uint8Array.from(trained.slice(0, length), Number) });
+  });
   if (documents.length === 0)
     throw new BonsaiError(
       "invalid_dataset",
@@ -133,14 +125,14 @@ export function readDocuments(paths: readonly string[], encoder: RowEncoder, max
   return { documents, files, truncatedRows, truncatedTokens, droppedRows };
 }
 
-function encodeRow(encoder: RowEncoder, row: Record<string, unknown>, path: string, line: number): MaskedTokens {
-  const parsed = readDatasetRow(row, { path, line });
+function encodeRow(encoder: RowEncoder, row: JsonObject, place: RowPlace): MaskedTokens {
+  const parsed = readDatasetRow(row, place);
   try {
     return encoder.encode(parsed);
   } catch (error) {
     if (!(error instanceof BonsaiError) || (error.code !== "invalid_request" && error.code !== "invalid_dataset")) throw error;
     const field = parsed.form === "messages" ? "messages" : "prompt";
-    throw new BonsaiError("invalid_dataset", `${path}:${line}: ${field}: ${error.message.replace(/\.$/, "")}.`, {
+    throw new BonsaiError("invalid_dataset", `${place.path}:${place.line}: ${field}: ${error.message.replace(/\.$/, "")}.`, {
       cause: error,
       param: field,
     });

@@ -1,6 +1,6 @@
 /** @file The record and the card of a pre-trained or fine-tuned language model. */
 
-import { countedClauses, modelCard } from "../report/model-card.ts";
+import { baseName, countedClauses, modelCard } from "../report/model-card.ts";
 import type { TrainingReport } from "../report/training-report.ts";
 
 export interface LanguageReport extends TrainingReport {
@@ -30,7 +30,7 @@ export function languageCard(name: string, report: LanguageReport): string {
     report,
     pipelineTag: "text-generation",
     tag: stage,
-    subject: `${trains === "a LoRA adapter" ? "An adapter" : "A model"} made by ${stageNames[stage]} ${base.isFromNothing ? "from nothing" : `of ${base.name}`}`,
+    subject: `${trains === "a LoRA adapter" ? "An adapter" : "A model"} made by ${stageNames[stage]} ${base.isFromNothing ? "from nothing" : `of ${baseName(report)}`}`,
     columns: [["token accuracy", "mean_token_accuracy"]],
     data: `${data.documents} documents in ${data.rows} rows of ${data.length} tokens${cut}.`,
     files: [...data.files, ...data.evaluationFiles],

@@ -13,7 +13,7 @@ export type DecoderProgramOptions = Omit<TrainingDecoderOptions, "dropout">;
 
 /**
  * Outputs loss, correct, entropy (see `CrossEntropy`) and `gradient:NAME` of each trained weight; when it accumulates,
- * it adds to `sofar:NAME`, an input.
+ * it adds to `accumulated:NAME`, an input.
  */
 export function gradientProgram(options: DecoderProgramOptions, how: GradientProgramOptions): Program {
   const { program, parameters, sums } = withLoss({ ...options, dropout: true }, true);

@@ -49,7 +49,7 @@ class TrainableDecoder extends GraphModel implements TrainableModel {
     for (const [index, batch] of batches.entries()) {
       const seed = dropoutSeed(this.#options.seed ?? 0, this.graphs.steps, index);
       const inputs = { ...this.#arrays(batch), scale: Float32Array.of(1 / tokens), dropout_seed: seed };
-      await adding(sums, async (found) => this.graphs.accumulate(index, inputs, found));
+      await addOutputs(sums, async (found) => this.graphs.accumulate(index, inputs, found));
     }
     return {
       loss: sums.loss,
@@ -62,7 +62,7 @@ class TrainableDecoder extends GraphModel implements TrainableModel {
 
   async evaluate(batch: TokenBatch): Promise<EvaluationSums> {
     const sums = { loss: 0, correct: 0 };
-    await adding(sums, async (found) => this.graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
+    await addOutputs(sums, async (found) => this.graphs.evaluate({ ...this.#arrays(batch), scale: Float32Array.of(1) }, found));
     return { loss: sums.loss, correct: sums.correct, trainedTokens: trainedTokens(batch) };
   }
 
@@ -71,8 +71,8 @@ class TrainableDecoder extends GraphModel implements TrainableModel {
   }
 }
 
-/** Adds what a run of a graph finds. */
-async function adding<Name extends string>(
+/** Adds the scalar outputs of a run to `sums`. */
+async function addOutputs<Name extends string>(
   sums: Record<Name, number>,
   run: (found: Record<Name, Float32Array<ArrayBuffer>>) => Promise<void>,
 ): Promise<void> {

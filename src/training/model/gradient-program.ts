@@ -6,12 +6,12 @@ import type { Node, Program } from "../../autodiff/program.ts";
 import type { RecomputationKind } from "../../autodiff/recomputation.ts";
 
 /** Prefixes of the names of gradients. */
-export const gradientPrefix = { output: "gradient:", sofar: "sofar:" } as const;
+export const gradientPrefix = { output: "gradient:", accumulated: "accumulated:" } as const;
 
 export interface GradientProgramOptions {
   /** Which activations are computed anew instead of being kept. */
   recompute: RecomputationKind;
-  /** Whether gradients are added to `sofar:NAME`, an input. */
+  /** Whether gradients are added to `accumulated:NAME`, an input. */
   accumulate: boolean;
 }
 
@@ -26,7 +26,7 @@ export function outputGradients(
   const named = [...parameters.keys()].map((name, at) => ({ name, gradient: found[at] as Node }));
   // In the order in which they become whole, so that none waits for another.
   for (const { name, gradient } of named.toSorted((a, b) => a.gradient.index - b.gradient.index)) {
-    const sofar = (): Node => program.input(`${gradientPrefix.sofar}${name}`, "float32", gradient.shape);
-    program.output(`${gradientPrefix.output}${name}`, accumulate ? add(sofar(), gradient) : gradient);
+    const accumulated = (): Node => program.input(`${gradientPrefix.accumulated}${name}`, "float32", gradient.shape);
+    program.output(`${gradientPrefix.output}${name}`, accumulate ? add(accumulated(), gradient) : gradient);
   }
 }

@@ -20,7 +20,7 @@ export interface TrainingGraphsOptions {
   optimizer: OptimizerOptions;
   /** Largest global norm of a step's gradient; undefined never scales it down. */
   maxGradNorm: number | undefined;
-  /** Gives `gradient:NAME` of every trained weight; when it accumulates, added to `sofar:NAME`. */
+  /** Gives `gradient:NAME` of every trained weight; when it accumulates, added to `accumulated:NAME`. */
   gradients: (accumulate: boolean) => Program;
   evaluation: () => Program;
   /** The frozen weights, if the programs read any. */
@@ -65,8 +65,8 @@ export class TrainingGraphs {
   async accumulate(index: number, inputs: Arrays, outputs: Arrays): Promise<void> {
     const session = await this.#session(index === 0 ? "gradients" : "more-gradients");
     const gradient = (name: string): Float32Array<ArrayBuffer> => this.#optimizer.gradient(name);
-    const sofar = index === 0 ? {} : this.#named(gradientPrefix.sofar, gradient);
-    await session.run({ ...this.#weights(), ...inputs, ...sofar }, { ...this.#named(gradientPrefix.output, gradient), ...outputs });
+    const accumulated = index === 0 ? {} : this.#named(gradientPrefix.accumulated, gradient);
+    await session.run({ ...this.#weights(), ...inputs, ...accumulated }, { ...this.#named(gradientPrefix.output, gradient), ...outputs });
   }
 
   /**

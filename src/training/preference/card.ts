@@ -1,6 +1,6 @@
 /** @file The record and the card of a policy that was tuned on preferences. */
 
-import { countedClauses, modelCard } from "../report/model-card.ts";
+import { baseName, countedClauses, modelCard } from "../report/model-card.ts";
 import type { TrainingReport } from "../report/training-report.ts";
 
 export interface PolicyReport extends TrainingReport {
@@ -19,7 +19,7 @@ export interface PolicyReport extends TrainingReport {
 
 /** README.md. @param name its title */
 export function policyCard(name: string, report: PolicyReport): string {
-  const { base, trains, objective, data } = report;
+  const { trains, objective, data } = report;
   const leftOut = countedClauses([
     [data.tooLongRows, `${data.tooLongRows} rows that are longer than allowed were left out`],
     [data.identicalRows, `${data.identicalRows} rows of equal answers were left out`],
@@ -29,7 +29,7 @@ export function policyCard(name: string, report: PolicyReport): string {
     report,
     pipelineTag: "text-generation",
     tag: "dpo",
-    subject: `${trains === "a LoRA adapter" ? "An adapter" : "A model"} made by preference tuning of ${base.name}`,
+    subject: `${trains === "a LoRA adapter" ? "An adapter" : "A model"} made by preference tuning of ${baseName(report)}`,
     details: [objective.losses.join(" + "), `beta ${objective.beta}`],
     columns: [
       ["accuracy", "rewards/accuracies"],

@@ -10,7 +10,7 @@ export interface InitialWeights {
   /** Hash of the model's content, hex. */
   hash: string;
   /** Replaces the weights of a policy that trains all of them. */
-  begin: (policy: Pick<TrainablePolicy, "state" | "trainedWeights" | "restore">) => void;
+  applyTo: (policy: Pick<TrainablePolicy, "state" | "trainedWeights" | "restore">) => void;
 }
 
 /**
@@ -28,7 +28,7 @@ export function readInitialWeights(folder: string, model: ModelFile): InitialWei
     }
     return {
       hash: initial.contentHash,
-      begin: (policy) => {
+      applyTo: (policy) => {
         const state = new Map<string, StateTensor>(policy.state());
         for (const [name, { shape }] of policy.trainedWeights()) state.set(name, { shape, data: weights.get(name)! });
         policy.restore(state);

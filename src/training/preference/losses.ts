@@ -177,7 +177,7 @@ const simpoLoss: PairLoss = ({ chosen, rejected, chosenLength, rejectedLength },
   return neg(logSigmoid(mul(sub(difference, gammaBetaRatio), beta)));
 };
 
-/** By TRL's names, where it has the loss. */
+/** The losses by name, which is TRL's where TRL has the loss. */
 export const pairLosses = {
   sigmoid: sigmoidLoss,
   hinge: hingeLoss,

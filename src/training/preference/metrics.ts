@@ -34,8 +34,9 @@ export interface PolicySums {
 export function policySums(batch: PolicyBatch, logProbabilities: Float32Array, loss: number, objective: PolicyObjective): PolicySums {
   const { lengths, references, labels } = batch;
   const { beta } = objective.settings;
-  const isFree = isReferenceFree(objective);
-  const reward = (at: number): number => beta * (isFree ? logProbabilities[at]! / lengths[at]! : logProbabilities[at]! - references[at]!);
+  const withoutReference = isReferenceFree(objective);
+  const reward = (at: number): number =>
+    beta * (withoutReference ? logProbabilities[at]! / lengths[at]! : logProbabilities[at]! - references[at]!);
   const sums: PolicySums = {
     loss,
     pairs: labels.length,

@@ -6,9 +6,9 @@
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
 import type { Message } from "../../text/conversation/message.ts";
-import { readDatasetRow, rowError, type DatasetRow, type RowPlace } from "../data/dataset-row.ts";
+import { eachRow, encodingError, readDatasetRow, rowError, type DatasetRow, type RowPlace } from "../data/dataset-row.ts";
 import type { RowEncoder, TrainingDocument } from "../data/documents.ts";
-import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 import { readPreferenceRow, type PromptAndAnswer } from "../data/preference-row.ts";
 
 /**
@@ -91,17 +91,6 @@ export function readPolicyAnswers(paths: readonly string[], encoder: RowEncoder,
   return { pairs, files, tooLongRows, identicalRows: 0 };
 }
 
-function eachRow(paths: readonly string[], read: (row: JsonObject, place: RowPlace) => void): ReadFile[] {
-  return paths.map((path) => {
-    const lines = readJsonLines(path);
-    for (;;) {
-      const next = lines.next();
-      if (next.done === true) return next.value;
-      read(next.value.row, { path, line: next.value.line });
-    }
-  });
-}
-
 /** The chosen and the rejected answer of a row, each with the prompt. */
 function pairOf(row: JsonObject, place: RowPlace): [chosen: AnsweredPrompt, rejected: AnsweredPrompt] {
   if (row["completions"] !== undefined)
@@ -136,8 +125,7 @@ function documentOf(encoder: RowEncoder, answered: AnsweredPrompt, place: RowPla
     if (trained.indexOf(true, 1) === -1) throw rowError(place, "prompt", "stands beside an answer without a token");
     return { ids: Int32Array.from(ids), trained: Uint8Array.from(trained, Number) };
   } catch (error) {
-    if (!(error instanceof BonsaiError) || error.code !== "invalid_request") throw error;
-    throw rowError(place, "prompt", `cannot be read by the model's chat template: ${error.message.replace(/\.$/, "")}`);
+    throw encodingError(error, place);
   }
 }
 

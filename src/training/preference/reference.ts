@@ -38,7 +38,7 @@ export async function fillAllReferences(policy: TrainablePolicy, data: PolicyDat
   const path = join(outputDir, fileName);
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   if (restore(path, key, sets)) return true;
-  log("The reference reads the answers, once.");
+  log("The reference computes the log-probabilities of all answers, once.");
   for (const set of sets) {
     // A few steps do not need the whole of a long data set.
     const rows = set === data.pairs ? data.training.rowsOfFirst(totalSteps) : [...set.rows.keys()];
@@ -51,8 +51,8 @@ export async function fillAllReferences(policy: TrainablePolicy, data: PolicyDat
 /** @returns whether the file is there, whole and of this run. */
 function restore(path: string, key: string, sets: readonly LaidOutPairs[]): boolean {
   if (!existsSync(path)) return false;
-  const { key: of, log_probabilities: kept } = readJsonObject(path, largestBytes);
-  if (of !== key || !Array.isArray(kept) || kept.length !== sets.length) return false;
+  const { key: keptKey, log_probabilities: kept } = readJsonObject(path, largestBytes);
+  if (keptKey !== key || !Array.isArray(kept) || kept.length !== sets.length) return false;
   const lists = kept as unknown[][];
   const fits = lists.every((list, at) => Array.isArray(list) && list.length === sets[at]!.references.length && list.every(Number.isFinite));
   if (fits) for (const [at, { references }] of sets.entries()) references.set(lists[at] as number[]);

@@ -121,7 +121,7 @@ async function openPolicy(
     const prompts = firstPrompts(data.heldOutPairs?.pairs ?? [], options.evalPrompts);
     const model = { ...shared, folder: temporaryFolder, endIds: new Set(base.eosTokenIds) };
     if (prompts.length > 0) rollouts = await openPromptRollouts(model, prompts, options);
-    initial?.begin(policy);
+    initial?.applyTo(policy);
     const measure = async (step: number): Promise<Metrics> => {
       if (rollouts === undefined) return {};
       const { distance, length } = await measureDivergence(rollouts, prompts, policy.weights(), reference, { seed: options.seed, step });

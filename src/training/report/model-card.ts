@@ -3,7 +3,8 @@
  * know first.
  */
 
-import { resolve, sep } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, resolve, sep } from "node:path";
 
 import type { ReadFile } from "../../formats/json-lines.ts";
 import type { EvaluationLine, Metrics, StepLine } from "../run/metrics-file.ts";
@@ -15,7 +16,7 @@ export interface CardParts {
   name: string;
   report: TrainingReport;
   pipelineTag: "text-generation" | "text-classification";
-  /** For the Hub, such as "reward-model". */
+  /** Tag on the Hub, such as "reward-model". */
   tag: string;
   /** What was made from what, up to "with Bonsai". */
   subject: string;
@@ -56,7 +57,7 @@ export function modelCard(parts: CardParts): string {
   return `${[
     "---",
     ...(trains === "a head" ? [] : [`library_name: ${isAdapter ? "peft" : "transformers"}`]),
-    ...(base.isFromNothing ? [] : [`base_model: ${JSON.stringify(base.name)}`]),
+    ...(base.isFromNothing ? [] : [`base_model: ${JSON.stringify(baseName(report))}`]),
     `pipeline_tag: ${pipelineTag}`,
     `tags: [bonsai, ${tag}${isAdapter ? ", lora" : ""}]`,
     "---",
@@ -87,6 +88,11 @@ export function modelCard(parts: CardParts): string {
     "",
     "Every option, version and hash is in `training.json`, every step in `metrics.jsonl`.",
   ].join("\n")}\n`;
+}
+
+/** The base model's name; of a file or folder of this machine only the last part of its path. */
+export function baseName({ base: { name } }: TrainingReport): string {
+  return existsSync(name) ? basename(resolve(name)) : name;
 }
 
 /** The last step, and the first and the last evaluation. */
@@ -122,7 +128,7 @@ function fileTable(files: readonly ReadFile[]): string[] {
  */
 export function distinctNames(paths: readonly string[]): string[] {
   const parts = paths.map((path) => resolve(path).split(sep).slice(1));
-  const ending = (of: readonly string[], count: number): string => of.slice(-count).join("/");
+  const ending = (path: readonly string[], count: number): string => path.slice(-count).join("/");
   return parts.map((own) => {
     const others = parts.filter((other) => other.join("/") !== own.join("/"));
     const count = own.findIndex((_, at) => others.every((other) => ending(other, at + 1) !== ending(own, at + 1))) + 1;

@@ -1,5 +1,5 @@
 /**
- * @file The papers of a trained model: training.json (everything that made it), curves.svg and README.md (its card).
+ * @file The documents of a trained model: training.json (everything that made it), curves.svg and README.md (its card).
  */
 
 import { cpus, type as systemType } from "node:os";
@@ -36,7 +36,7 @@ export interface TrainingReport extends RunRecord {
 }
 
 /** What a run publishes beside the trained model. */
-export interface Papers {
+export interface RunDocuments {
   /** Becomes training.json, in the order of its keys. */
   report: TrainingReport;
   /** Title of the loss's axis. */
@@ -70,7 +70,7 @@ export function runRecord(
 }
 
 /** Writes training.json, curves.svg and README.md to `folder`. @throws BonsaiError `write_failed`. */
-export async function writePapers(folder: string, { report, lossTitle, card }: Papers): Promise<void> {
+export async function writeRunDocuments(folder: string, { report, lossTitle, card }: RunDocuments): Promise<void> {
   const { metrics, ...record } = report;
   const [processor] = cpus();
   writeJsonFile(join(folder, "training.json"), {

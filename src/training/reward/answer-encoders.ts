@@ -8,7 +8,7 @@ import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import type { AnswerEncoder, EncodedAnswer } from "./comparisons.ts";
 import type { PromptAndAnswer } from "../data/preference-row.ts";
 
-/** What decides an answer's tokens. */
+/** The parts of a model file that decide an answer's tokens. */
 export type EncodingModel = Pick<ModelFile, "tokenizer" | "eosTokenIds">;
 
 /**

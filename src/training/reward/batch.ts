@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Comparison, EncodedAnswer } from "./comparisons.ts";
-import { notThere, type ComparisonSizes } from "./loss.ts";
+import { excluded, type ComparisonSizes } from "./loss.ts";
 import { choicesOf, pairsOf, rankingOfPair, type Ranking } from "../data/ranking.ts";
 import type { Arrays } from "../model/training-session.ts";
 
@@ -17,7 +17,7 @@ export type LossType = (typeof lossTypes)[number];
 export interface ComparedGroup {
   /** Indices of the batch's answers. */
   answers: readonly number[];
-  /** By measure. */
+  /** Rankings by measure; undefined where a measure does not rank the group. */
   rankings: readonly (Ranking | undefined)[];
   /** The group's part of one label: 1, or one over the pairs of a list that is taken by pairs. */
   share: number;
@@ -105,7 +105,7 @@ export function comparisonArrays(batch: ComparisonBatch, sizes: ComparisonSizes,
       const choices = choicesOf(ranking);
       for (const { chosen, among } of choices) {
         arrays.choice_weights[place * K + chosen] = share / choices.length;
-        const offsets = arrays.offsets.subarray((place * K + chosen) * K, (place * K + chosen + 1) * K).fill(notThere);
+        const offsets = arrays.offsets.subarray((place * K + chosen) * K, (place * K + chosen + 1) * K).fill(excluded);
         for (const other of among) offsets[other] = other === chosen ? 0 : (ranking.margin ?? 0);
       }
     }

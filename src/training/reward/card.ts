@@ -2,7 +2,7 @@
 
 import type { RewardDescription } from "../../engine/contract/reward-description.ts";
 import type { ReadFile } from "../../formats/json-lines.ts";
-import { countedClauses, modelCard } from "../report/model-card.ts";
+import { baseName, countedClauses, modelCard } from "../report/model-card.ts";
 import type { TrainingReport } from "../report/training-report.ts";
 
 export interface RewardReport extends TrainingReport {
@@ -27,7 +27,7 @@ const kinds = { "all weights": "A reward model", "a LoRA adapter": "A reward ada
 
 /** README.md. @param name its title */
 export function rewardCard(name: string, report: RewardReport): string {
-  const { base, trains, reward, data } = report;
+  const { trains, reward, data } = report;
   const { truncatedAnswers, truncatedTokens, identicalRows, unlabelledRows } = data;
   const leftOut = countedClauses([
     [truncatedAnswers, `${truncatedAnswers} answers lost ${truncatedTokens} tokens to the longest length allowed`],
@@ -39,7 +39,7 @@ export function rewardCard(name: string, report: RewardReport): string {
     report,
     pipelineTag: "text-classification",
     tag: "reward-model",
-    subject: `${kinds[trains]} (${reward.form}) made from ${base.name}`,
+    subject: `${kinds[trains]} (${reward.form}) made from ${baseName(report)}`,
     columns: [
       ["accuracy", "accuracy"],
       ["margin", "margin"],

@@ -4,8 +4,8 @@
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { rowError, type RowPlace } from "../data/dataset-row.ts";
-import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import { eachRow, encodingError, type RowPlace } from "../data/dataset-row.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 import { readPreferenceRow, type PreferenceRow, type PromptAndAnswer } from "../data/preference-row.ts";
 import type { Ranking } from "../data/ranking.ts";
 
@@ -19,7 +19,9 @@ export interface EncodedAnswer {
 /** Answers to one prompt. */
 export interface Comparison {
   answers: readonly EncodedAnswer[];
-  /** By measure: the dimensions, and last, where there are several, all in all. Undefined where nothing is known. */
+  /**
+   * Rankings by measure: the dimensions and, where there are several, last the whole. Undefined where none is known.
+   */
   rankings: readonly (Ranking | undefined)[];
 }
 
@@ -59,23 +61,16 @@ export function readComparisons(
   maxLength: number,
 ): Comparisons {
   const comparisons: Comparison[] = [];
-  const files: ReadFile[] = [];
   const counting = new CountingEncoder(encoder, maxLength);
   let [identicalRows, unlabelledRows] = [0, 0];
-  for (const path of paths) {
-    const lines = readJsonLines(path);
-    let next = lines.next();
-    for (; next.done !== true; next = lines.next()) {
-      const { line, row } = next.value;
-      const parsed = readPreferenceRow(row, { path, line });
-      const answers = parsed.answers.map((answer) => counting.encode(answer, { path, line }));
-      const rankings = rankingsOf(parsed, dimensions);
-      if (answers.every((answer) => sameIds(answer, answers[0]!))) identicalRows++;
-      else if (rankings.every((ranking) => ranking === undefined)) unlabelledRows++;
-      else comparisons.push({ answers, rankings });
-    }
-    files.push(next.value);
-  }
+  const files = eachRow(paths, (row, place) => {
+    const parsed = readPreferenceRow(row, place);
+    const answers = parsed.answers.map((answer) => counting.encode(answer, place));
+    const rankings = rankingsOf(parsed, dimensions);
+    if (answers.every((answer) => sameIds(answer, answers[0]!))) identicalRows++;
+    else if (rankings.every((ranking) => ranking === undefined)) unlabelledRows++;
+    else comparisons.push({ answers, rankings });
+  });
   if (comparisons.length === 0) {
     const why =
       identicalRows > 0 ? `: in ${identicalRows} the first ${maxLength} tokens of all answers are the same; raise --max-length` : "";
@@ -93,14 +88,14 @@ export function readComparisons(
   return { comparisons, files, truncatedAnswers, truncatedTokens, identicalRows, unlabelledRows };
 }
 
-/** How many measures answers are compared by: each dimension, and all in all where there are several. */
+/** How many measures answers are compared by: each dimension and, where there are several, the whole. */
 export function measureCount(dimensions: readonly string[]): number {
   return dimensions.length === 1 ? 1 : dimensions.length + 1;
 }
 
 /**
- * A row's own ranking is by all in all, which is the only measure where there is one dimension, unless `preferences`
- * names that; those of `preferences` are by dimension.
+ * A row's own ranking is that of the whole. Where there is one dimension, it ranks that, unless `preferences` does. The
+ * rankings of `preferences` are by dimension.
  */
 function rankingsOf({ ranking, dimensions: known }: PreferenceRow, dimensions: readonly string[]): (Ranking | undefined)[] {
   const [only] = dimensions;
@@ -128,8 +123,7 @@ export class CountingEncoder<Encoded extends EncodedAnswer = EncodedAnswer> {
       this.truncatedTokens += cutTokens;
       return encoded;
     } catch (error) {
-      if (!(error instanceof BonsaiError) || error.code !== "invalid_request") throw error;
-      throw rowError(place, "prompt", `cannot be read by the model's chat template: ${error.message.replace(/\.$/, "")}`);
+      throw encodingError(error, place);
     }
   }
 }

@@ -15,7 +15,7 @@ import type { ComparisonSizes } from "./loss.ts";
 import { readReference } from "./reference.ts";
 
 export interface RewardData extends TaskData<ComparisonBatch>, RowSizes {
-  /** Whose rewards are to have mean 0 and deviation 1. */
+  /** The answers whose rewards are to have mean 0 and deviation 1. */
   reference: { answers: readonly EncodedAnswer[]; files: readonly ReadFile[] };
   sizes: ComparisonSizes;
   /** Most tokens of an answer with its prompt. */

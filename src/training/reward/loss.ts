@@ -24,15 +24,15 @@ export interface ChoiceInputs {
   rewards: Node;
   /**
    * [M, C, K, K]. For the choice of answer i: what is added to the reward of answer j where j could be chosen (0, and a
-   * margin where j must lie further below), and `notThere` where it was not.
+   * margin where j must lie further below), and `excluded` where it was not.
    */
   offsets: Node;
   /** [M, C, K]: weights of the choices in the loss, 0 where there was none. */
   weights: Node;
 }
 
-/** Removes an answer from a choice: exp(r + notThere) is 0 for every reward r. */
-export const notThere = -1e30;
+/** Removes an answer from a choice: exp(r + excluded) is 0 for every reward r. */
+export const excluded = -1e30;
 
 /**
  * The sum of weights times -log P(i is chosen), a scalar, where P = exp(r_i) / sum_j exp(r_j + offset_ij) over the
@@ -51,7 +51,7 @@ export function choiceLoss({ rewards, offsets, weights }: ChoiceInputs): Node {
 }
 
 export interface CentringInputs {
-  /** As `ChoiceInputs`. */
+  /** Raw rewards, [M, C, K]. */
   rewards: Node;
   /** [C, K]: 2 divided by the comparison's answers, 0 where there is no answer. */
   shares: Node;

@@ -15,9 +15,9 @@ export interface PairSums {
 /** Sums over a batch, so that batches add up. */
 export interface RewardSums {
   loss: number;
-  /** What the loss is the mean over. */
+  /** Number of labels; the loss is the mean over them. */
   labels: number;
-  /** By measure, the last being all in all. */
+  /** Sums by measure; the last measure is the holistic reward. */
   measures: readonly PairSums[];
   /** Count, sum and extremes of the holistic rewards of answers. */
   answers: number;
@@ -36,7 +36,7 @@ export function rewardSums(
   measureCount: number,
   loss: number,
 ): RewardSums {
-  const of = (answer: number, measure: number): number => rewards[answer * measureCount + measure]!;
+  const rewardOf = (answer: number, measure: number): number => rewards[answer * measureCount + measure]!;
   const measures = Array.from({ length: measureCount }, (_, measure): PairSums => {
     const sums = { pairs: 0, correct: 0, margin: 0 };
     for (const group of groups) {
@@ -44,7 +44,7 @@ export function rewardSums(
       for (const [a, b] of ranks === undefined ? [] : pairsOf(group.answers.length)) {
         if (ranks![a] === ranks![b]) continue;
         const [better, worse] = ranks![a]! < ranks![b]! ? [a, b] : [b, a];
-        const difference = of(group.answers[better]!, measure) - of(group.answers[worse]!, measure);
+        const difference = rewardOf(group.answers[better]!, measure) - rewardOf(group.answers[worse]!, measure);
         sums.pairs++;
         sums.correct += Number(difference > 0);
         sums.margin += difference;
@@ -52,7 +52,7 @@ export function rewardSums(
     }
     return sums;
   });
-  const holistic = answers.map((_, index) => of(index, measureCount - 1));
+  const holistic = answers.map((_, index) => rewardOf(index, measureCount - 1));
   return {
     loss,
     labels,

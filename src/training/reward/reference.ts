@@ -4,8 +4,8 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { JsonObject } from "../../formats/json-file.ts";
 import type { Message } from "../../text/conversation/message.ts";
 import { CountingEncoder, type AnswerEncoder, type EncodedAnswer } from "./comparisons.ts";
-import { readDatasetRow, rowError, type RowPlace } from "../data/dataset-row.ts";
-import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import { eachRow, readDatasetRow, rowError, type RowPlace } from "../data/dataset-row.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 import { readPreferenceRow, type PromptAndAnswer } from "../data/preference-row.ts";
 
 /** Answers of a reference policy. */
@@ -24,17 +24,9 @@ export interface Reference {
 export function readReference(paths: readonly string[], encoder: AnswerEncoder, maxLength: number): Reference {
   const counting = new CountingEncoder(encoder, maxLength);
   const answers: EncodedAnswer[] = [];
-  const files: ReadFile[] = [];
-  for (const path of paths) {
-    const lines = readJsonLines(path);
-    let next = lines.next();
-    for (; next.done !== true; next = lines.next()) {
-      const { line, row } = next.value;
-      const place = { path, line };
-      for (const answer of answersOf(row, place)) answers.push(counting.encode(answer, place));
-    }
-    files.push(next.value);
-  }
+  const files = eachRow(paths, (row, place) => {
+    for (const answer of answersOf(row, place)) answers.push(counting.encode(answer, place));
+  });
   if (answers.length < 2) throw new BonsaiError("invalid_dataset", `${paths.join(", ")}: rewards are scaled by at least 2 answers.`);
   return { answers, files, truncatedAnswers: counting.truncatedAnswers };
 }

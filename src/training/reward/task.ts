@@ -44,7 +44,7 @@ function rewardTask({ options, modelPath, log }: RewardTraining, base: ModelFile
     read: (paths, maxLength) => readLoggedComparisons(paths, form, options, maxLength, log),
     layOut: (read, heldOut, maxLength) => layOutRewardData(options, form, read, heldOut, maxLength, log),
     open: async (data, opening) => {
-      if (form.form === "policy-head") log(`The policy reads ${data.answers.length} answers, once.`);
+      if (form.form === "policy-head") log(`The policy computes the hidden states of ${data.answers.length} answers, once.`);
       const model = await form.create({ ...data, objective }, opening);
       return model && { model, dispose: async () => model.dispose() };
     },

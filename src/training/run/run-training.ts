@@ -8,7 +8,7 @@ import type { ModelFile } from "../../formats/model-file.ts";
 import { openModel } from "../../formats/open-model.ts";
 import { allBatches } from "../data/row-data.ts";
 import { restoreAdapter } from "../model/adapter-choice.ts";
-import { runRecord, writePapers } from "../report/training-report.ts";
+import { runRecord, writeRunDocuments } from "../report/training-report.ts";
 import { inOutputFolder } from "./run-folder.ts";
 import { requireSameSoFar, runIdentity } from "./run-identity.ts";
 import { loopOptions, maxLengthOf, steppingOf, totalStepsOf } from "./run-options.ts";
@@ -79,7 +79,7 @@ export async function runTraining<
         if (outcome.isFinished) {
           work.requireHeld();
           const record = runRecord(request, base, outcome, data.training.stepsPerEpoch);
-          await writePapers(options.outputDir, await task.publish(model, data, record));
+          await writeRunDocuments(options.outputDir, await task.publish(model, data, record));
         }
         return outcome;
       } finally {

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../formats/json-file.ts";
 import type { ReadFile } from "../../formats/json-lines.ts";
 import type { RowBatches } from "../data/row-data.ts";
 import type { ChosenAdapter } from "../model/adapter-choice.ts";
-import type { Papers, RunRecord } from "../report/training-report.ts";
+import type { RunDocuments, RunRecord } from "../report/training-report.ts";
 import type { EvaluationLine, Metrics } from "./metrics-file.ts";
 import type { Stepping } from "./run-options.ts";
 import type { SteppedModel, StepOutcome } from "./trainable-model.ts";
@@ -93,8 +93,8 @@ export interface TrainingTask<
   observe?: (event: TrainingEvent) => void;
   /**
    * Writes the trained model to the output folder.
-   * @returns the papers of the run
+   * @returns the documents of the run
    * @throws BonsaiError `write_failed`.
    */
-  publish: (model: Model, data: Data, record: RunRecord) => Promise<Papers>;
+  publish: (model: Model, data: Data, record: RunRecord) => Promise<RunDocuments>;
 }

@@ -1,7 +1,7 @@
 /** @file The record and the card of a trained value model. */
 
 import type { RewardDescription } from "../../engine/contract/reward-description.ts";
-import { countedClauses, modelCard } from "../report/model-card.ts";
+import { baseName, countedClauses, modelCard } from "../report/model-card.ts";
 import type { TrainingReport } from "../report/training-report.ts";
 
 export interface ValueReport extends TrainingReport {
@@ -21,7 +21,7 @@ export interface ValueReport extends TrainingReport {
 
 /** README.md. @param name its title */
 export function valueCard(name: string, report: ValueReport): string {
-  const { base, reward, data } = report;
+  const { reward, data } = report;
   const { truncatedAnswers, truncatedTokens, emptyRows } = data;
   const leftOut = countedClauses([
     [truncatedAnswers, `${truncatedAnswers} lost ${truncatedTokens} tokens to the longest length allowed`],
@@ -32,7 +32,7 @@ export function valueCard(name: string, report: ValueReport): string {
     report,
     pipelineTag: "text-classification",
     tag: "value-model",
-    subject: `A value model made from ${base.name}`,
+    subject: `A value model made from ${baseName(report)}`,
     remarks: ` At any token of an answer it says what the whole is expected to be worth; it reads answers without the end of their turn, and at most ${reward.maxLength} tokens.`,
     lossColumn: "mean squared error",
     columns: [["explained variance", "explained_variance"]],

@@ -5,8 +5,8 @@ import type { JsonObject } from "../../formats/json-file.ts";
 import type { DecoderAnswerEncoder } from "../reward/answer-encoders.ts";
 import { tokenArrays, type RowSizes } from "../reward/batch.ts";
 import { CountingEncoder, type EncodedAnswer } from "../reward/comparisons.ts";
-import { rowError, shown, type RowPlace } from "../data/dataset-row.ts";
-import { readJsonLines, type ReadFile } from "../../formats/json-lines.ts";
+import { eachRow, rowError, shown, type RowPlace } from "../data/dataset-row.ts";
+import type { ReadFile } from "../../formats/json-lines.ts";
 import { layOutRows } from "../data/packing.ts";
 import { commonRowLength } from "../reward/comparison-rows.ts";
 import { readAnswer, readPrompt, type PromptAndAnswer } from "../data/preference-row.ts";
@@ -40,21 +40,14 @@ const largestScore = 1e6;
  */
 export function readScoredAnswers(paths: readonly string[], encoder: DecoderAnswerEncoder, maxLength: number): ScoredAnswers {
   const answers: ScoredAnswer[] = [];
-  const files: ReadFile[] = [];
   const counting = new CountingEncoder({ encode: (answer, most) => encoder.encodeOpened(answer, most) }, maxLength);
   let emptyRows = 0;
-  for (const path of paths) {
-    const lines = readJsonLines(path);
-    let next = lines.next();
-    for (; next.done !== true; next = lines.next()) {
-      const place = { path, line: next.value.line };
-      const { score, ...answer } = readScoredRow(next.value.row, place);
-      const { ids, answerStart } = counting.encode(answer, place);
-      if (answerStart >= ids.length) emptyRows++;
-      else answers.push({ ids, answerStart, score });
-    }
-    files.push(next.value);
-  }
+  const files = eachRow(paths, (row, place) => {
+    const { score, ...answer } = readScoredRow(row, place);
+    const { ids, answerStart } = counting.encode(answer, place);
+    if (answerStart >= ids.length) emptyRows++;
+    else answers.push({ ids, answerStart, score });
+  });
   if (answers.length === 0) throw new BonsaiError("invalid_dataset", `${paths.join(", ")}: no row has an answer to learn from.`);
   const { truncatedAnswers, truncatedTokens } = counting;
   return { answers, files, truncatedAnswers, truncatedTokens, emptyRows };

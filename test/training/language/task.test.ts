@@ -10,8 +10,6 @@ import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { PretrainSchema, SftSchema } from "../../../src/config/training-options.ts";
 import { startEngine } from "../../../src/engine/worker/start-engine.ts";
-import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import type { ErrorCode } from "../../../src/errors/registry.ts";
 import { mergeAdapter } from "../../../src/formats/merged-adapter.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
 import { readPeftAdapter } from "../../../src/formats/peft-adapter.ts";
@@ -20,6 +18,7 @@ import { readDocuments, RowEncoder } from "../../../src/training/data/documents.
 import { trainLanguageModel } from "../../../src/training/language/task.ts";
 import { readMetricLines, type MetricLines } from "../../../src/training/run/metrics-file.ts";
 import type { RunOutcome, TrainingEvent } from "../../../src/training/run/training-loop.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { AnswerCollector, requestFor, roomyLimits } from "../../engine/answers.ts";
@@ -67,15 +66,6 @@ async function run(
 
 function evaluations(name: string): MetricLines["evaluations"] {
   return readMetricLines(join(root, name, "metrics.jsonl")).evaluations;
-}
-
-async function refusal(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
 }
 
 const rows = "--max-length 64 --packing";
@@ -140,20 +130,20 @@ describe("fine-tuning all weights", () => {
   });
 
   test("goes on only with what it began with", async () => {
-    await refusal(run("full", `${words} --resume --seed 7`), "usage", /--seed was 42 .* is 7 now/);
-    await refusal(run("full", `${lasting} --resume --max-steps 31`), "usage", /the number of steps was 30 .* 31 now/);
-    await refusal(run("full", words), "usage", /holds a run or a model already/);
+    await assertRejected(run("full", `${words} --resume --seed 7`), "usage", /--seed was 42 .* is 7 now/);
+    await assertRejected(run("full", `${lasting} --resume --max-steps 31`), "usage", /the number of steps was 30 .* 31 now/);
+    await assertRejected(run("full", words), "usage", /holds a run or a model already/);
   });
 
   test("refuses other data before any row is read, and another number of steps with the data it began with", async () => {
     const torn = join(root, "torn.jsonl");
     writeFileSync(torn, "{\n");
-    await refusal(
+    await assertRejected(
       run("full", `${words} --resume`, { data: torn }),
       "usage",
       /the content of --dataset was \["[0-9a-f]{64}"\] when .* is \["[0-9a-f]{64}"\] now/,
     );
-    await refusal(run("full", `${lasting} --resume --num-train-epochs 1000`), "usage", /the number of steps was 30 .* 4000 now/);
+    await assertRejected(run("full", `${lasting} --resume --num-train-epochs 1000`), "usage", /the number of steps was 30 .* 4000 now/);
   });
 
   test("by SGD learns too, keeps no moments, and goes on with SGD alone", async () => {
@@ -164,7 +154,11 @@ describe("fine-tuning all weights", () => {
     const { progress, state } = readCheckpoint(join(root, "sgd/checkpoints/step-20"));
     assert.ok(![...state.keys()].some((name) => name.startsWith("exp_avg")));
     assert.equal(progress.identity["--optim"], "sgd");
-    await refusal(run("sgd", `${plain.replace("sgd", "adamw")} 21 --learning-rate 1 --resume`), "usage", /--optim was "sgd" .* absent now/);
+    await assertRejected(
+      run("sgd", `${plain.replace("sgd", "adamw")} 21 --learning-rate 1 --resume`),
+      "usage",
+      /--optim was "sgd" .* absent now/,
+    );
     await run("sgd", `${plain} 21 --learning-rate 1 --resume`);
     await run("sgd-whole", `${plain} 21 --learning-rate 1`);
     const weights = (name: string): Buffer => readFileSync(join(root, name, "model.safetensors"));
@@ -261,8 +255,12 @@ describe("fine-tuning an adapter", () => {
 
   test("refuses an adapter of another model and a layer that is none", async () => {
     const made = join(llama, "../../adapters/llama");
-    await refusal(run("other", `--model ${goldenPath("qwen3")} --adapter ${made}`), "invalid_model_file", /adapter of another model/);
-    await refusal(run("none", `--model ${llama} --lora-r 2 --lora-target-modules c_attn`), "usage", /"c_attn".*q_proj/);
+    await assertRejected(
+      run("other", `--model ${goldenPath("qwen3")} --adapter ${made}`),
+      "invalid_model_file",
+      /adapter of another model/,
+    );
+    await assertRejected(run("none", `--model ${llama} --lora-r 2 --lora-target-modules c_attn`), "usage", /"c_attn".*q_proj/);
   });
 
   /** Mean loss of the held-out answers, by the slow twin. */
@@ -376,7 +374,7 @@ describe("every architecture and format", () => {
 
 test("the folder of the model itself is no output", async () => {
   const output = join(root, "full");
-  await refusal(run("full", `--model ${output} --resume`), "usage", /is the folder of the model that is trained/);
+  await assertRejected(run("full", `--model ${output} --resume`), "usage", /is the folder of the model that is trained/);
 });
 
 test("what a killed process left of graphs, weights and half-written files is gone after the run", async () => {
@@ -391,11 +389,15 @@ test("what a killed process left of graphs, weights and half-written files is go
 });
 
 test("a folder that holds a run is refused before any data are read", async () => {
-  await refusal(run("full", `--model ${llama}`, { data: join(root, "absent.jsonl") }), "usage", /holds a run or a model already/);
+  await assertRejected(run("full", `--model ${llama}`, { data: join(root, "absent.jsonl") }), "usage", /holds a run or a model already/);
 });
 
 test("a row longer than the model's context allows is refused by its flag", async () => {
-  await refusal(run("long", `--model ${llama} --max-length 257`), "usage", /--max-length 257 is more than the model's context of 256/);
+  await assertRejected(
+    run("long", `--model ${llama} --max-length 257`),
+    "usage",
+    /--max-length 257 is more than the model's context of 256/,
+  );
 });
 
 function openedNames(path: string): string[] {

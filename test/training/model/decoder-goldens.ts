@@ -1,9 +1,10 @@
 /** @file Steps of training as PyTorch took them (test/oracle/training.py), and the batches that it took them on. */
 
+import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { StateTensor, TokenBatch } from "../../../src/training/run/trainable-model.ts";
-import { relativeDifference } from "../../autodiff/assert-close.ts";
+import { assertClose, relativeDifference } from "../../autodiff/assert-close.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { sharedDataPath, withoutSharedData } from "../../fixtures/real-models.ts";
 
@@ -96,6 +97,23 @@ export function worstDigest(
     return { name, difference: tensor === undefined ? Infinity : relativeDifference(digest(tensor.data), numbers) };
   });
   return differences.reduce((worst, next) => (next.difference > worst.difference ? next : worst));
+}
+
+/**
+ * Asserts that a model has taken the golden's steps: its losses, norms of gradients and weights, by name. Disposes it.
+ */
+export async function assertGoldenTraining(
+  model: { trainedWeights: () => ReadonlyMap<string, StateTensor>; dispose: () => Promise<void> },
+  { losses, norms }: Pick<TrainingGolden, "losses" | "norms">,
+  golden: Pick<TrainingGolden, "losses" | "norms"> & { trained: Record<string, number[]> },
+): Promise<void> {
+  const moved = Object.fromEntries(Object.entries(golden.trained).filter(([weight]) => !withoutInfluence.test(weight)));
+  assert.deepEqual([...model.trainedWeights().keys()].toSorted(), Object.keys(golden.trained).toSorted());
+  const { name: worst, difference } = worstDigest(model.trainedWeights(), moved);
+  await model.dispose();
+  assertClose(losses, golden.losses, 1e-4, "losses");
+  assertClose(norms, golden.norms, 1e-4, "gradient norms");
+  assert.ok(difference < 1e-4, `${worst} differs by ${difference} of its norm`);
 }
 
 /** LoRA factors by the script's formula. */

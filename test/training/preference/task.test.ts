@@ -10,8 +10,6 @@ import { describe, test } from "node:test";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { DpoSchema } from "../../../src/config/dpo-training-options.ts";
 import { tunedContentHash } from "../../../src/engine/scoring/decoder-reward.ts";
-import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import type { ErrorCode } from "../../../src/errors/registry.ts";
 import { adapterContentHash, readPeftAdapter } from "../../../src/formats/peft-adapter.ts";
 import { mergeAdapter } from "../../../src/formats/merged-adapter.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
@@ -22,6 +20,7 @@ import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
 import { trainPolicy } from "../../../src/training/preference/task.ts";
 import { readPolicyAnswers, readPolicyPairs } from "../../../src/training/preference/pairs.ts";
 import type { RunOutcome } from "../../../src/training/run/training-loop.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { assertClose } from "../../autodiff/assert-close.ts";
@@ -61,15 +60,6 @@ async function run(name: string, words: string, { data = pairs, stopAfter, log }
 function evaluations(name: string): [Record<string, number>, Record<string, number>] {
   const lines = readMetricLines(join(root, name, "metrics.jsonl")).evaluations;
   return [lines[0]!, lines.at(-1)!];
-}
-
-async function refusal(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
 }
 
 function assertSameFiles(name: string, other: string, files: readonly string[]): void {
@@ -122,9 +112,9 @@ describe("a policy tuned on preferences, all weights", () => {
   });
 
   test("goes on only with what it began with", async () => {
-    await refusal(run("full", `${words} --resume --beta 0.2`), "usage", /--beta was 0\.1 .* is 0\.2 now/);
-    await refusal(run("full", `${words} --resume --loss-type ipo`), "usage", /--loss-type was \["sigmoid"\]/);
-    await refusal(run("full", words), "usage", /holds a run or a model already/);
+    await assertRejected(run("full", `${words} --resume --beta 0.2`), "usage", /--beta was 0\.1 .* is 0\.2 now/);
+    await assertRejected(run("full", `${words} --resume --loss-type ipo`), "usage", /--loss-type was \["sigmoid"\]/);
+    await assertRejected(run("full", words), "usage", /holds a run or a model already/);
   });
 
   test("measures held-out pairs alike, however they lie in rows and batches", async () => {
@@ -333,7 +323,7 @@ describe("rows", () => {
   test("that cannot be trained on are refused by file, line and field", async () => {
     const bad = async (name: string, row: object, words: string, message: RegExp): Promise<void> => {
       const data = writeJsonLines(join(root, `${name}.jsonl`), [row]);
-      await refusal(run(name, `--model ${llama} ${words}`, { data }), "invalid_dataset", message);
+      await assertRejected(run(name, `--model ${llama} ${words}`, { data }), "invalid_dataset", message);
     };
     await bad("list", { prompt: "a", completions: ["b", "c"], ranks: [1, 2] }, "--max-steps 1", /list\.jsonl:1: completions is of a list/);
     await bad("label", { prompt: "a", completion: "b", label: 1 }, "--loss-type kto", /label\.jsonl:1: label must be true/);
@@ -358,5 +348,5 @@ test("options that do not fit together are refused by their flag", async () => {
     ["--loss-type simpo --implicit-reward-dir d", /--implicit-reward-dir is of policies with a reference/],
     ["--max-length 257", /--max-length 257 is more than the model's context of 256/],
   ];
-  for (const [words, message] of cases) await refusal(run("refused", `--model ${llama} ${words}`), "usage", message);
+  for (const [words, message] of cases) await assertRejected(run("refused", `--model ${llama} ${words}`), "usage", message);
 });

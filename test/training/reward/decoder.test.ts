@@ -13,7 +13,7 @@ import type { TrainableRewardModel } from "../../../src/training/reward/model.ts
 import { assertClose } from "../../autodiff/assert-close.ts";
 import { goldenPath } from "../../architectures/goldens.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
-import { goldenFactors, goldenLora, goldenMaxGradNorm, goldenOptions, withoutInfluence, worstDigest } from "../model/decoder-goldens.ts";
+import { assertGoldenTraining, goldenFactors, goldenLora, goldenMaxGradNorm, goldenOptions } from "../model/decoder-goldens.ts";
 import { exactBatch, goldenComparisons, rewardGolden, type RewardGolden } from "./reward-goldens.ts";
 
 const models = ["llama", "qwen3", "gpt2"] as const;
@@ -77,13 +77,7 @@ async function takesPyTorchsSteps(name: Name, golden: RewardGolden): Promise<voi
     losses.push(loss);
     norms.push(gradNorm);
   }
-  const moved = Object.fromEntries(Object.entries(golden.trained).filter(([weight]) => !withoutInfluence.test(weight)));
-  assert.deepEqual([...model.trainedWeights().keys()].toSorted(), Object.keys(golden.trained).toSorted());
-  const { name: worst, difference } = worstDigest(model.trainedWeights(), moved);
-  await model.dispose();
-  assertClose(losses, golden.losses, 1e-4, "losses");
-  assertClose(norms, golden.norms, 1e-4, "gradient norms");
-  assert.ok(difference < 1e-4, `${worst} differs by ${difference} of its norm`);
+  await assertGoldenTraining(model, { losses, norms }, golden);
 }
 
 describe("a decoder with a score under training", () => {

@@ -11,8 +11,6 @@ import { fileURLToPath } from "node:url";
 import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
 import { RewardSchema } from "../../../src/config/reward-training-options.ts";
 import { EncoderScorer } from "../../../src/engine/scoring/encoder-scorer.ts";
-import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import type { ErrorCode } from "../../../src/errors/registry.ts";
 import { mergeAdapter } from "../../../src/formats/merged-adapter.ts";
 import type { WeightSource } from "../../../src/formats/model-file.ts";
 import { openModel } from "../../../src/formats/open-model.ts";
@@ -27,6 +25,7 @@ import { readComparisons, type AnswerEncoder } from "../../../src/training/rewar
 import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
 import { trainRewardModel } from "../../../src/training/reward/task.ts";
 import type { RunOutcome } from "../../../src/training/run/training-loop.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { goldenPath, largestDifference } from "../../architectures/goldens.ts";
 import { NaiveDecoder } from "../../architectures/naive-decoder.ts";
 import { runOracle, withoutPyTorch } from "../../fixtures/python-oracle.ts";
@@ -70,15 +69,6 @@ async function run(name: string, words: string, { data = pairs, heldOut = data, 
 
 function evaluations(name: string): readonly Record<string, number>[] {
   return readMetricLines(join(root, name, "metrics.jsonl")).evaluations;
-}
-
-async function refusal(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
 }
 
 /** Ids and types of all answers of a file of pairs, in order; pairs of equal answers are left out, as in training. */
@@ -186,13 +176,13 @@ describe("a decoder with a score, all weights", () => {
   });
 
   test("goes on only with what it began with", async () => {
-    await refusal(
+    await assertRejected(
       run("full", `${words} --resume --center-rewards-coefficient 0.01`),
       "usage",
       /--center-rewards-coefficient was 0 .* is 0\.01 now/,
     );
-    await refusal(run("full", `${words} --resume --loss-type plackett-luce`), "usage", /--loss-type was "bradley-terry"/);
-    await refusal(run("full", words), "usage", /holds a run or a model already/);
+    await assertRejected(run("full", `${words} --resume --loss-type plackett-luce`), "usage", /--loss-type was "bradley-terry"/);
+    await assertRejected(run("full", words), "usage", /holds a run or a model already/);
   });
 
   test("is drawn to rewards around zero by centring", async () => {
@@ -427,9 +417,13 @@ describe("the reference", () => {
 
   test("is refused where it holds no answers", async () => {
     const text = writeJsonLines(join(root, "texts.jsonl"), [{ text: "hello" }]);
-    await refusal(run("texts", `--model ${llama} --reference ${text}`), "invalid_dataset", /texts\.jsonl:1: text is no answer to anything/);
+    await assertRejected(
+      run("texts", `--model ${llama} --reference ${text}`),
+      "invalid_dataset",
+      /texts\.jsonl:1: text is no answer to anything/,
+    );
     const one = writeJsonLines(join(root, "one.jsonl"), [{ prompt: "a", completion: "b" }]);
-    await refusal(run("one", `--model ${llama} --reference ${one}`), "invalid_dataset", /one\.jsonl: .* at least 2 answers/);
+    await assertRejected(run("one", `--model ${llama} --reference ${one}`), "invalid_dataset", /one\.jsonl: .* at least 2 answers/);
   });
 });
 
@@ -446,8 +440,8 @@ describe("what does not fit", () => {
       [`--model ${llama} --dimension-weights 0`, /all 0/],
       [`--model ${llama} --max-length 257`, /--max-length 257 is more than the model's context of 256/],
     ];
-    for (const [words, message] of cases) await refusal(run("refused", words), "usage", message);
-    await refusal(run("refused", `--model ${llama} --dimensions right --dimensions kind`, { data: byDimension }), "invalid_dataset", /no row says anything of the dimension "kind"/); // prettier-ignore
+    for (const [words, message] of cases) await assertRejected(run("refused", words), "usage", message);
+    await assertRejected(run("refused", `--model ${llama} --dimensions right --dimensions kind`, { data: byDimension }), "invalid_dataset", /no row says anything of the dimension "kind"/); // prettier-ignore
   });
 
   test("is cut at its beginning and counted, or left out and counted, and never silently", async () => {

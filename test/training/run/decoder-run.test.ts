@@ -7,14 +7,13 @@ import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
-import type { ErrorCode } from "../../../src/errors/registry.ts";
 import { checkpointSteps, readCheckpoint } from "../../../src/training/run/checkpoint.ts";
 import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
 import { documentRows, layOut } from "../../../src/training/data/document-rows.ts";
 import { allBatches } from "../../../src/training/data/row-data.ts";
 import { languageMetrics } from "../../../src/training/language/task.ts";
 import { runSteps, type RunOutcome } from "../../../src/training/run/training-loop.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { smallDisk, withoutSmallDisk } from "../../fixtures/small-disk.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { cycleData, cycleDocuments, type LanguageLoop } from "./bigram-run.ts";
@@ -53,15 +52,6 @@ async function decoderRun(outputDir: string, { steps, learningRate = 3e-3, ...ch
   }
 }
 
-async function refusal(run: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
-  await assert.rejects(run, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
-}
-
 const stateAt = (folder: string, step: number): Buffer => readFileSync(join(folder, `checkpoints/step-${step}/state.safetensors`));
 
 describe("a decoder's run", () => {
@@ -70,7 +60,7 @@ describe("a decoder's run", () => {
     await decoderRun(folder, { steps: 2, evaluation: heldOut });
     const before = stateAt(folder, 2);
     // One step so long that the weights are still numbers, and sums of their products none.
-    await refusal(
+    await assertRejected(
       decoderRun(folder, { steps: 3, learningRate: 1e15, evaluation: heldOut }),
       "training_diverged",
       /held-out loss became NaN at step 3: begin anew with a lower .*step 2 is whole/,
@@ -86,13 +76,13 @@ describe("a decoder's run", () => {
   test("whose last update left infinities leaves no checkpoint of them, though nothing was evaluated", async () => {
     const folder = join(root, "last update");
     await decoderRun(folder, { steps: 2 });
-    await refusal(
+    await assertRejected(
       decoderRun(folder, { steps: 3, learningRate: 1e39 }),
       "training_diverged",
       /tensor "model\.[a-z0-9._]+" became (NaN|-?Infinity) at step 3: .*step 2 is whole/,
     );
     assert.deepEqual(readdirSync(join(folder, "checkpoints")).toSorted(), ["step-1", "step-2"]);
-    await refusal(
+    await assertRejected(
       decoderRun(join(root, "first update"), { steps: 1, learningRate: 1e39 }),
       "training_diverged",
       /at step 1: begin anew with a lower --learning-rate or --max-grad-norm\.$/,
@@ -106,7 +96,7 @@ describe("a decoder's run", () => {
     if (unmount === undefined) return t.skip(withoutSmallDisk);
     const roomy = join(root, "roomy");
     try {
-      await refusal(
+      await assertRejected(
         decoderRun(folder, { steps: 4 }),
         "write_failed",
         /full\/checkpoints\/\.step-3\.partial\/state\.safetensors cannot be written: the disk is full\.$/,

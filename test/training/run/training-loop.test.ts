@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { checkpointSteps, readCheckpoint } from "../../../src/training/run/checkpoint.ts";
 import { learningRateAt } from "../../../src/training/run/learning-rate.ts";
 import { readMetricLines } from "../../../src/training/run/metrics-file.ts";
 import type { StepSource, TrainingEvent } from "../../../src/training/run/training-loop.ts";
 import type { TokenBatch } from "../../../src/training/run/trainable-model.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { smallDisk, withoutSmallDisk } from "../../fixtures/small-disk.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { BigramModel } from "./bigram-model.ts";
@@ -33,15 +33,6 @@ function bytesOf(folder: string): Record<string, unknown> {
     return [`step-${step}`, { progress, state: readFileSync(join(path, "state.safetensors")).toString("base64") }] as const;
   });
   return { ...Object.fromEntries(files), metrics: readFileSync(join(folder, "metrics.jsonl"), "utf8") };
-}
-
-async function refusal(run: Promise<unknown>, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(run, (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-    return true;
-  });
 }
 
 describe("a run", () => {
@@ -183,18 +174,22 @@ describe("a run that was ended", () => {
     const folder = join(root, "published");
     mkdirSync(folder);
     for (const name of ["config.json", "metrics.jsonl"]) writeFileSync(join(folder, name), "{}");
-    await refusal(bigramRun(folder, { resume: true }), "usage", /holds a model and no checkpoint to go on from/);
+    await assertRejected(bigramRun(folder, { resume: true }), "usage", /holds a model and no checkpoint to go on from/);
     assert.equal(readFileSync(join(folder, "metrics.jsonl"), "utf8"), "{}");
   });
 
   test("goes on only as the same run, in a folder that is asked to", async () => {
-    await refusal(bigramRun(whole), "usage", /holds a run or a model already: --resume/);
-    await refusal(
+    await assertRejected(bigramRun(whole), "usage", /holds a run or a model already: --resume/);
+    await assertRejected(
       bigramRun(whole, { resume: true, identity: { "--learning-rate": 0.2, data: "cycles" } }),
       "usage",
       /--learning-rate was 0\.1 when the run .* began and is 0\.2 now/,
     );
-    await refusal(bigramRun(whole, { resume: true, identity: { "--learning-rate": 0.1 } }), "usage", /data was "cycles" .* is absent now/);
+    await assertRejected(
+      bigramRun(whole, { resume: true, identity: { "--learning-rate": 0.1 } }),
+      "usage",
+      /data was "cycles" .* is absent now/,
+    );
   });
 
   test("refuses checkpoints and metrics that were damaged", async () => {
@@ -203,13 +198,13 @@ describe("a run that was ended", () => {
     const state = join(folder, "checkpoints/step-40/state.safetensors");
     const bytes = readFileSync(state);
     truncateSync(state, bytes.length - 1);
-    await refusal(bigramRun(folder, { resume: true }), "invalid_model_file", /truncated or damaged/);
+    await assertRejected(bigramRun(folder, { resume: true }), "invalid_model_file", /truncated or damaged/);
     writeFileSync(state, bytes);
     writeFileSync(join(folder, "checkpoints/step-40/progress.json"), '{"step": -1}');
-    await refusal(bigramRun(folder, { resume: true }), "invalid_model_file", /step must be a whole number/);
+    await assertRejected(bigramRun(folder, { resume: true }), "invalid_model_file", /step must be a whole number/);
     rmSync(join(folder, "checkpoints/step-40"), { recursive: true });
     truncateSync(join(folder, "metrics.jsonl"), 100);
-    await refusal(bigramRun(folder, { resume: true }), "invalid_model_file", /metrics\.jsonl has 100 bytes/);
+    await assertRejected(bigramRun(folder, { resume: true }), "invalid_model_file", /metrics\.jsonl has 100 bytes/);
   });
 
   test("because its loss is no number says so, with the last checkpoint whole", async () => {
@@ -218,7 +213,7 @@ describe("a run that was ended", () => {
     const observe = (event: TrainingEvent): void => {
       if (event.kind === "step" && event.metrics.step === 6) void model.dispose();
     };
-    await refusal(
+    await assertRejected(
       bigramRun(folder, { model, observe }),
       "training_diverged",
       /loss became NaN at step 7: begin anew with a lower .*step 4 is whole/,
@@ -234,7 +229,7 @@ describe("a run that was ended", () => {
     const observe = (event: TrainingEvent): void => {
       if (event.kind === "step" && event.metrics.step === 40) void model.dispose();
     };
-    await refusal(
+    await assertRejected(
       bigramRun(folder, { model, observe, evaluation: undefined }),
       "training_diverged",
       /tensor "weights" became NaN at step 40: begin anew with a lower .*step 36 is whole/,

@@ -11,6 +11,7 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { openWorkFolder } from "../../../src/training/run/work-folder.ts";
+import { assertRejected } from "../../formats/expect-error.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 
 const root = temporaryFolder();
@@ -40,12 +41,7 @@ async function kill({ child }: Holder): Promise<void> {
 }
 
 async function assertHeld(output: string, message: RegExp): Promise<void> {
-  await assert.rejects(openWorkFolder(output), (error) => {
-    assert.ok(error instanceof BonsaiError, String(error));
-    assert.equal(error.code, "usage", error.message);
-    assert.match(error.message, message);
-    return true;
-  });
+  await assertRejected(openWorkFolder(output), "usage", message);
 }
 
 /** A lock of process 1 of another host that was refreshed this long ago, with a file of its run. */
