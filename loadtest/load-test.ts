@@ -73,7 +73,7 @@ const LoadTestSchema = Type.Object({
 
 const loadTest: Command<typeof LoadTestSchema> = {
   name: "loadtest",
-  about: "Measure what Best-of-N costs and what it buys, beside tuned models, and write docs/LOADTEST.md.",
+  about: "Measure what Best-of-N costs and what it gains, beside tuned models, and write docs/LOADTEST.md.",
   usage: ["[options]"],
   schema: LoadTestSchema,
   notes: [

@@ -28,7 +28,7 @@ export interface Plan extends WaysPlan {
   /** Streams at a time while memory is read. */
   memoryStreams: readonly number[];
   memorySeconds: number;
-  /** For SmolLM2 and its adapter; undefined leaves them out. */
+  /** The plan for SmolLM2 and its adapter; undefined leaves them out. */
   smolLM2: WaysPlan | undefined;
   peerRounds: number;
 }

@@ -32,7 +32,7 @@ export interface Presence {
  * @param catalog names of the models that `pull` brings
  */
 export function presentModels(models: readonly MeasuredModel[], modelsFolder: string, catalog: readonly string[]): Presence {
-  const told = (name: string): string => `models/${name} is not there${catalog.includes(name) ? ` (npm run pull -- ${name})` : ""}`;
+  const absence = (name: string): string => `models/${name} is not there${catalog.includes(name) ? ` (npm run pull -- ${name})` : ""}`;
   const found = models.map((model) => ({
     model,
     missing: [...new Set(partsOf(model).flatMap((name) => missingParts(name, modelsFolder)))],
@@ -41,6 +41,6 @@ export function presentModels(models: readonly MeasuredModel[], modelsFolder: st
     present: found.filter(({ missing }) => missing.length === 0).map(({ model }) => model),
     absent: found
       .filter(({ missing }) => missing.length > 0)
-      .map(({ model, missing }) => `${model.id} is left out: ${missing.map(told).join(", and ")}.`),
+      .map(({ model, missing }) => `${model.id} is left out: ${missing.map(absence).join(", and ")}.`),
   };
 }

@@ -78,7 +78,7 @@ export const candidateCounts = [1, 2, 4, 8, 16, 32] as const;
 const temperature = 1;
 
 export interface Variant {
-  /** Such as "teddy-sft-bo8-pruned"; names its results. */
+  /** The name of its results, such as "teddy-sft-bo8-pruned". */
   id: string;
   model: MeasuredModel;
   /** N. */

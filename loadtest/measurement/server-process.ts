@@ -6,10 +6,10 @@ import { createServer, type AddressInfo } from "node:net";
 import { projectRoot } from "../../src/catalog/project-root.ts";
 
 export interface ServerProcess {
-  /** Without a slash at the end. */
+  /** The address, without a slash at the end. */
   url: string;
   pid: number;
-  /** From the start of the process to the first answer that says it is ready. */
+  /** Time from the start of the process to the first answer that says it is ready. */
   readyMs: number;
   stop(): Promise<void>;
 }

@@ -29,7 +29,7 @@ const leastGoodput = 0.7;
 export async function capacityChapter(facts: CapacityFacts): Promise<Chapter> {
   const { model, bestOf, sizedFlags, peak, offered, unbounded, memory } = facts;
   const refused = offered.reduce((sum, { load }) => sum + load.refused, 0);
-  const told = offered.reduce((sum, { load }) => sum + load.refusedWithRetryAfter, 0);
+  const withRetryAfter = offered.reduce((sum, { load }) => sum + load.refusedWithRetryAfter, 0);
   return {
     name: "capacity",
     title: "Capacity",
@@ -67,7 +67,7 @@ export async function capacityChapter(facts: CapacityFacts): Promise<Chapter> {
     ],
     checks: [
       failures([peak, ...offered.map(({ load }) => load), unbounded.load]),
-      { claim: "refusals with Retry-After", measured: refused === 0 ? 1 : told / refused, unit: "", bound: "at least", limit: 1 },
+      { claim: "refusals with Retry-After", measured: refused === 0 ? 1 : withRetryAfter / refused, unit: "", bound: "at least", limit: 1 },
       goodputHolds(peak, offered),
     ],
     figures: [{ file: "capacity.svg", caption: "Answers, goodput and p99 by offered load", svg: await capacityFigure(facts) }],

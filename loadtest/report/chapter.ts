@@ -15,7 +15,7 @@ export const loadTests: MeasuredDocument = {
   head: [
     "# Load tests",
     "",
-    "What Best-of-N costs and what it buys, beside tuned models. Written from `docs/loadtest/*.json` by `npm run loadtest`; do not edit. `npm run loadtest -- --tables` writes it again without measuring.",
+    "What Best-of-N costs and what it gains, beside tuned models. Written from `docs/loadtest/*.json` by `npm run loadtest`; do not edit. `npm run loadtest -- --tables` writes it again without measuring.",
     "`npm run advise -- --budget-ms 800` reads the same files and says which way to answer fits a latency budget.",
     "",
     "Absolute times move from machine to machine: run it on yours. Client and server share the cores.",

@@ -6,8 +6,8 @@ import { streamChat } from "../drivers/sse.ts";
 import { summarizeLoad, type LoadSummary } from "../load-summary.ts";
 import type { Scenario } from "../scenario.ts";
 import { duringLoad } from "../server-metrics.ts";
-import { chatBody, variant, type MeasuredModel } from "../variants.ts";
-import { seedOf } from "./seeds.ts";
+import { variant, type MeasuredModel } from "../variants.ts";
+import { streamedBodies } from "./requests.ts";
 
 /**
  * Requests that the server is sized to hold: 4 that run and 2 that wait, which are as many as it answers within the
@@ -33,8 +33,7 @@ export function peakScenario(model: MeasuredModel, bestOf: number, flags: readon
     id: peakId,
     flags: sizedFlags(flags, bestOf),
     run: async ({ url, plan, prompts, signal }): Promise<LoadSummary> => {
-      const body = (index: number): unknown =>
-        chatBody(variant(model, bestOf), prompts[index % prompts.length]!, seedOf(index), { stream: true });
+      const body = streamedBodies(variant(model, bestOf), prompts);
       const { result, server } = await duringLoad(url, async () =>
         closedLoop({ url, driver: streamChat, body, signal }, { clients: running, seconds: plan.capacity.seconds }),
       );
@@ -62,8 +61,7 @@ export function offeredScenario(
     flags,
     run: async ({ url, plan, prompts, signal, resultOf }): Promise<OfferedResult> => {
       const rate = share * (resultOf(peakId) as LoadSummary).throughput;
-      const body = (index: number): unknown =>
-        chatBody(variant(model, bestOf), prompts[index % prompts.length]!, seedOf(index), { stream: true });
+      const body = streamedBodies(variant(model, bestOf), prompts);
       const { seconds } = plan.capacity;
       const arrivals = poissonArrivals(rate, seconds, arrivalSeed);
       const { result, server } = await duringLoad(url, async () => openLoop({ url, driver: streamChat, body, signal }, arrivals));
@@ -84,8 +82,7 @@ export function memoryScenario(model: MeasuredModel, streams: number, flags: rea
     id: memoryId(streams),
     flags,
     run: async ({ url, plan, prompts, signal }): Promise<MemoryResult> => {
-      const body = (index: number): unknown =>
-        chatBody(variant(model, 1), prompts[index % prompts.length]!, seedOf(index), { stream: true });
+      const body = streamedBodies(variant(model, 1), prompts);
       const { result, server } = await duringLoad(url, async () =>
         closedLoop({ url, driver: streamChat, body, signal }, { clients: streams, seconds: plan.memorySeconds }),
       );

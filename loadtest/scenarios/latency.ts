@@ -5,8 +5,8 @@ import { streamChat } from "../drivers/sse.ts";
 import { summarizeLoad, type LoadSummary } from "../load-summary.ts";
 import type { Scenario } from "../scenario.ts";
 import { duringLoad } from "../server-metrics.ts";
-import { chatBody, type Variant } from "../variants.ts";
-import { seedOf } from "./seeds.ts";
+import { type Variant } from "../variants.ts";
+import { streamedBodies } from "./requests.ts";
 
 export interface LatencyResult {
   load: LoadSummary;
@@ -23,7 +23,7 @@ export function latencyScenario(variant: Variant, flags: readonly string[]): Sce
     run: async ({ url, plan, prompts, signal }): Promise<LatencyResult> => {
       const wanted = variant.pruned ? plan.prunedPrompts : plan.latencyRequests(variant.bestOf);
       const requests = Math.min(wanted, prompts.length);
-      const body = (index: number): unknown => chatBody(variant, prompts[index]!, seedOf(index), { stream: true });
+      const body = streamedBodies(variant, prompts);
       const { result, server } = await duringLoad(url, async () =>
         closedLoop({ url, driver: streamChat, body, signal }, { clients: 1, requests }),
       );

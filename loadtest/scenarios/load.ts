@@ -10,7 +10,7 @@ import { objectiveMs, quantilesOf, summarizeLoad, type LoadSummary } from "../lo
 import type { Scenario } from "../scenario.ts";
 import { duringLoad } from "../server-metrics.ts";
 import { chatBody, variant, type MeasuredModel, type Variant } from "../variants.ts";
-import { seedOf } from "./seeds.ts";
+import { seedOf, streamedBodies } from "./requests.ts";
 
 export const loadId = ({ id }: Pick<Variant, "id">): string => `load ${id}`;
 export const mixId = "mix";
@@ -68,8 +68,7 @@ export function mixScenario(
     flags,
     run: async ({ url, prompts, signal }): Promise<MixResult> => {
       const loop = async (bestOf: number): ReturnType<typeof closedLoop> => {
-        const body = (index: number): unknown =>
-          chatBody(variant(model, bestOf), prompts[index % prompts.length]!, seedOf(index), { stream: true });
+        const body = streamedBodies(variant(model, bestOf), prompts);
         return closedLoop({ url, driver: streamChat, body, signal }, { clients: mix.clientsOfEach, seconds: mix.seconds });
       };
       const { result, server } = await duringLoad(url, async () => Promise.all([loop(1), loop(mix.bestOf)]));

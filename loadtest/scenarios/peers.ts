@@ -32,7 +32,7 @@ export interface MeasuredPeer {
   name: string;
   way: string;
   single: number[];
-  /** With the ranking. */
+  /** Times of N answers with their ranking. */
   bestOf: number[];
 }
 

@@ -8,13 +8,13 @@ import { judge } from "../../src/teddy/judge/judge.ts";
 import { postJson } from "../drivers/post.ts";
 import type { Scenario, ScenarioContext } from "../scenario.ts";
 import { chatBody, variant, type MeasuredModel } from "../variants.ts";
-import { baselineSeedOf, seedOf } from "./seeds.ts";
+import { baselineSeedOf, seedOf } from "./requests.ts";
 
 /** One of the answers to choose among. */
 export interface Candidate {
   text: string;
   tokens: number;
-  /** By the reward model that chooses; null where it could not be scored. */
+  /** Reward by the model that chooses; null where the answer could not be scored. */
   reward: number | null;
 }
 

@@ -6,8 +6,8 @@ import { connectSocket } from "../drivers/web-socket.ts";
 import { summarizeLoad, type LoadSummary } from "../load-summary.ts";
 import type { Scenario } from "../scenario.ts";
 import { duringLoad } from "../server-metrics.ts";
-import { chatBody, variant, type MeasuredModel } from "../variants.ts";
-import { seedOf } from "./seeds.ts";
+import { variant, type MeasuredModel } from "../variants.ts";
+import { streamedBodies } from "./requests.ts";
 
 export const transports = ["server-sent events", "WebSocket"] as const;
 export type Transport = (typeof transports)[number];
@@ -21,8 +21,7 @@ export function transportScenario(model: MeasuredModel, transport: Transport, fl
     flags,
     run: async ({ url, plan, prompts, signal }): Promise<LoadSummary> => {
       const socket = transport === "WebSocket" ? await connectSocket(url) : undefined;
-      const body = (index: number): unknown =>
-        chatBody(variant(model, 1), prompts[index % prompts.length]!, seedOf(index), { stream: true });
+      const body = streamedBodies(variant(model, 1), prompts);
       try {
         const { result, server } = await duringLoad(url, async () =>
           closedLoop({ url, driver: socket?.driver ?? streamChat, body, signal }, plan.transport),

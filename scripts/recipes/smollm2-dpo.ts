@@ -11,9 +11,9 @@ const name = "smollm2-135m-dpo";
 const base = "smollm2-135m-instruct";
 const judge = "reward=minilm-rm-polite";
 const preferences = join("..", "shared", "data", "preferences", "rasbt_polite.jsonl");
-/** For the comparison with the base. */
+/** Sampling options of the comparison with the base. */
 const sampled = { limit: 50, samples: 2, "max-tokens": 64, seed: 1 };
-/** As those of minilm-rm-polite, so that what it was trained on is held out from nothing here. */
+/** The shares of minilm-rm-polite: no row that it was trained on is held out here. */
 const shares = { "held-out": 0.2, validation: 0.1 };
 
 const about =

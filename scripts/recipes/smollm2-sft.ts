@@ -88,7 +88,7 @@ function conversation({ instruction, input, output }: Demonstration): { role: st
   ];
 }
 
-/** By the instruction alone, so that none is on both sides. */
+/** Decides by the instruction alone, so that no instruction is on both sides. */
 function isHeldOut({ instruction }: Demonstration): boolean {
   return createHash("sha256").update(instruction).digest().readUInt32LE() % heldOutEvery === 0;
 }

@@ -151,7 +151,7 @@ function valueStages(): Stage[] {
 
 /** After the pairs themselves. */
 export function rewardStages(): Stage[] {
-  const ofHead = "score.safetensors";
+  const headWeights = "score.safetensors";
   return [
     rewardModel("teddy-rm-1", model("teddy-sft"), "pairs", 0.0005, 0.2),
     ...morePairs("third", 3),
@@ -178,9 +178,9 @@ export function rewardStages(): Stage[] {
       [weights("teddy-sft"), pairsOf("pairs-20000"), pairsOf("pairs-held-out")],
       dimensionWords(0.15),
     ),
-    publish("teddy-sft-head", undefined, headSource, ofHead),
-    withoutLength("teddy-sft-head", ofHead),
-    evaluate("teddy-sft-head", ofHead),
+    publish("teddy-sft-head", undefined, headSource, headWeights),
+    withoutLength("teddy-sft-head", headWeights),
+    evaluate("teddy-sft-head", headWeights),
   ];
 }
 
