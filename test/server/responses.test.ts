@@ -327,16 +327,14 @@ test("what a response cannot do is refused by the name of its field", async (t) 
 });
 
 test("a stream that breaks off ends with response.failed, which tells no secrets", async (t) => {
-  for (const [error, message] of [
-    [new Error("private detail"), /request id/],
-    [new BonsaiError("engine_failed", "The compute worker stopped."), /compute worker stopped/],
-  ] as const) {
+  for (const error of [new Error("private detail"), new BonsaiError("engine_failed", "private detail")]) {
     const fixture = await startFixture(t, {}, { failure: { position: 3, error } });
     const events = eventsOf((await answer(fixture, { stream: true })).body);
     const last = events.at(-1)!;
     assert.ok(last.type === "response.failed");
     assert.deepEqual([last.response.status, last.response.error!.code], ["failed", "server_error"]);
-    assert.match(last.response.error!.message, message);
+    assert.match(last.response.error!.message, /request id/);
+    assert.doesNotMatch(last.response.error!.message, /private/);
     assert.equal(last.sequence_number, events.length - 1);
     assert.equal((await answer(fixture)).statusCode, error instanceof BonsaiError ? 503 : 500);
   }

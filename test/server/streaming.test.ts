@@ -165,7 +165,7 @@ test("silence is filled with comments, and the events that follow arrive whole",
     controller: new AbortController(),
     keepAliveMs: 5,
     stallTimeoutMs: 60_000,
-    toClientError: (error: unknown) => error as BonsaiError,
+    reportFailure: (failure: unknown) => failure as BonsaiError,
   };
   for await (const text of eventStreamText(iterator, iterator.next(), (event) => [event], options)) {
     texts.push(text);

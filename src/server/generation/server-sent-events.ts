@@ -17,8 +17,8 @@ export interface EventStreamOptions {
   keepAliveMs: number;
   /** A client that takes nothing for this long is dropped. */
   stallTimeoutMs: number;
-  /** Any failure as an error that the client may read. */
-  toClientError: (error: unknown) => BonsaiError;
+  /** Logs a failure, and gives the error that the client may read. */
+  reportFailure: (failure: unknown) => BonsaiError;
   /** The format of chats and completions when absent. */
   format?: EventFormat;
 }
@@ -73,7 +73,7 @@ export async function* eventStreamText<E>(
     }
     if (format.done !== "") yield format.done;
   } catch (error) {
-    yield format.failure(options.toClientError(controller.signal.aborted ? controller.signal.reason : error));
+    yield format.failure(options.reportFailure(controller.signal.aborted ? controller.signal.reason : error));
   } finally {
     clearTimeout(stallTimer);
     events.return?.().catch(() => undefined);

@@ -26,12 +26,15 @@ const fastifyErrors: Readonly<Record<string, (error: FastifyError) => BonsaiErro
   FST_ERR_NOT_FOUND: (error) => new BonsaiError("not_found", "There is no such route; /docs lists those that are.", { cause: error }),
 };
 
+/** Failures of the server that say nothing of its insides. */
+const isToldInFull = ({ status, code }: BonsaiError): boolean => status < 500 || code === "loading" || code === "draining";
+
 /**
- * Any failure as an error that a client may read. What is no fault of the client, and not ours on purpose, is
- * `internal` and tells no details.
+ * Any failure as an error that a client may read. What is a fault of the server may name files, or quote native
+ * libraries: the client gets its code and the id under which the log has the whole.
  */
-export function toClientError(error: unknown, requestId: string, body: unknown): BonsaiError {
-  if (error instanceof BonsaiError) return error;
+function toClientError(error: unknown, requestId: string, body: unknown): BonsaiError {
+  if (error instanceof BonsaiError && isToldInFull(error)) return error;
   const fastifyError = error as FastifyError;
   if (fastifyError.validation !== undefined) return invalidRequest(fastifyError.validation, body);
   const known = fastifyErrors[fastifyError.code];
@@ -40,21 +43,27 @@ export function toClientError(error: unknown, requestId: string, body: unknown):
   if (fastifyError.statusCode !== undefined && fastifyError.statusCode >= 400 && fastifyError.statusCode < 500) {
     return new BonsaiError("invalid_request", "The request is not well formed.", { cause: error });
   }
-  return new BonsaiError("internal", `The server failed on this request; its log has the details under request id ${requestId}.`, {
+  const { code, retryAfterSeconds } = error instanceof BonsaiError ? error : { code: "internal" as const, retryAfterSeconds: undefined };
+  return new BonsaiError(code, `The server failed on this request; its log has the details under request id ${requestId}.`, {
     cause: error,
+    retryAfterSeconds,
   });
 }
 
-/** Writes the line that a failure deserves: 5xx with the cause, the rest with code and field. */
-export function logFailure(request: FastifyRequest, error: BonsaiError): void {
-  if (error.status < 500 || error.code === "loading" || error.code === "draining")
-    request.log.info({ code: error.code, param: error.param }, "request refused");
-  else request.log.error({ code: error.code, err: error.cause ?? error }, error.message);
+/**
+ * Writes the line that a failure deserves, 5xx with the cause, the rest with code and field, and gives the error that
+ * the client may read.
+ * @param body what the failure is about, where it is about a field
+ */
+export function reportFailure(request: FastifyRequest, failure: unknown, body?: unknown): BonsaiError {
+  const error = toClientError(failure, request.id, body);
+  if (isToldInFull(error)) request.log.info({ code: error.code, param: error.param }, "request refused");
+  else request.log.error({ code: error.code, err: error.cause }, "request failed");
+  return error;
 }
 
 export function sendError(request: FastifyRequest, reply: FastifyReply, failure: unknown): FastifyReply {
-  const error = toClientError(failure, request.id, request.body);
-  logFailure(request, error);
+  const error = reportFailure(request, failure, request.body);
   reply.code(error.status).type("application/json; charset=utf-8").headers(retryHeaders(error));
   return reply.send(JSON.stringify(toErrorBody(error)));
 }

@@ -8,7 +8,7 @@ import { ChatChunkEncoder, ChatCompletionCollector } from "../../protocol/mappin
 import { ChatCompletion } from "../../protocol/wire/chat/response.ts";
 import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
-import { toClientError } from "../plugins/errors.ts";
+import { reportFailure } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
@@ -51,7 +51,7 @@ export function chatCompletionsRoute(server: FastifyInstance, context: ServerCon
           controller,
           keepAliveMs: keepAliveIntervalMs,
           stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
-          toClientError: (error) => toClientError(error, request.id, undefined),
+          reportFailure: (failure) => reportFailure(request, failure),
         });
       }
       const collector = new ChatCompletionCollector(body.n ?? 1);

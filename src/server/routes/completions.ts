@@ -12,7 +12,7 @@ import { findRequestedPolicy } from "../generation/best-of.ts";
 import { answerHead, drawnSeedBound } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { generateAll, samplingRunner } from "../generation/generation.ts";
-import { toClientError } from "../plugins/errors.ts";
+import { reportFailure } from "../plugins/errors.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
@@ -57,7 +57,7 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
           controller,
           keepAliveMs: keepAliveIntervalMs,
           stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
-          toClientError: (error) => toClientError(error, request.id, undefined),
+          reportFailure: (failure) => reportFailure(request, failure),
         });
       }
       const collector = new CompletionCollector(generations.length, body.n ?? 1);

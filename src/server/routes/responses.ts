@@ -16,7 +16,7 @@ import { ResponseObject } from "../../protocol/wire/responses/response.ts";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import { typedEvents } from "../../protocol/wire/sse.ts";
 import type { ServerContext } from "../context.ts";
-import { toClientError } from "../plugins/errors.ts";
+import { reportFailure } from "../plugins/errors.ts";
 import { askForUpgrade } from "../plugins/web-socket.ts";
 import { ResponseStore } from "../responses/response-store.ts";
 import { openResponse } from "../responses/responses.ts";
@@ -57,7 +57,7 @@ export function responsesRoute(server: FastifyInstance, context: ServerContext):
           controller,
           keepAliveMs: keepAliveIntervalMs,
           stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
-          toClientError: (error) => toClientError(error, request.id, undefined),
+          reportFailure: (failure) => reportFailure(request, failure),
           format: { ...typedEvents, failure: (error) => encoder.fail(error).map(typedEvents.event).join("") },
         });
       }
@@ -89,7 +89,7 @@ export function responsesSocketRoute(server: FastifyInstance, context: ServerCon
     } catch (failure) {
       // Before the first event, or when the client or the server wants no more, an error frame says so.
       if (signal.aborted || encoder.sequenceNumber === 0) throw failure;
-      for (const event of encoder.fail(toClientError(failure, request.id, undefined))) yield { ...event, ...named };
+      for (const event of encoder.fail(reportFailure(request, failure))) yield { ...event, ...named };
     }
   }
 

@@ -30,8 +30,8 @@ export interface ConnectionOptions {
   idleTimeoutMs: number;
   /** A client that takes nothing for this long is dropped. */
   stallTimeoutMs: number;
-  /** Any failure as an error that the client may read; it is logged there. */
-  toClientError: (error: unknown) => BonsaiError;
+  /** Logs a failure, and gives the error that the client may read. */
+  reportFailure: (failure: unknown) => BonsaiError;
   /** Hears of each frame before it is acted upon. */
   onFrame: (frame: ClientFrame) => void;
   /** Hears of each answer that ended, by "done" or the code of its error. */
@@ -126,7 +126,7 @@ export class Connection {
     try {
       for await (const told of this.#dialect.answer(frame, streamId, signal)) await this.#outbox.send(told, signal);
     } catch (failure) {
-      const error = this.#options.toClientError(signal.aborted ? signal.reason : failure);
+      const error = this.#options.reportFailure(signal.aborted ? signal.reason : failure);
       outcome = error.code;
       this.#notify(this.#dialect.failure(error, streamId));
     } finally {
@@ -139,7 +139,7 @@ export class Connection {
   }
 
   #refuse(failure: unknown): void {
-    this.#notify(this.#dialect.failure(this.#options.toClientError(failure), undefined));
+    this.#notify(this.#dialect.failure(this.#options.reportFailure(failure), undefined));
   }
 
   /** Errors do not wait for room, so those who cause them without reading are cut off. */

@@ -8,7 +8,7 @@ import type { Config } from "../../config/options.ts";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics.ts";
-import { logFailure, toClientError } from "../plugins/errors.ts";
+import { reportFailure } from "../plugins/errors.ts";
 import { refuseWhileLagging } from "../plugins/pressure.ts";
 import { closeCodes, Connection, type SocketDialect } from "./connection.ts";
 
@@ -46,11 +46,7 @@ export class Connections {
       pingIntervalMs: this.#config.websocketPingIntervalSeconds * 1000,
       idleTimeoutMs: this.#config.websocketIdleTimeoutSeconds * 1000,
       stallTimeoutMs: this.#config.streamStallTimeoutSeconds * 1000,
-      toClientError: (failure) => {
-        const error = toClientError(failure, request.id, undefined);
-        logFailure(request, error);
-        return error;
-      },
+      reportFailure: (failure) => reportFailure(request, failure),
       onFrame: (frame) => this.#hear(request, dialect, frame),
       onEnd: (outcome, streamId, durationMs) => {
         this.#metrics.streamed(route, outcome);
