@@ -13,6 +13,7 @@ import { authenticate } from "./plugins/authentication.ts";
 import { allowOrigins } from "./plugins/cross-origin.ts";
 import { handleErrors, handleParserError, sendError } from "./plugins/errors.ts";
 import { allowedHosts, checkHosts, hostRefusal, originForm } from "./plugins/host.ts";
+import { parseJsonBodies } from "./plugins/json-body.ts";
 import { observeRequests, redactedPaths, requestId } from "./plugins/observation.ts";
 import { documentRoutes } from "./plugins/openapi.ts";
 import { refuseUnderPressure } from "./plugins/pressure.ts";
@@ -101,8 +102,7 @@ export async function buildServer(config: Config, engine: Promise<Engine>, versi
     },
   });
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  // JSON is the only body there is.
-  server.removeContentTypeParser("text/plain");
+  parseJsonBodies(server);
 
   const httpConnections = new HttpConnections(server.server);
   const lifecycle = new Lifecycle(engine);

@@ -62,6 +62,30 @@ test("HEAD answers as GET does, without a body", async (t) => {
   assert.deepEqual([response.statusCode, response.body], [200, ""]);
 });
 
+test("a body that is not UTF-8, or is nested too deeply, is refused on every route that takes one", async (t) => {
+  const { fastify, engine } = await startFixture(t);
+  const headers = { "content-type": "application/json" };
+  const latin = Buffer.from(JSON.stringify({ ...hello, messages: [{ role: "user", content: "Grüße" }] }), "latin1");
+  const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(JSON.stringify(hello), "utf16le")]);
+  const deep = JSON.stringify(hello).replace("{", `{"metadata":${"[".repeat(500_000)}${"]".repeat(500_000)},`);
+  for (const url of ["chat/completions", "completions", "responses", "rewards", "rerank"].map((name) => `/v1/${name}`)) {
+    for (const [payload, message] of [
+      [latin, /not UTF-8/],
+      [utf16, /not UTF-8/],
+      [deep, /nested more than/],
+    ] as const) {
+      const response = await fastify.inject({ method: "POST", url, headers, payload });
+      const { error } = response.json<ErrorBody>();
+      assert.deepEqual([response.statusCode, error.code], [400, "invalid_request"], url);
+      assert.match(error.message, message);
+    }
+  }
+  assert.equal(engine.requests.length, 0);
+  const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(JSON.stringify(hello))]);
+  const answer = await fastify.inject({ method: "POST", url: "/v1/chat/completions", headers, payload: marked });
+  assert.equal(answer.statusCode, 200, "a byte order mark is not part of the text");
+});
+
 /** Writes bytes to the server and gives all that comes back until it closes. */
 async function exchange(t: TestContext, base: string, text: string): Promise<string> {
   const socket = connect(Number(new URL(base).port), "127.0.0.1");

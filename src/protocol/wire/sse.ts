@@ -2,26 +2,35 @@
 
 import type { BonsaiError } from "../../errors/bonsai-error.ts";
 import { toErrorBody } from "./errors.ts";
+import { jsonParts } from "./json-pieces.ts";
 
-/** An event. JSON has no line breaks outside of strings, and escapes those inside, so one line holds it. */
-const encodeData = (value: object): string => `data: ${JSON.stringify(value)}\n\n`;
+/** The parts of an event. JSON has no line breaks outside of strings, and escapes those inside, so one line holds it. */
+function* dataParts(value: object): Generator<string, void, undefined> {
+  yield "data: ";
+  yield* jsonParts(value);
+  yield "\n\n";
+}
 
 /** What ends a stream that went well. */
 const doneEvent = "data: [DONE]\n\n";
 
 /** How a stream's events, its good end and its failure are written. */
 export interface EventFormat {
-  event: (value: object) => string;
+  /** The text of an event, in parts. */
+  event: (value: object) => Iterable<string>;
   done: string;
-  failure: (error: BonsaiError) => string;
+  failure: (error: BonsaiError) => Iterable<string>;
 }
 
 /** The events of chats and completions: chunks without a name, then `[DONE]`, or an error in its place. */
-export const chunkEvents: EventFormat = { event: encodeData, done: doneEvent, failure: (error) => encodeData(toErrorBody(error)) };
+export const chunkEvents: EventFormat = { event: dataParts, done: doneEvent, failure: (error) => dataParts(toErrorBody(error)) };
 
 /** The events of responses: each has its type as its name, and the last one says how the response ended. */
 export const typedEvents: Pick<EventFormat, "event" | "done"> = {
-  event: (value) => `event: ${String((value as { type?: unknown }).type)}\n${encodeData(value)}`,
+  *event(value) {
+    yield `event: ${String((value as { type?: unknown }).type)}\n`;
+    yield* dataParts(value);
+  },
   done: "",
 };
 

@@ -1,8 +1,10 @@
 /** @file A generation as a stream of server-sent events that is produced only as fast as the client reads. */
 
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import type { FastifyReply } from "fastify";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { inPieces, pieceLength } from "../../protocol/wire/json-pieces.ts";
 import { chunkEvents, keepAliveComment, type EventFormat } from "../../protocol/wire/sse.ts";
 
 /** Time without an event after which a comment keeps the connection alive. */
@@ -38,6 +40,10 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | ty
   }
 }
 
+function* partsOf(events: readonly object[], format: EventFormat): Generator<string, void, undefined> {
+  for (const event of events) yield* format.event(event);
+}
+
 /**
  * The text of the event stream. It reads the next event only when the last text was taken, so a client that reads
  * slowly slows production. After a failure the last event is the error.
@@ -55,25 +61,27 @@ export async function* eventStreamText<E>(
   try {
     for (;;) {
       const result = await within(next, options.keepAliveMs);
-      let text: string;
+      let parts: Iterable<string>;
       if (result === silence) {
-        text = keepAliveComment;
+        parts = [keepAliveComment];
       } else if (result.done === true) {
         break;
       } else {
-        text = encode(result.value).map(format.event).join("");
+        parts = partsOf(encode(result.value), format);
         next = events.next();
         // Its rejection is handled where it is awaited, which a reader that leaves prevents.
         next.catch(() => undefined);
       }
-      if (text === "") continue;
-      stallTimer = setTimeout(stall, options.stallTimeoutMs);
-      yield text;
-      clearTimeout(stallTimer);
+      for (const text of inPieces(parts)) {
+        stallTimer = setTimeout(stall, options.stallTimeoutMs);
+        yield text;
+        clearTimeout(stallTimer);
+        if (text.length >= pieceLength) await setImmediate();
+      }
     }
     if (format.done !== "") yield format.done;
   } catch (error) {
-    yield format.failure(options.reportFailure(controller.signal.aborted ? controller.signal.reason : error));
+    yield* inPieces(format.failure(options.reportFailure(controller.signal.aborted ? controller.signal.reason : error)));
   } finally {
     clearTimeout(stallTimer);
     events.return?.().catch(() => undefined);

@@ -9,6 +9,7 @@ import { ChatCompletion } from "../../protocol/wire/chat/response.ts";
 import { answerHead, openChat } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { reportFailure } from "../plugins/errors.ts";
+import { sendJson } from "../generation/json-answer.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
@@ -56,7 +57,7 @@ export function chatCompletionsRoute(server: FastifyInstance, context: ServerCon
       }
       const collector = new ChatCompletionCollector(body.n ?? 1);
       for await (const event of events) collector.add(event);
-      return reply.send(collector.answer(head, generation.logprobs !== undefined, asked?.returnCandidates));
+      return sendJson(reply, collector.answer(head, generation.logprobs !== undefined, asked?.returnCandidates));
     },
   );
 }

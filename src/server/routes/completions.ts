@@ -13,6 +13,7 @@ import { answerHead, drawnSeedBound } from "../generation/chat.ts";
 import type { ServerContext } from "../context.ts";
 import { generateAll, samplingRunner } from "../generation/generation.ts";
 import { reportFailure } from "../plugins/errors.ts";
+import { sendJson } from "../generation/json-answer.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import { eventStreamEvent, generationFailures } from "./answers.ts";
 
@@ -62,7 +63,7 @@ export function completionsRoute(server: FastifyInstance, { config, lifecycle, m
       }
       const collector = new CompletionCollector(generations.length, body.n ?? 1);
       for await (const event of events) collector.add(event);
-      return reply.send(collector.answer(head, typeof body.logprobs === "number", asked?.returnCandidates));
+      return sendJson(reply, collector.answer(head, typeof body.logprobs === "number", asked?.returnCandidates));
     },
   );
 }

@@ -6,6 +6,7 @@ import { rerankInputs, toRerank } from "../../protocol/mapping/rerank.ts";
 import { Rerank, rerankRequest } from "../../protocol/wire/rerank.ts";
 import type { ServerContext } from "../context.ts";
 import { findRewardModel } from "../generation/scoring.ts";
+import { sendJson } from "../generation/json-answer.ts";
 import { generationFailures } from "./answers.ts";
 
 export function rerankRoute(server: FastifyInstance, { config, lifecycle }: ServerContext): void {
@@ -29,7 +30,7 @@ export function rerankRoute(server: FastifyInstance, { config, lifecycle }: Serv
       const inputs = rerankInputs(body);
       const { signal } = lifecycle.signalFor(reply);
       const answers = await model.score(inputs, { truncate: body.truncate ?? false, signal });
-      return reply.send(toRerank(model.name, body, answers));
+      return sendJson(reply, toRerank(model.name, body, answers));
     },
   );
 }

@@ -20,6 +20,7 @@ import { reportFailure } from "../plugins/errors.ts";
 import { askForUpgrade } from "../plugins/web-socket.ts";
 import { ResponseStore } from "../responses/response-store.ts";
 import { openResponse } from "../responses/responses.ts";
+import { sendJson } from "../generation/json-answer.ts";
 import { keepAliveIntervalMs, sendEventStream } from "../generation/server-sent-events.ts";
 import type { SocketDialect } from "../sockets/connection.ts";
 import { validatedFrame } from "../sockets/validated-frame.ts";
@@ -58,11 +59,11 @@ export function responsesRoute(server: FastifyInstance, context: ServerContext):
           keepAliveMs: keepAliveIntervalMs,
           stallTimeoutMs: config.streamStallTimeoutSeconds * 1000,
           reportFailure: (failure) => reportFailure(request, failure),
-          format: { ...typedEvents, failure: (error) => encoder.fail(error).map(typedEvents.event).join("") },
+          format: { ...typedEvents, failure: (error) => encoder.fail(error).flatMap((event) => [...typedEvents.event(event)]) },
         });
       }
       for await (const _ of events);
-      return reply.send(encoder.response);
+      return sendJson(reply, encoder.response);
     },
   );
 }

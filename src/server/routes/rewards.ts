@@ -6,6 +6,7 @@ import { rewardsInputs, toRewards } from "../../protocol/mapping/rewards.ts";
 import { Rewards, rewardsRequest } from "../../protocol/wire/rewards.ts";
 import type { ServerContext } from "../context.ts";
 import { findRewardModel } from "../generation/scoring.ts";
+import { sendJson } from "../generation/json-answer.ts";
 import { generationFailures } from "./answers.ts";
 
 export function rewardsRoute(server: FastifyInstance, { config, lifecycle }: ServerContext): void {
@@ -29,7 +30,7 @@ export function rewardsRoute(server: FastifyInstance, { config, lifecycle }: Ser
       const inputs = rewardsInputs(body);
       const { signal } = lifecycle.signalFor(reply);
       const answers = await model.score(inputs, { truncate: body.truncate ?? false, signal });
-      return reply.send(toRewards(model, answers));
+      return sendJson(reply, toRewards(model, answers));
     },
   );
 }

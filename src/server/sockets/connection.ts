@@ -2,6 +2,7 @@
 
 import type { RawData, WebSocket } from "ws";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { checkedJsonText } from "../../protocol/wire/json-body.ts";
 import { parseFrame, streamIdOf, type ClientFrame } from "../../protocol/wire/frames.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { Outbox } from "./outbox.ts";
@@ -83,7 +84,7 @@ export class Connection {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (isBinary) return this.close(closeCodes.unsupportedData, "Frames must be text.");
     try {
-      const frame = parseFrame((data as Buffer).toString());
+      const frame = parseFrame(checkedJsonText(data as Buffer, "The frame"));
       this.#options.onFrame(frame);
       this.#obey(frame);
     } catch (error) {

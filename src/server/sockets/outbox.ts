@@ -3,7 +3,9 @@
  * and no others.
  */
 
+import { setImmediate } from "node:timers/promises";
 import type { WebSocket } from "ws";
+import { inPieces, jsonParts, pieceLength } from "../../protocol/wire/json-pieces.ts";
 
 /** Bytes that wait for the client before its streams pause (besides the kernel's own buffers). */
 const highWaterBytes = 64 * 1024;
@@ -43,15 +45,24 @@ export class Outbox {
   async send(frame: object, signal: AbortSignal): Promise<void> {
     while (this.#socket.bufferedAmount > highWaterBytes) await this.#room(signal);
     signal.throwIfAborted();
-    this.push(frame);
+    let text = "";
+    for (const piece of inPieces(jsonParts(frame))) {
+      text += piece;
+      if (piece.length >= pieceLength) await setImmediate();
+    }
+    this.#push(text);
   }
 
   /** Sends a frame whatever waits: for short notices only. */
   push(frame: object): void {
+    this.#push(JSON.stringify(frame));
+  }
+
+  #push(text: string): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#unsent += 1;
     this.#stall ??= setTimeout(this.#onStall, this.#stallTimeoutMs);
-    this.#socket.send(JSON.stringify(frame), () => this.#sent());
+    this.#socket.send(text, () => this.#sent());
   }
 
   /** Nobody waits any more. */
