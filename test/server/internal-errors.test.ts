@@ -14,8 +14,8 @@ const failures: [name: string, error: Error][] = [
   ["a bug of the server", new TypeError("PRIVATE is not a function")],
   ["a bug of the compute worker", fromWire(toWire(new TypeError("PRIVATE is not a function")))],
   ["the end of the compute worker", new BonsaiError("engine_failed", "The compute worker stopped (exit 1): PRIVATE native message.")],
-  ["a model file", new BonsaiError("unsupported_model", "/home/PRIVATE/model.gguf: the tensor ends beyond the file.")],
-  ["a file system", new BonsaiError("write_failed", "/home/PRIVATE cannot be written.", { cause: new Error("ENOSPC: PRIVATE") })],
+  ["a model file", new BonsaiError("unsupported_model", "models/PRIVATE.gguf: the tensor ends beyond the file.")],
+  ["a file system", new BonsaiError("write_failed", "PRIVATE cannot be written.", { cause: new Error("ENOSPC: PRIVATE") })],
 ];
 
 for (const [name, error] of failures) {

@@ -15,7 +15,7 @@ export function* inPieces(parts: Iterable<string>): Generator<string, void, unde
   if (piece !== "") yield piece;
 }
 
-/** The parts of what `JSON.stringify` makes of a value of objects, lists, texts, numbers, booleans, null and undefined. */
+/** The text that `JSON.stringify` makes of plain data, in parts: those of its members where they are large. */
 export function* jsonParts(value: unknown): Generator<string, void, undefined> {
   if (typeof value !== "object" || value === null || remainingOf(pieceLength, value) >= 0) {
     yield JSON.stringify(value) ?? "null";

@@ -4,7 +4,7 @@ import type { BonsaiError } from "../../errors/bonsai-error.ts";
 import { toErrorBody } from "./errors.ts";
 import { jsonParts } from "./json-pieces.ts";
 
-/** The parts of an event. JSON has no line breaks outside of strings, and escapes those inside, so one line holds it. */
+/** An event in parts. JSON has no line breaks outside of strings, and escapes those inside, so one line holds it. */
 function* dataParts(value: object): Generator<string, void, undefined> {
   yield "data: ";
   yield* jsonParts(value);
