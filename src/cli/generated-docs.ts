@@ -1,11 +1,17 @@
-/** @file The documents that are written from code: error codes, options, and the OpenAPI description of the routes. */
+/**
+ * @file The documents that are written from code: error codes, options, the OpenAPI description of the routes, and the
+ * licences of dependencies.
+ */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { configMarkdown } from "../config/describe.ts";
 import { defaultConfig } from "../config/options.ts";
 import type { Engine } from "../engine/contract/request.ts";
 import { registry } from "../errors/registry.ts";
 import { buildServer } from "../server/build-server.ts";
-import { programVersion } from "../catalog/project-root.ts";
+import { programVersion, projectRoot } from "../catalog/project-root.ts";
+import { licencesMarkdown } from "./licences.ts";
 
 /** Path (relative to the project) to content of every generated document. */
 export async function generateDocs(): Promise<Map<string, string>> {
@@ -13,6 +19,7 @@ export async function generateDocs(): Promise<Map<string, string>> {
     ["docs/ERRORS.md", errorsMarkdown()],
     ["docs/CONFIG.md", configMarkdown()],
     ["docs/openapi.json", await openApiJson()],
+    ["docs/LICENCES.md", licencesMarkdown(readFileSync(join(projectRoot(), "package-lock.json"), "utf8"))],
   ]);
 }
 
