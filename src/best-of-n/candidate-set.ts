@@ -4,8 +4,9 @@
  *
  * This class has no effects: it is told what happens and says what follows. Its decisions (except at a deadline) depend
  * on the candidates' tokens and scores alone, never on when a score arrived: they are taken in the order of the lengths
- * at which they are due, and what a candidate did while a decision was pending does not count. So the same request and
- * seed has the same winner at any load.
+ * at which they are due, and what a candidate did while a decision was pending does not count. `allowedTokens` and
+ * `takeSettled` say how far the candidates may go before the next decision, so that they do nothing meanwhile. So the
+ * same request and seed has the same winner, the same texts and the same counts at any load.
  */
 
 import { candidateSeed } from "../random/philox.ts";
@@ -80,6 +81,8 @@ export class CandidateSet {
   readonly #answerRewards = new Rewards();
   readonly #prefixRewards: Rewards;
   readonly #toDrop: number[] = [];
+  /** Candidates whose ends were reported as settled. */
+  readonly #settled = new Set<Candidate>();
   /** The next stage that is not decided. */
   #stage = 0;
   /** Candidates that the stopping rules have considered. */
@@ -181,6 +184,24 @@ export class CandidateSet {
   /** Candidates that the engine must drop, each reported once. */
   takeDropped(): number[] {
     return this.#toDrop.splice(0);
+  }
+
+  /** Most tokens that a candidate may have before the next stage is decided: one more shows that it went on past it. */
+  get allowedTokens(): number {
+    const stage = this.#isDecided ? undefined : this.#rules.stages[this.#stage];
+    return stage === undefined ? Infinity : stage.tokens + 1;
+  }
+
+  /** Candidates whose ends no decision waits for any more, each reported once. */
+  takeSettled(): number[] {
+    const settled = this.candidates.filter(
+      (candidate) =>
+        !candidate.isRunning &&
+        !this.#settled.has(candidate) &&
+        (this.#isDecided || !candidate.hasFinished || this.#considered.has(candidate)),
+    );
+    for (const candidate of settled) this.#settled.add(candidate);
+    return settled.map(({ index }) => index);
   }
 
   /** The score of a candidate's answer so far; undefined where there is none (yet). Blank answers have none. */

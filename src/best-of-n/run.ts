@@ -3,7 +3,7 @@
  * best. All effects are here.
  */
 
-import type { GenerateEvent, GenerateRequest, Generating } from "../engine/contract/request.ts";
+import type { GenerateEvent, GenerateRequest, Generating, Pacing } from "../engine/contract/request.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { ActiveStrategy } from "./active-strategy.ts";
 import type { Candidate } from "./candidate.ts";
@@ -71,6 +71,7 @@ class Run {
   /** Tokens of the candidates whose `finish` was streamed, by index. */
   readonly #streamed = new Map<number, number>();
   #willDecide = false;
+  #allowedTokens: number | undefined;
   #progressMs = -Infinity;
   #rewardError: unknown;
   #isTimeOver = false;
@@ -83,7 +84,8 @@ class Run {
     this.#strategy = new ActiveStrategy(options.strategy, options.rewardFallback, resources.compare !== undefined);
     this.#settled = new Promise((resolve) => (this.#settle = resolve));
     const sumLogprobs = options.strategy === "logprob" || options.rewardFallback === "logprob";
-    this.#request = { ...request, sumLogprobs, failAlone: true };
+    this.#request = { ...request, sumLogprobs, failAlone: true, pacing: pacingOf(options) };
+    this.#allowedTokens = this.#request.pacing?.tokens;
     this.#generation = resources.generate(this.#request, this.#cancellation.signal);
     this.#rewards =
       resources.reward &&
@@ -204,8 +206,18 @@ class Run {
     set.decide();
     const dropped = set.takeDropped();
     if (dropped.length > 0) this.#generation.drop(dropped);
+    this.#proceed(set);
     if (this.#rewards !== undefined && !this.#rewards.isWaiting) this.#rewards.request(set.takeUnscored());
     if (set.isSettled) this.#settle();
+  }
+
+  /** Lets the candidates go on to what is decided next. */
+  #proceed(set: CandidateSet): void {
+    if (this.#request.pacing === undefined) return;
+    const settled = set.takeSettled();
+    if (set.allowedTokens === this.#allowedTokens && settled.length === 0) return;
+    this.#allowedTokens = set.allowedTokens;
+    this.#generation.proceed(this.#allowedTokens, settled);
   }
 
   /** The reward model or the judge has failed: goes on without it if the request allows that, and else stops. */
@@ -321,6 +333,13 @@ class Run {
     this.#progressMs = nowMs;
     yield { type: "progress", candidates: this.#set.progress };
   }
+}
+
+/** Candidates wait for what may drop them: for stages, which are known once the prompt is, and for scores of ends. */
+function pacingOf({ prune, targetReward, sampleCost }: BestOfOptions): Pacing | undefined {
+  const waitsForEnds = targetReward !== undefined || sampleCost !== undefined;
+  if (prune === "off" && !waitsForEnds) return undefined;
+  return { tokens: prune === "off" ? Infinity : 0, waitsForEnds };
 }
 
 /** The engine knows the candidates as `n`; the request called them `best_of`. */

@@ -234,7 +234,7 @@ export const ConfigSchema = Type.Object(
     maxSequences: Type.Integer({
       minimum: 1,
       maximum: 4096,
-      ...annotate({ group: "Limits", description: "Sequences that decode at once, over all requests", default: 64 }),
+      ...annotate({ group: "Limits", description: "Sequences that decode at once, shared equally by all requests", default: 64 }),
     }),
     maxQueuedSequences: Type.Integer({
       minimum: 0,

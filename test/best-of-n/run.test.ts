@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import type { RewardAnswers } from "../../src/best-of-n/reward-requests.ts";
 import type { Engine, GenerateRequest } from "../../src/engine/contract/request.ts";
 import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import { uniform } from "../../src/random/philox.ts";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { warningsDuring } from "../fixtures/warnings.ts";
 import { candidatesOf, endless, eventsOf, outcomeOf, rewardsBy, startSmallEngine, type Outcome } from "./serving.ts";
@@ -55,12 +56,23 @@ const everythingIsFree = async (): Promise<void> => {
   assert.equal(busy(), false, JSON.stringify(engine.stats()));
 };
 
-/** What must be the same at any load. */
-const essence = ({ texts, reasons, report }: Outcome): object => ({
+/** What must be the same at any load: everything but the time. */
+const essence = ({ texts, reasons, completionTokens, report }: Outcome): object => ({
   texts,
   reasons,
-  candidates: report.candidates.map(({ index, seed, score, end }) => ({ index, seed, score, end: end })),
+  completionTokens,
+  report: { ...report, timings: undefined },
 });
+
+/** The reward model, whose scores come late by up to 40 ms, each time anew. */
+function late(seed: number): RewardAnswers {
+  let draws = 0;
+  return async (answers, signal) => {
+    const rewards = await rewardsBy(engine)(answers, signal);
+    await sleep(40 * uniform(seed, draws++), undefined, { signal });
+    return rewards;
+  };
+}
 
 describe("the best of N", () => {
   test("are the candidates of plain sampling in the order of the rewards that the reward model gives them", async () => {
@@ -101,7 +113,7 @@ describe("the best of N", () => {
     await everythingIsFree();
   });
 
-  test("has the same winner at any load when it prunes, stops at a target or draws softly", async () => {
+  test("has the same winner, texts and counts at any load, however late scores come, when it prunes, stops at a target or draws softly", async () => {
     const request = candidatesOf(8, { maxTokens: 40, ignoreEos: true });
     const stages = [
       { tokens: 8, keep: 0.5 },
@@ -110,6 +122,7 @@ describe("the best of N", () => {
     const variants = [
       { stages },
       { stages, options: { strategy: "soft", softTemperature: 0.5 } },
+      { stages, options: { returned: 3, sampleCost: 0.3 } },
       { options: { targetReward: -0.5 } },
       { options: { sampleCost: 0.2 } },
       { stages, options: { strategy: "logprob", rewardModel: undefined } },
@@ -123,11 +136,16 @@ describe("the best of N", () => {
       const stop = load();
       const busy = await Promise.all([outcomeOf(engine, own, variant), outcomeOf(engine, own, variant)]);
       await stop();
-      for (const one of busy) assert.deepEqual(essence(one), essence(alone), JSON.stringify(variant));
+      const delayed = [];
+      for (const seed of [1, 2, 3]) delayed.push(await outcomeOf(engine, own, { ...variant, answers: late(seed) }));
+      for (const one of [...busy, ...delayed]) assert.deepEqual(essence(one), essence(alone), JSON.stringify(variant));
       if ("stages" in variant) {
-        assert.deepEqual([alone.report.pruned, alone.report.finished], [6, 2]);
-        assert.ok(alone.report.tokensGenerated < 8 * 40 && alone.report.tokensSaved > 0);
-        assert.ok(alone.report.candidates.slice(2).every(({ end }) => end === "pruned"));
+        const kept = "options" in variant && "returned" in variant.options ? 3 : 2;
+        assert.deepEqual([alone.report.pruned, alone.report.finished], [8 - kept, kept]);
+        assert.ok(alone.report.tokensSaved > 0);
+        assert.ok(alone.report.candidates.slice(kept).every(({ end }) => end === "pruned"));
+        // A dropped candidate has the one token that shows that it went on past its stage.
+        assert.equal(alone.report.tokensGenerated, 4 * 9 + (4 - kept) * 17 + kept * 40);
       }
     }
     await everythingIsFree();
@@ -146,13 +164,16 @@ describe("the best of N", () => {
     assert.equal(report.candidates[0]!.index, 0);
   });
 
-  test("asks for the scores of one step in one batch, and decodes meanwhile", async () => {
+  test("asks for the scores of one step in one batch, and waits for them while others decode", async () => {
     const batches: number[] = [];
+    let meanwhile = Infinity;
     const reward: RewardAnswers = async (answers, signal) => {
       batches.push(answers.length);
-      const tokensBefore = engine.stats().generatedTokens;
-      // Tokens go on coming while the reward model takes its time.
-      while (batches.length === 1 && engine.stats().generatedTokens < tokensBefore + 12) await sleep(1);
+      if (batches.length === 1) {
+        const tokensBefore = engine.stats().generatedTokens;
+        await plain(candidatesOf(2, { seed: 77, maxTokens: 30, ignoreEos: true }));
+        meanwhile = engine.stats().generatedTokens - tokensBefore - 2 * 30;
+      }
       return rewardsBy(engine)(answers, signal);
     };
     const { report } = await outcomeOf(engine, candidatesOf(6, { maxTokens: 40, ignoreEos: true }), {
@@ -160,6 +181,9 @@ describe("the best of N", () => {
       stages: [{ tokens: 4, keep: 0.5 }],
     });
     assert.deepEqual([batches[0], report.pruned], [6, 3]);
+    // They may have had no more than the one token that shows that they went on.
+    assert.ok(meanwhile <= 6, `${meanwhile} tokens`);
+    await everythingIsFree();
   });
 
   test("by log-probability has the highest mean of what logprobs tells", async () => {

@@ -110,7 +110,8 @@ export function eventsOf(engine: Engine, request: GenerateRequest, run: Run = {}
     observe: run.observe,
     stagesOf: () => run.stages ?? [],
   };
-  return bestOfN(request, { ...plainOptions, ...run.options }, resources, run.signal ?? new AbortController().signal);
+  const prune = run.stages === undefined ? "off" : "auto";
+  return bestOfN(request, { ...plainOptions, prune, ...run.options }, resources, run.signal ?? new AbortController().signal);
 }
 
 export interface Outcome {

@@ -207,7 +207,7 @@ describe("an answer to best_of", () => {
     assert.equal(fixture.engine.stats().runningSequences, 0);
   });
 
-  test("prunes nothing by itself where the backend cannot drop candidates, and refuses stages there", async (t) => {
+  test("prunes nothing by itself where the backend cannot drop candidates, and refuses stages and early stopping there", async (t) => {
     const fields = (prune: unknown) => ({ max_tokens: 64, best_of: 8, ignore_eos: true, best_of_options: { prune } });
     const prefixes = { reference: "made up", meanTokens: 64, correlations: [{ tokens: 8, correlation: 0.99 }] };
     const able = await startFixture(t, {}, { prefixes });
@@ -220,6 +220,13 @@ describe("an answer to best_of", () => {
       "best_of_options.prune",
       /backend of scripted cannot drop/,
     );
+    for (const option of ["target_reward", "sample_cost"])
+      await assertRefused(
+        chat(unable, { best_of: 4, best_of_options: { [option]: 1 } }),
+        "invalid_request",
+        `best_of_options.${option}`,
+        /backend of scripted cannot drop/,
+      );
   });
 
   test("prunes by itself as the reward model's measurement allows, and not at all without one", async (t) => {

@@ -152,8 +152,13 @@ export class ScriptedEngine implements Required<Backend> {
 
   generate(request: GenerateRequest, signal?: AbortSignal): Generating {
     const dropped = new Set<number>();
+    const pace = { tokens: request.pacing?.tokens ?? Infinity, settled: new Set<number>() };
     return {
-      [Symbol.asyncIterator]: () => this.#eventsOf(request, dropped, signal),
+      [Symbol.asyncIterator]: () => this.#eventsOf(request, dropped, pace, signal),
+      proceed: (tokens, settled) => {
+        pace.tokens = tokens;
+        for (const index of settled) pace.settled.add(index);
+      },
       drop: (indexes) => {
         for (const index of indexes) dropped.add(index);
       },
@@ -163,6 +168,7 @@ export class ScriptedEngine implements Required<Backend> {
   async *#eventsOf(
     request: GenerateRequest,
     dropped: ReadonlySet<number>,
+    pace: { tokens: number; settled: ReadonlySet<number> },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<GenerateEvent, void, undefined> {
     this.requests.push(request);
@@ -198,6 +204,9 @@ export class ScriptedEngine implements Required<Backend> {
             yield* row.drop();
             continue;
           }
+          const ends = rows.filter((other, at) => other.hasEnded && !pace.settled.has(at)).map(({ count }) => count);
+          if (row.count >= Math.min(pace.tokens, ...(request.pacing?.waitsForEnds === true ? ends.map((count) => count + 1) : [])))
+            continue;
           this.#counters.decodeRows += 1;
           for (const event of row.step()) {
             if (event.type === "delta") this.#counters.generatedTokens += event.tokenIds.length;
@@ -294,6 +303,8 @@ function scored(id: number, k: number): TokenLogprob {
 /** One sequence: its bytes come one a step, and its text as characters become whole. */
 class Row {
   finished = false;
+  hasEnded = false;
+  count = 0;
   readonly #request: GenerateRequest;
   readonly #index: number;
   readonly #limit: number;
@@ -301,7 +312,6 @@ class Row {
   readonly #decoder = new TextDecoder();
   #bytes: number[] = [];
   #wordsLeft: number;
-  #count = 0;
   #text = "";
   #sent = 0;
 
@@ -319,23 +329,24 @@ class Row {
 
   #finish(reason: "stop" | "length" | "dropped"): GenerateEvent[] {
     this.finished = true;
+    this.hasEnded = reason !== "dropped";
     const isItself = reason === "stop" && this.#bytes.length === 0 && this.#wordsLeft === 0;
     const outputs = isItself && this.#request.head !== undefined ? { outputs: rawOutputs(this.#text) } : {};
-    return [{ type: "finish", index: this.#index, reason, completionTokens: this.#count, ...outputs }];
+    return [{ type: "finish", index: this.#index, reason, completionTokens: this.count, ...outputs }];
   }
 
   step(): GenerateEvent[] {
-    if (this.#count >= this.#limit) return this.#finish("length");
+    if (this.count >= this.#limit) return this.#finish("length");
     if (this.#bytes.length === 0) {
       if (this.#wordsLeft === 0) return this.#finish("stop");
-      this.#bytes = [...encoder.encode(words[mix(this.#salt, this.#wordsLeft, this.#count) % words.length])];
+      this.#bytes = [...encoder.encode(words[mix(this.#salt, this.#wordsLeft, this.count) % words.length])];
       this.#wordsLeft -= 1;
     }
     const id = this.#bytes.shift()!;
-    this.#count += 1;
+    this.count += 1;
     this.#text += this.#decoder.decode(Uint8Array.of(id), { stream: true });
     const found = this.#request.stop.map((stop) => this.#text.indexOf(stop)).filter((place) => place >= 0);
-    const end = found.length > 0 ? Math.min(...found) : this.#count >= this.#limit ? this.#text.length : this.#text.length - this.#held();
+    const end = found.length > 0 ? Math.min(...found) : this.count >= this.#limit ? this.#text.length : this.#text.length - this.#held();
     const text = this.#text.slice(this.#sent, Math.max(this.#sent, end));
     this.#sent += text.length;
     const delta: GenerateEvent = {
@@ -344,7 +355,7 @@ class Row {
       text,
       tokenIds: [id],
       ...(this.#request.logprobs === undefined ? {} : { logprobs: [scored(id, this.#request.logprobs)] }),
-      ...(this.#request.sumLogprobs === true ? { logprobSum: -((this.#salt + this.#count) % 7) } : {}),
+      ...(this.#request.sumLogprobs === true ? { logprobSum: -((this.#salt + this.count) % 7) } : {}),
     };
     if (found.length > 0) return [delta, ...this.#finish("stop")];
     if (this.#bytes.length === 0 && this.#wordsLeft === 0) {
@@ -356,7 +367,7 @@ class Row {
         ...this.#finish("stop"),
       ];
     }
-    return this.#count >= this.#limit ? [delta, ...this.#finish("length")] : [delta];
+    return this.count >= this.#limit ? [delta, ...this.#finish("length")] : [delta];
   }
 
   /** Characters at the end that may be the beginning of a stop string. */

@@ -76,6 +76,22 @@ export interface GenerateRequest {
    * itself costs nothing, and comes with its `finish`.
    */
   head?: string | undefined;
+  /** How its sequences wait for `Generating.proceed`; undefined: not at all. */
+  pacing?: Pacing | undefined;
+}
+
+/**
+ * Where the sequences of a request wait for decisions about them, so that what is generated depends on no time. A
+ * sequence that waits uses no row and keeps its memory.
+ */
+export interface Pacing {
+  /** Most tokens that each sequence may have for now. */
+  tokens: number;
+  /**
+   * Whether no sequence is more than one token ahead of another, and whether, once one has ended itself with L tokens,
+   * the others wait at L + 1 until `proceed` has settled that end.
+   */
+  waitsForEnds: boolean;
 }
 
 export interface TokenLogprob {
@@ -151,6 +167,11 @@ export interface Generating extends AsyncIterable<GenerateEvent> {
    * the reason "dropped", after `start` if that has not come.
    */
   drop(indexes: readonly number[]): void;
+  /**
+   * Lets the sequences of a request that has a `pacing` go on, until they have so many tokens.
+   * @param settled sequences whose ends the others need not wait for
+   */
+  proceed(tokens: number, settled: readonly number[]): void;
 }
 
 /** Milliseconds. */
@@ -229,7 +250,7 @@ export interface Capabilities {
   tokenIds: boolean;
   /** The token counts of deltas add up to those of the answer; otherwise they are estimates until its `finish`. */
   exactCounts: boolean;
-  /** Single sequences of a request can be dropped, which frees what they hold. */
+  /** Single sequences of a request can be dropped, which frees what they hold, and wait for each other (`Pacing`). */
   drop: boolean;
 }
 
@@ -242,11 +263,11 @@ export interface Backend {
   /** Resolves to the reason when requests will never be taken again; absent where that cannot be. */
   readonly lost?: Promise<BonsaiError>;
   /**
-   * Runs a request. Admission is atomic: all n sequences are reserved at once, or the first `next()` rejects with
-   * `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
+   * Runs a request. Admission is atomic: the memory of all n sequences is reserved at once, or the first `next()`
+   * rejects with `overloaded` (retry later), `request_too_large` or `context_length_exceeded` (never fits).
    * Aborting the signal, or leaving the loop, frees the rows before the next step. Once the signal has aborted, it
    * rejects with the reason where that is a BonsaiError, else with `cancelled`.
-   * A reader that takes nothing pauses its request, which keeps its rows.
+   * A reader that takes nothing pauses its request, which keeps its memory and uses no row.
    */
   generate(request: GenerateRequest, signal?: AbortSignal): Generating;
   /**

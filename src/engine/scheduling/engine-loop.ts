@@ -102,6 +102,15 @@ export class EngineLoop {
     this.#wake?.();
   }
 
+  /** Sequences of a request with a `pacing` go on, before the next step. */
+  proceed(id: number, tokens: number, settled: readonly number[]): void {
+    const generation = this.#requests.get(id);
+    if (generation === undefined) return;
+    generation.allowedTokens = tokens;
+    for (const index of settled) generation.settled.add(index);
+    this.#wake?.();
+  }
+
   cancelAll(): void {
     this.#scoring.cancelAll();
     this.#requests.cancelAll();
@@ -174,7 +183,7 @@ export class EngineLoop {
     }));
     const rows = [...this.#requests.decoding]
       .filter((generation) => !this.#requests.isFull(generation))
-      .map((generation) => generation.sequenceStates.filter(({ row }) => row !== undefined).map((sequence) => ({ generation, sequence })));
+      .map((generation) => generation.ready.map((sequence) => ({ generation, sequence })));
     const scoring = this.#scoring.hasWork ? 1 : 0;
     const { maxSequences: mostRows } = this.#options;
     return planTurn({ prompts, rows, scoring, last: this.#last, prefillTurns: this.#prefillTurns, mostRows });
@@ -191,7 +200,7 @@ export class EngineLoop {
     this.#counters[turn === "prefill" ? "prefillSeconds" : "decodeSeconds"] += (performance.now() - startMs) / 1000;
   }
 
-  /** Rests while every row waits for its grammar or its reader. */
+  /** Rests while every row waits for its grammar, its reader or a decision. */
   async #grammarOrMessage(): Promise<void> {
     await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;

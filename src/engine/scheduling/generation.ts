@@ -32,6 +32,10 @@ export class Generation implements Reservation {
   /** What its answers must follow; undefined leaves them free. */
   grammar: Grammar | undefined;
   cachedTokens = 0;
+  /** Most tokens that each sequence may have for now. */
+  allowedTokens: number;
+  /** Indexes of sequences whose ends the others do not wait for. */
+  readonly settled = new Set<number>();
   /** Turns of the engine before it was admitted, or until the last chunk of its prompt was computed. */
   lastPrefillTurn = 0;
   /** Whether it is to end before the next turn. */
@@ -69,7 +73,18 @@ export class Generation implements Reservation {
       return new Sequence(request, index, promptIds, promptSet, detokenizer, { maxTokens, eosTokenIds });
     });
     this.sequences = request.n;
+    this.allowedTokens = request.pacing?.tokens ?? Infinity;
     this.size = { promptTokens: this.prefillIds.length, sequences: request.n, answerTokens: maxTokens };
+  }
+
+  /** The sequences that may take a step, as the request's `pacing` says, in order. */
+  get ready(): Sequence[] {
+    const open = this.sequenceStates.filter(({ row }) => row !== undefined);
+    const shorterThan = (tokens: number): Sequence[] => open.filter(({ length }) => length < tokens);
+    if (this.request.pacing?.waitsForEnds !== true) return shorterThan(this.allowedTokens);
+    const unsettled = this.sequenceStates.filter(({ index, endedNaturally }) => endedNaturally && !this.settled.has(index));
+    const shortest = Math.min(...open.map(({ length }) => length));
+    return shorterThan(Math.min(this.allowedTokens, shortest + 1, ...unsettled.map(({ length }) => length + 1)));
   }
 
   started(): void {

@@ -54,6 +54,11 @@ export class Sequence {
     if (limits.maxTokens === 0) this.finished = "length";
   }
 
+  /** Whether it came to its own end: not dropped, and not failed. */
+  get endedNaturally(): boolean {
+    return this.finished === "stop" || this.finished === "length";
+  }
+
   /** The draw of the next token, uniform in [0, 1): a function of the request's seed and this place alone. */
   draw(): number {
     return uniform(this.#seed, this.length);

@@ -89,6 +89,7 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): (message: Reque
       windows.get(message.id)?.taken(message.bytes);
       loop.wake();
     } else if (message.type === "drop") loop.drop(message.id, message.indexes);
+    else if (message.type === "proceed") loop.proceed(message.id, message.tokens, message.settled);
     else {
       try {
         send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });

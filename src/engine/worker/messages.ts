@@ -20,6 +20,7 @@ export type ToWorker =
   /** The reader of a generation took about this many bytes of its events. */
   | { type: "taken"; id: number; bytes: number }
   | { type: "drop"; id: number; indexes: number[] }
+  | { type: "proceed"; id: number; tokens: number; settled: number[] }
   | { type: "tokenize"; id: number; model: string; prompt: Prompt }
   | { type: "close" };
 

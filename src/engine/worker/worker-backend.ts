@@ -66,6 +66,9 @@ export class WorkerBackend implements Required<Backend> {
       drop: (indexes) => {
         if (this.#streams.has(id)) this.#supervisor.post({ type: "drop", id, indexes: [...indexes] });
       },
+      proceed: (tokens, settled) => {
+        if (this.#streams.has(id)) this.#supervisor.post({ type: "proceed", id, tokens, settled: [...settled] });
+      },
     };
   }
 

@@ -57,14 +57,15 @@ export const BestOfOptionFields = Type.Object(
       Type.Union([words(["off", "auto"]), PruneStages, Type.Null()], {
         default: "off",
         description:
-          "Drop candidates by the rewards of their prefixes. auto: as the reward model's own measurements allow, not at all where it has none. A list: the stages.",
+          "Drop candidates by the rewards of their prefixes. auto: as the reward model's own measurements allow, not at all where it has none. A list: the stages. Candidates wait at a stage for its scores, so that texts and counts are the same at any load.",
       }),
     ),
     deadline_ms: nullable(
       Type.Integer({
         minimum: 1,
         maximum: longestDeadlineMs,
-        description: "Answer with the best so far after this time. Decoding ends a little before, so that what was cut can be scored.",
+        description:
+          "Answer with the best so far after this time. Decoding ends a little before, so that what was cut can be scored. How far the candidates are then depends on the load.",
       }),
     ),
     target_reward: nullable(

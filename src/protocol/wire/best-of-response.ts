@@ -22,7 +22,7 @@ const CandidateReward = Type.Object({
   finish_reason: words(ends, {
     description: "stop and length as in choices; pruned and early_stop: dropped; deadline: cut; failed: its numbers were no numbers.",
   }),
-  text: Type.Optional(Type.String({ description: "With return_candidates." })),
+  text: Type.Optional(Type.String({ description: "With return_candidates. The same at any load, except at a deadline." })),
 });
 
 export const BestOf = Type.Object(
@@ -36,7 +36,7 @@ export const BestOf = Type.Object(
     finished: Type.Integer({ description: "Candidates that came to their own end and were not dropped." }),
     pruned: Type.Integer(),
     deadline_hit: Type.Boolean(),
-    tokens_generated: Type.Integer({ description: "Of all candidates." }),
+    tokens_generated: Type.Integer({ description: "Of all candidates. The same at any load, except at a deadline." }),
     tokens_returned: Type.Integer({ description: "Of the answers that came back." }),
     tokens_saved: Type.Integer({
       description: "What dropped candidates would have come to, estimated by the mean length of longer ones that finished.",

@@ -89,8 +89,12 @@ export class BestOfServing {
     if (rewardModel !== undefined) naming("reward_model", () => findRewardModel(engine, rewardModel));
     if (judgeModel !== undefined) naming("judge_model", () => findPolicy(engine, judgeModel));
     const canDrop = engine.models.find(({ id }) => id === policy.id)?.capabilities.drop === true;
-    if (!canDrop && typeof options.prune !== "string")
-      throw invalid("prune", `The backend of ${policy.id} cannot drop candidates before their end: send prune: "off" or "auto".`);
+    if (!canDrop) {
+      const cannotDrop = `The backend of ${policy.id} cannot drop candidates before their end`;
+      if (typeof options.prune !== "string") throw invalid("prune", `${cannotDrop}: send prune: "off" or "auto".`);
+      if (options.targetReward !== undefined) throw invalid("target_reward", `${cannotDrop}: leave target_reward out.`);
+      if (options.sampleCost !== undefined) throw invalid("sample_cost", `${cannotDrop}: leave sample_cost out.`);
+    }
     return { ...options, strategy, rewardModel, prune: canDrop ? options.prune : "off" };
   }
 

@@ -58,11 +58,12 @@ describe("a dropped sequence", () => {
   test("gives its row to another request in the same step", async () => {
     const loop = new EngineLoop([model], { ...roomyLimits, maxSequences: 5 });
     const rowsOfSteps: number[] = [];
-    let before = loop.stats();
+    let statsBefore = loop.stats();
     const note = (): void => {
       const { decodeSteps, decodeRows } = loop.stats();
-      if (decodeSteps > before.decodeSteps) rowsOfSteps.push((decodeRows - before.decodeRows) / (decodeSteps - before.decodeSteps));
-      before = loop.stats();
+      if (decodeSteps > statsBefore.decodeSteps)
+        rowsOfSteps.push((decodeRows - statsBefore.decodeRows) / (decodeSteps - statsBefore.decodeSteps));
+      statsBefore = loop.stats();
     };
     const running = startDropping(loop, request, 7, [1, 2]);
     const others = [1, 2].map((n) =>

@@ -139,11 +139,12 @@ describe("the scheduler", () => {
           return share.length;
         });
         work.rows.forEach((rows, at) => {
-          if (shares[at]! === rows.length) return;
+          const own = shares[at]!;
+          if (own === rows.length) return;
           // One row may be left of the division.
           for (const share of shares)
-            assert.ok(share <= shares[at]! + 1, `${shares.join(" ")} of ${work.rows.map(({ length }) => length).join(" ")}`);
-          if (work.rows.length <= work.mostRows) assert.ok(shares[at]! > 0);
+            assert.ok(share <= own + 1, `${shares.join(" ")} of ${work.rows.map(({ length }) => length).join(" ")}`);
+          if (work.rows.length <= work.mostRows) assert.ok(own > 0);
         });
       }),
       { numRuns: 1000 },
