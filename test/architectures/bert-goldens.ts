@@ -32,7 +32,7 @@ export interface BertGolden {
   pairs: GoldenPair[];
   /** Each row computed alone: hidden [places][H], its mean [H], logits [labels]. */
   cases: (EncoderRow & { hidden: number[][]; mean: number[]; logits: number[] })[];
-  /** Of the loss over the rows of `cases`: digests by name. */
+  /** The loss over the rows of `cases`, and digests of its gradients by name. */
   training: { weights: number[]; loss: number; gradients: Record<string, number[]> };
 }
 

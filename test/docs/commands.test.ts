@@ -11,7 +11,7 @@ const { scripts } = JSON.parse(readDocument("package.json")) as { scripts: Recor
 
 interface Command {
   line: string;
-  /** Of `npm run NAME`, or of `npm NAME`. */
+  /** NAME of `npm run NAME` or `npm NAME`. */
   script: string;
   /** Words that the program gets before its options: a command of its own, such as "policy". */
   words: string[];

@@ -23,7 +23,7 @@ export interface TrainingGolden {
   /** Digests by name: of the first step's gradient, and of the weights after the last. */
   gradients: Record<string, number[]>;
   weights: Record<string, number[]>;
-  /** Of LoRA. */
+  /** LoRA's target modules. */
   targets?: string[];
 }
 

@@ -28,11 +28,11 @@ export interface PolicyGolden {
   /** Digests by name: of the first step's gradient, and of the weights after the last. */
   gradients: Record<string, number[]>;
   trained: Record<string, number[]>;
-  /** Of LoRA. */
+  /** LoRA's target modules. */
   targets?: string[];
 }
 
-/** Of one loss and form, as TRL has it. */
+/** A case of one loss and form, as TRL has it. */
 export interface PolicyTrlCase {
   beta: number;
   labelSmoothing: number;
@@ -41,7 +41,7 @@ export interface PolicyTrlCase {
   loss: number;
   /** By TRL's names. */
   metrics: Record<string, number>;
-  /** Of the whole gradient. */
+  /** The norm of the whole gradient. */
   norm: number;
   /** Digests of some. */
   gradients: Record<string, number[]>;
@@ -50,12 +50,12 @@ export interface PolicyTrlCase {
 export interface PolicyTrlGoldens extends Record<"full" | "lora", Record<string, PolicyTrlCase>> {
   /** Prompt, chosen and rejected answer. */
   pairs: [prompt: number[], chosen: number[], rejected: number[]][];
-  /** Of KTO: prompt, its answer, and an answer to another prompt. */
+  /** KTO's rows: a prompt, its answer, and an answer to another prompt. */
   matched: [prompt: number[], answer: number[], unmatched: number[]][];
   labels: (1 | -1)[];
-  /** Of KTO's wanted and unwanted answers. */
+  /** The weights of KTO's wanted and unwanted answers. */
   weights: [number, number];
-  /** Of LoRA. */
+  /** LoRA's target modules. */
   targets: string[];
 }
 

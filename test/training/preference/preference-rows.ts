@@ -32,7 +32,9 @@ export function soundPairsByDimension(): (PairRow & { preferences: { right: numb
   }));
 }
 
-/** Of each animal and question all sounds: its own first, and then those that are no longer than it, and the others. */
+/**
+ * All sounds for each animal and question: the own one first, then those that are no longer than it, and the others.
+ */
 export function soundLists(): { prompt: { role: "user"; content: string }[]; completions: string[]; ranks: number[] }[] {
   return Object.entries(sounds).flatMap(([animal, sound]) =>
     questions.map((question) => {

@@ -14,9 +14,9 @@ import { runProgram } from "../../autodiff/run-program.ts";
 import { definedOf, exactBatch, lossGoldens } from "./reward-goldens.ts";
 
 interface Case {
-  /** Of each comparison, by measure. */
+  /** Rankings of each comparison, by measure. */
   rankings: (Ranking | undefined)[][];
-  /** Of each comparison, [K, D] flat. */
+  /** Outputs of each comparison, [K, D] flat. */
   outputs: number[][];
   weights?: number[];
   lossType?: LossType;

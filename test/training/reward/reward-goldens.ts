@@ -18,7 +18,7 @@ export interface LossGolden {
   weights: number[];
   lossType: LossType;
   centring: number;
-  /** Of each comparison [K, D], flat. */
+  /** Outputs of each comparison, [K, D] flat. */
   outputs: number[][];
   loss: number;
   gradients: number[][];
@@ -30,14 +30,14 @@ export interface RewardGolden {
   centring: number;
   /** Token ids by step, comparison and answer. */
   batches: number[][][][];
-  /** Of the first step's answers, [N, D]. */
+  /** Outputs for the first step's answers, [N, D]. */
   outputs: number[];
   losses: number[];
   norms: number[];
   /** Digests by name: of the first step's gradient, and of the weights after the last. */
   gradients: Record<string, number[]>;
   trained: Record<string, number[]>;
-  /** Of LoRA. */
+  /** LoRA's target modules. */
   targets?: string[];
 }
 

@@ -16,7 +16,7 @@ import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { goldenFactors, goldenLora, goldenMaxGradNorm, goldenOptions, worstDigest } from "../model/decoder-goldens.ts";
 
 interface ValueGolden {
-  /** Of each answer: its first token's place, and what it is worth. */
+  /** The place of each answer's first token, and each answer's score. */
   starts: number[];
   scores: number[];
   /** Token ids by step and answer. */

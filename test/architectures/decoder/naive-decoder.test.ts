@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
-import { openModel } from "../../src/formats/open-model.ts";
-import { goldenCases, goldenModels, goldenPath, largestDifference } from "./goldens.ts";
-import { NaiveDecoder } from "./naive-decoder.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { openModel } from "../../../src/formats/open-model.ts";
+import { goldenCases, goldenModels, goldenPath, largestDifference } from "../goldens.ts";
+import { NaiveDecoder } from "../naive-decoder.ts";
 
 describe("the naive decoder", () => {
   for (const name of goldenModels) {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
-import { loadBias, loadLinear, locateDecoderWeights } from "../../src/architectures/decoder/decoder-weights.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { WeightInfo, WeightSource } from "../../src/formats/model-file.ts";
-import { makeTinyModel, type TinyModel, type TinyModelOptions } from "../fixtures/tiny-model.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { loadBias, loadLinear, locateDecoderWeights } from "../../../src/architectures/decoder/decoder-weights.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import type { WeightInfo, WeightSource } from "../../../src/formats/model-file.ts";
+import { makeTinyModel, type TinyModel, type TinyModelOptions } from "../../fixtures/tiny-model.ts";
 
 /** A tiny model's weights without files. */
 function sourceOf({ weights }: TinyModel): WeightSource & { infos: Map<string, WeightInfo> } {

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { prunedRow } from "../../src/evaluation/prefixes/prefix-report.ts";
-import { replay, type RecordedAnswer } from "../../src/best-of-n/pruning/replay.ts";
+import { prunedRow } from "../../../src/evaluation/prefixes/prefix-report.ts";
+import { replay, type RecordedAnswer } from "../../../src/best-of-n/pruning/replay.ts";
 
 const answer = (text: string): RecordedAnswer => ({ pieces: [...text] });
 /** Later letters are worth more, and only the last counts. */
 const lastLetter = (text: string): number | undefined => (text === "" ? undefined : text.codePointAt(text.length - 1));
-/** Of all texts that begin one of these answers. */
+/** Rewards of all prefixes of these answers. */
 const recorded = (answers: readonly RecordedAnswer[], rewardOf = lastLetter): Map<string, number | undefined> =>
   new Map(answers.flatMap(({ pieces }) => pieces.map((_, at) => pieces.slice(0, at + 1).join(""))).map((text) => [text, rewardOf(text)]));
 

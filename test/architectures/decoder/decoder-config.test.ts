@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readDecoderConfig } from "../../src/architectures/decoder/decoder-config.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import { makeTinyModel } from "../fixtures/tiny-model.ts";
+import { readDecoderConfig } from "../../../src/architectures/decoder/decoder-config.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import { makeTinyModel } from "../../fixtures/tiny-model.ts";
 
 const llama = makeTinyModel().config;
 const gpt2 = makeTinyModel({ architecture: "gpt2" }).config;

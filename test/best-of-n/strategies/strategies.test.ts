@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { rankByKnockout } from "../../src/best-of-n/strategies/knockout.ts";
-import { answerOf, rankByMajority } from "../../src/best-of-n/strategies/majority.ts";
-import { scoreByConsensus } from "../../src/best-of-n/strategies/minimum-bayes-risk.ts";
-import { rankByScore, type Scored } from "../../src/best-of-n/strategies/ranking.ts";
-import { profileOf, similarity } from "../../src/best-of-n/strategies/similarity.ts";
-import { rankSoftly } from "../../src/best-of-n/strategies/soft.ts";
-import { selectionDraw } from "../../src/random/philox.ts";
+import { rankByKnockout } from "../../../src/best-of-n/strategies/knockout.ts";
+import { answerOf, rankByMajority } from "../../../src/best-of-n/strategies/majority.ts";
+import { scoreByConsensus } from "../../../src/best-of-n/strategies/minimum-bayes-risk.ts";
+import { rankByScore, type Scored } from "../../../src/best-of-n/strategies/ranking.ts";
+import { profileOf, similarity } from "../../../src/best-of-n/strategies/similarity.ts";
+import { rankSoftly } from "../../../src/best-of-n/strategies/soft.ts";
+import { selectionDraw } from "../../../src/random/philox.ts";
 
 const scoredBy = (scores: readonly (number | undefined)[]): Scored[] => scores.map((score, index) => ({ index, score }));
 const indexesOf = (standings: readonly { index: number }[]): number[] => standings.map(({ index }) => index);

@@ -7,12 +7,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { EncoderRow } from "../../src/architectures/encoder/bert-inputs.ts";
-import { RandomChoices } from "../engine/random-requests.ts";
-import { miniLMPath, sharedDataPath, withoutMiniLM, withoutSharedData } from "../fixtures/real-models.ts";
-import { temporaryFolder } from "../fixtures/temporary-folder.ts";
-import { bertGolden, bertPath, goldenBerts, openBert } from "./bert-goldens.ts";
-import { largestDifference } from "./goldens.ts";
+import type { EncoderRow } from "../../../src/architectures/encoder/bert-inputs.ts";
+import { RandomChoices } from "../../engine/random-requests.ts";
+import { miniLMPath, sharedDataPath, withoutMiniLM, withoutSharedData } from "../../fixtures/real-models.ts";
+import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
+import { bertGolden, bertPath, goldenBerts, openBert } from "../bert-goldens.ts";
+import { largestDifference } from "../goldens.ts";
 
 const folder = temporaryFolder();
 const outputs = ["hidden", "embedding", "logits"] as const;

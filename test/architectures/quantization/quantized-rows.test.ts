@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { zeroPoint128 } from "../../src/architectures/quantization/byte-products.ts";
-import { emitQuantizedRows } from "../../src/architectures/quantization/quantized-rows.ts";
-import { Graph } from "../../src/onnx/graph.ts";
-import { writeModel } from "../../src/onnx/write.ts";
-import { loadSession, tensor } from "../../src/runtime/session.ts";
-import { RandomChoices } from "../engine/random-requests.ts";
+import { zeroPoint128 } from "../../../src/architectures/quantization/byte-products.ts";
+import { emitQuantizedRows } from "../../../src/architectures/quantization/quantized-rows.ts";
+import { Graph } from "../../../src/onnx/graph.ts";
+import { writeModel } from "../../../src/onnx/write.ts";
+import { loadSession, tensor } from "../../../src/runtime/session.ts";
+import { RandomChoices } from "../../engine/random-requests.ts";
 
 const width = 48;
 

@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { AutomaticSchedules, automaticSchedule, sampledShare } from "../../src/best-of-n/pruning/automatic-schedule.ts";
-import { measurePrefixes, perfectPrefixes, type MeasuredAnswer } from "../../src/evaluation/prefixes/prefix-correlation.ts";
-import { keptOfRunning, type TokenStage } from "../../src/best-of-n/pruning/schedule.ts";
-import { uniform } from "../../src/random/philox.ts";
-import type { PrefixMeasurement } from "../../src/engine/contract/reward-description.ts";
+import { AutomaticSchedules, automaticSchedule, sampledShare } from "../../../src/best-of-n/pruning/automatic-schedule.ts";
+import { measurePrefixes, perfectPrefixes, type MeasuredAnswer } from "../../../src/evaluation/prefixes/prefix-correlation.ts";
+import { keptOfRunning, type TokenStage } from "../../../src/best-of-n/pruning/schedule.ts";
+import { uniform } from "../../../src/random/philox.ts";
+import type { PrefixMeasurement } from "../../../src/engine/contract/reward-description.ts";
 
 /** Standard normal numbers of one seed, one after the other. */
 class Normals {

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { readBertConfig } from "../../src/architectures/encoder/bert-config.ts";
-import { bertWeightShapes, locateBertWeights } from "../../src/architectures/encoder/bert-weights.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
-import type { WeightInfo } from "../../src/formats/model-file.ts";
-import { openModel } from "../../src/formats/open-model.ts";
-import { fullWeightName } from "../../src/formats/weight-names.ts";
-import { bertPath } from "./bert-goldens.ts";
+import { readBertConfig } from "../../../src/architectures/encoder/bert-config.ts";
+import { bertWeightShapes, locateBertWeights } from "../../../src/architectures/encoder/bert-weights.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
+import type { WeightInfo } from "../../../src/formats/model-file.ts";
+import { openModel } from "../../../src/formats/open-model.ts";
+import { fullWeightName } from "../../../src/formats/weight-names.ts";
+import { bertPath } from "../bert-goldens.ts";
 
 const json = JSON.parse(readFileSync(join(bertPath("classifier"), "config.json"), "utf8")) as Record<string, unknown>;
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkStages, keptOfRunning, tokenStages } from "../../src/best-of-n/pruning/schedule.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import { checkStages, keptOfRunning, tokenStages } from "../../../src/best-of-n/pruning/schedule.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 
 test("stages must follow each other, and the one that does not is named", () => {
   checkStages([], "prune");

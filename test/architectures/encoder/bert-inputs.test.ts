@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { encoderBatch, paddedLength, type EncoderRow } from "../../src/architectures/encoder/bert-inputs.ts";
-import { BonsaiError } from "../../src/errors/bonsai-error.ts";
+import { encoderBatch, paddedLength, type EncoderRow } from "../../../src/architectures/encoder/bert-inputs.ts";
+import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 
 const config = { vocabSize: 100, typeVocabSize: 2, contextLength: 20, padTokenId: 7 };
 const row = (...ids: number[]): EncoderRow => ({ ids, types: ids.map((_, place) => Number(place > 0)) });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { rotaryFrequencies, rotaryTables, type RotaryConfig } from "../../src/architectures/decoder/rotary.ts";
+import { rotaryFrequencies, rotaryTables, type RotaryConfig } from "../../../src/architectures/decoder/rotary.ts";
 
 const plain: RotaryConfig = { theta: 10_000, scaling: { kind: "none" } };
 
