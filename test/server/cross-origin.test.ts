@@ -31,6 +31,19 @@ test("a listed origin passes the preflight without a key, and another does not g
   assert.equal(call.headers["access-control-allow-origin"], "https://app.example");
 });
 
+test("paths and methods that do not exist are told apart as without --cors-origin", async (t) => {
+  for (const corsOrigin of [[], ["*"], ["https://app.example"]]) {
+    const { fastify } = await startFixture(t, { corsOrigin });
+    for (const [method, url, status] of [
+      ["GET", "/v1/unknown", 404],
+      ["POST", "/unknown", 404],
+      ["DELETE", "/", 405],
+      ["GET", "/v1/rewards", 405],
+    ] as const)
+      assert.equal((await fastify.inject({ method, url })).statusCode, status, `${method} ${url} with ${String(corsOrigin)}`);
+  }
+});
+
 test("a refused call is still marked for the listed origin, so that the page can read why", async (t) => {
   const { fastify } = await startFixture(t, { corsOrigin: ["https://app.example"], apiKey: ["k"] });
   const refused = await fastify.inject({ url: "/v1/models", headers: { origin: "https://app.example" } });

@@ -85,6 +85,8 @@ const patternOf = (url: string): RegExp =>
 export function handleErrors(server: FastifyInstance): void {
   const routes: { pattern: RegExp; methods: string[] }[] = [];
   server.addHook("onRoute", (route) => {
+    // The plugin of CORS answers preflight requests by a route for every path.
+    if (route.url === "*") return;
     routes.push({ pattern: patternOf(route.url), methods: [route.method].flat() });
   });
   const sendUnknownRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
