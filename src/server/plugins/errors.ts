@@ -4,6 +4,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
+import { inFieldsOf } from "../../protocol/mapping/field-names.ts";
 import { toErrorBody } from "../../protocol/wire/errors.ts";
 import { invalidRequest } from "../../protocol/wire/invalid-request.ts";
 
@@ -34,7 +35,7 @@ const isToldInFull = ({ status, code }: BonsaiError): boolean => status < 500 ||
  * libraries: the client gets its code and the id under which the log has the whole.
  */
 function toClientError(error: unknown, requestId: string, body: unknown): BonsaiError {
-  if (error instanceof BonsaiError && isToldInFull(error)) return error;
+  if (error instanceof BonsaiError && isToldInFull(error)) return inFieldsOf(body, error);
   const fastifyError = error as FastifyError;
   if (fastifyError.validation !== undefined) return invalidRequest(fastifyError.validation, body);
   const known = fastifyErrors[fastifyError.code];
@@ -53,9 +54,9 @@ function toClientError(error: unknown, requestId: string, body: unknown): Bonsai
 /**
  * Writes the line that a failure deserves, 5xx with the cause, the rest with code and field, and gives the error that
  * the client may read.
- * @param body what the failure is about, where it is about a field
+ * @param body what the fields of an error are in: the request's body, or a frame
  */
-export function reportFailure(request: FastifyRequest, failure: unknown, body?: unknown): BonsaiError {
+export function reportFailure(request: FastifyRequest, failure: unknown, body: unknown = request.body): BonsaiError {
   const error = toClientError(failure, request.id, body);
   if (isToldInFull(error)) request.log.info({ code: error.code, param: error.param }, "request refused");
   else request.log.error({ code: error.code, err: error.cause }, "request failed");
@@ -63,7 +64,7 @@ export function reportFailure(request: FastifyRequest, failure: unknown, body?: 
 }
 
 export function sendError(request: FastifyRequest, reply: FastifyReply, failure: unknown): FastifyReply {
-  const error = reportFailure(request, failure, request.body);
+  const error = reportFailure(request, failure);
   reply.code(error.status).type("application/json; charset=utf-8").headers(retryHeaders(error));
   return reply.send(JSON.stringify(toErrorBody(error)));
 }

@@ -90,7 +90,7 @@ export function responsesSocketRoute(server: FastifyInstance, context: ServerCon
     } catch (failure) {
       // Before the first event, or when the client or the server wants no more, an error frame says so.
       if (signal.aborted || encoder.sequenceNumber === 0) throw failure;
-      for (const event of encoder.fail(reportFailure(request, failure))) yield { ...event, ...named };
+      for (const event of encoder.fail(reportFailure(request, failure, frame))) yield { ...event, ...named };
     }
   }
 

@@ -32,7 +32,7 @@ export interface ConnectionOptions {
   /** A client that takes nothing for this long is dropped. */
   stallTimeoutMs: number;
   /** Logs a failure, and gives the error that the client may read. */
-  reportFailure: (failure: unknown) => BonsaiError;
+  reportFailure: (failure: unknown, frame: ClientFrame | undefined) => BonsaiError;
   /** Hears of each frame before it is acted upon. */
   onFrame: (frame: ClientFrame) => void;
   /** Hears of each answer that ended, by "done" or the code of its error. */
@@ -127,7 +127,7 @@ export class Connection {
     try {
       for await (const told of this.#dialect.answer(frame, streamId, signal)) await this.#outbox.send(told, signal);
     } catch (failure) {
-      const error = this.#options.reportFailure(signal.aborted ? signal.reason : failure);
+      const error = this.#options.reportFailure(signal.aborted ? signal.reason : failure, frame);
       outcome = error.code;
       this.#notify(this.#dialect.failure(error, streamId));
     } finally {
@@ -140,7 +140,7 @@ export class Connection {
   }
 
   #refuse(failure: unknown): void {
-    this.#notify(this.#dialect.failure(this.#options.reportFailure(failure), undefined));
+    this.#notify(this.#dialect.failure(this.#options.reportFailure(failure, undefined), undefined));
   }
 
   /** Errors do not wait for room, so those who cause them without reading are cut off. */

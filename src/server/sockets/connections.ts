@@ -46,7 +46,7 @@ export class Connections {
       pingIntervalMs: this.#config.websocketPingIntervalSeconds * 1000,
       idleTimeoutMs: this.#config.websocketIdleTimeoutSeconds * 1000,
       stallTimeoutMs: this.#config.streamStallTimeoutSeconds * 1000,
-      reportFailure: (failure) => reportFailure(request, failure),
+      reportFailure: (failure, frame) => reportFailure(request, failure, frame),
       onFrame: (frame) => this.#hear(request, dialect, frame),
       onEnd: (outcome, streamId, durationMs) => {
         this.#metrics.streamed(route, outcome);
