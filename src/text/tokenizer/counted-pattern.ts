@@ -228,7 +228,7 @@ class Compiler {
       }
       case "Backreference":
         if (Array.isArray(element.resolved)) break;
-        this.#add({ op: "repeat", slot: this.#slotsOf(element.resolved as AST.CapturingGroup), backward });
+        this.#add({ op: "repeat", slot: this.#slotsOf(element.resolved), backward });
         return;
       case "Quantifier":
         return this.#quantifier(element, backward);
@@ -241,6 +241,7 @@ class Compiler {
           look.end = this.program.length;
         } else this.#add({ op: "edge", kind: element.kind });
         return;
+      case "ExpressionCharacterClass":
       default:
     }
     throw invalidTokenizer(this.#field, `has ${JSON.stringify(element.raw.slice(0, 40))}, which is not supported`);
