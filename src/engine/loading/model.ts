@@ -11,7 +11,8 @@ import { calibrationTexts } from "../../runtime/artifacts/calibration-texts.ts";
 import type { DecoderDevice, DecoderLoadOptions } from "../../runtime/device.ts";
 import { deviceNamed } from "../../runtime/devices.ts";
 import { ChatTemplate, specialTokenTexts } from "../../text/conversation/chat-template.ts";
-import { encodeChat } from "../../text/conversation/encode-chat.ts";
+import { encodeChat, encodeChatInSlices } from "../../text/conversation/encode-chat.ts";
+import type { Sliced } from "../../text/slices.ts";
 import { Tokenizer } from "../../text/tokenizer/tokenizer.ts";
 import type { ModelInfo, Prompt } from "../contract/request.ts";
 import type { RewardDescription } from "../contract/reward-description.ts";
@@ -196,8 +197,8 @@ export function calibrationPrompts(tokenizer: Tokenizer, template: ChatTemplate 
   return [...texts, ...calibrationTexts.map((content) => encodeChat(tokenizer, template, [{ role: "user", content }]))];
 }
 
-/** A prompt's token ids, at least one. Throws `invalid_request` or `context_length_exceeded`. */
-export function encodePrompt(model: Model, prompt: Prompt): number[] {
+/** A prompt's token ids, at least one, in slices. Throws `invalid_request` or `context_length_exceeded`. */
+export function* readPrompt(model: Model, prompt: Prompt): Sliced<number[]> {
   const { tokenizer, info } = model;
   if (prompt.kind !== "tokens") refuseHopeless(model, prompt);
   let ids: number[];
@@ -209,8 +210,8 @@ export function encodePrompt(model: Model, prompt: Prompt): number[] {
         param: "prompt",
       });
     }
-  } else if (prompt.kind === "text") ids = tokenizer.encode(prompt.text);
-  else ids = encodeChat(tokenizer, model.template, prompt.messages);
+  } else if (prompt.kind === "text") ({ ids } = yield* tokenizer.encodeInSlices(prompt.text));
+  else ({ ids } = yield* encodeChatInSlices(tokenizer, model.template, prompt.messages));
   if (ids.length === 0) {
     throw new BonsaiError("invalid_request", "The prompt is empty, and this model has no token to begin a text with.", { param: "prompt" });
   }

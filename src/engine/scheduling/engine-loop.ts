@@ -4,14 +4,15 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { DecoderDevice } from "../../runtime/device.ts";
 import { ChoiceGrammar } from "../constraints/choice-grammar.ts";
 import type { Grammar } from "../constraints/token-constraint.ts";
-import type { AdmissionLimits } from "./admission.ts";
+import { overloaded, type AdmissionLimits } from "./admission.ts";
 import { DecoderScorer, type ScoringModel } from "../scoring/decoder-scorer.ts";
 import { emitToken, groupRows, stepRows, type RunningRow } from "./decode-step.ts";
 import { Generation, groupByDevice } from "./generation.ts";
-import { encodePrompt, type Model } from "../loading/model.ts";
+import { readPrompt, type Model } from "../loading/model.ts";
 import { OpenRequests, type GenerationListener } from "./open-requests.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { PromptFilling } from "./prompt-filling.ts";
+import { PromptReading, type PromptListener } from "./prompt-reading.ts";
 import { promptTokensOf } from "../sampling/prompt-logprobs.ts";
 import type { EngineStats, GenerateRequest, Prompt } from "../contract/request.ts";
 import { planTurn, type Turn, type TurnPlan } from "./scheduler.ts";
@@ -33,6 +34,7 @@ export class EngineLoop {
   readonly #prefixCache: PrefixCache;
   readonly #filling: PromptFilling;
   readonly #scoring: Scoring;
+  readonly #reading = new PromptReading();
   readonly #counters = {
     generatedTokens: 0,
     decodeSteps: 0,
@@ -60,21 +62,49 @@ export class EngineLoop {
 
   /** Queues a request. Its listener hears everything that follows, refusals included. */
   start(id: number, request: GenerateRequest, listener: GenerationListener): void {
+    this.#read(id, request.n, request, {
+      read: (model, ids) => this.#enqueue(id, request, model, ids, listener),
+      failed: (error) => listener.failed(error),
+    });
+  }
+
+  /** Tokenises a prompt in turn with those of other requests. */
+  tokenize(id: number, model: string, prompt: Prompt, listener: PromptListener): void {
+    this.#read(id, 0, { model, prompt }, { ...listener, read: (_, ids) => listener.read(ids) });
+  }
+
+  #read(
+    id: number,
+    sequences: number,
+    request: Pick<GenerateRequest, "model" | "prompt">,
+    { read, failed }: { read: (model: Model, ids: number[]) => void; failed: (error: unknown) => void },
+  ): void {
     try {
       const model = this.#policy(request.model);
-      const promptIds = encodePrompt(model, request.prompt);
-      const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
-      if (request.head !== undefined) generation.head = headReadingAlong(model, this.#models.get(request.head), request.head);
-      const { choices, ignoreEos } = request;
-      const grammar =
-        choices && new ChoiceGrammar(model.tokenizer, choices, model.info.vocabSize, ignoreEos ? new Set() : model.eosTokenIds);
-      generation.grammar = grammar;
-      this.#requests.add(generation, listener);
-      if (grammar !== undefined) void this.#compile(generation, grammar);
+      this.#refuseIfFull(sequences);
+      this.#reading.start(id, sequences, readPrompt(model, request.prompt), { read: (ids) => read(model, ids), failed });
     } catch (error) {
-      listener.failed(error);
-      return;
+      failed(error);
     }
+  }
+
+  /** A request that would not be admitted once its prompt is read is not read. */
+  #refuseIfFull(sequences: number): void {
+    const { maxSequences, maxQueuedSequences } = this.#options;
+    const { runningSequences, waitingSequences } = this.#requests.admission;
+    const waiting = waitingSequences + this.#reading.sequences;
+    if (this.#reading.sequences > 0 && runningSequences + waiting + sequences > maxSequences + maxQueuedSequences)
+      throw overloaded(waiting, this.#options);
+  }
+
+  #enqueue(id: number, request: GenerateRequest, model: Model, promptIds: number[], listener: GenerationListener): void {
+    const generation = new Generation(id, request, model, promptIds, this.#options.defaultMaxTokens, (event) => listener.event(event));
+    if (request.head !== undefined) generation.head = headReadingAlong(model, this.#models.get(request.head), request.head);
+    const { choices, ignoreEos } = request;
+    const grammar = choices && new ChoiceGrammar(model.tokenizer, choices, model.info.vocabSize, ignoreEos ? new Set() : model.eosTokenIds);
+    generation.grammar = grammar;
+    this.#requests.add(generation, listener);
+    if (grammar !== undefined) void this.#compile(generation, grammar);
     this.wake();
   }
 
@@ -86,6 +116,7 @@ export class EngineLoop {
 
   /** The rows are free before the next step, and then the listener hears of it. */
   cancel(id: number): void {
+    if (this.#reading.cancel(id)) return;
     const generation = this.#requests.get(id);
     if (generation !== undefined) generation.cancelled = true;
     this.#scoring.cancel(id);
@@ -112,13 +143,10 @@ export class EngineLoop {
   }
 
   cancelAll(): void {
+    this.#reading.cancelAll();
     this.#scoring.cancelAll();
     this.#requests.cancelAll();
     this.#wake?.();
-  }
-
-  tokenize(model: string, prompt: Prompt): number[] {
-    return encodePrompt(this.#policy(model), prompt);
   }
 
   stats(): EngineStats {

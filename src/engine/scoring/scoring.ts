@@ -4,7 +4,7 @@
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { Sliced } from "../../text/slices.ts";
+import { charactersOfStep, type Sliced } from "../../text/slices.ts";
 import { Admission, overloaded, type AdmissionLimits, type Reservation } from "../scheduling/admission.ts";
 import type { ScoredRow, ReadInput, Scorer } from "./scorer.ts";
 import type { ScoringStats } from "../contract/request.ts";
@@ -21,12 +21,6 @@ const rowsOfRequest = 16;
 
 /** Scoring has a cache of its own: this share of the size of the cache that running answers have. */
 const cacheShare = 1 / 4;
-
-/**
- * Tokenising stops after the slice that reaches so many characters in one step: some milliseconds, as long as a decode
- * step.
- */
-export const charactersOfStep = 8192;
 
 interface Job extends Reservation {
   /** Most bytes that its rows take while they are scored; 0 until they are tokenised. */

@@ -91,11 +91,11 @@ function serve({ models, scorers }: Loaded, setup: WorkerSetup): (message: Reque
     } else if (message.type === "drop") loop.drop(message.id, message.indexes);
     else if (message.type === "proceed") loop.proceed(message.id, message.tokens, message.settled);
     else {
-      try {
-        send({ type: "tokens", id: message.id, ids: loop.tokenize(message.model, message.prompt) });
-      } catch (error) {
-        send({ type: "tokenizeFailed", id: message.id, error: toWire(error) });
-      }
+      const { id } = message;
+      loop.tokenize(id, message.model, message.prompt, {
+        read: (ids) => send({ type: "tokens", id, ids }),
+        failed: (error) => send({ type: "tokenizeFailed", id, error: toWire(error) }),
+      });
     }
   };
 }

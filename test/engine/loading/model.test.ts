@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { encodePrompt, type Model } from "../../../src/engine/loading/model.ts";
+import { runSlices } from "../../../src/text/slices.ts";
+import { readPrompt, type Model } from "../../../src/engine/loading/model.ts";
 import { BonsaiError } from "../../../src/errors/bonsai-error.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 import { writeTinyModel } from "../../fixtures/tiny-model.ts";
@@ -46,28 +47,33 @@ describe("a model", () => {
   });
 
   test("renders messages by its template, and encodes text as it is", () => {
-    const ids = encodePrompt(model, { kind: "messages", messages: [{ role: "user", content: "Hello" }] });
+    const ids = runSlices(readPrompt(model, { kind: "messages", messages: [{ role: "user", content: "Hello" }] }));
     assert.equal(model.tokenizer.decode(ids, { skipSpecialTokens: false }), "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n");
-    assert.deepEqual(encodePrompt(model, { kind: "text", text: "Hello" }), model.tokenizer.encode("Hello"));
-    assert.deepEqual(encodePrompt(model, { kind: "tokens", ids: [0, 5] }), [0, 5]);
+    assert.deepEqual(runSlices(readPrompt(model, { kind: "text", text: "Hello" })), model.tokenizer.encode("Hello"));
+    assert.deepEqual(runSlices(readPrompt(model, { kind: "tokens", ids: [0, 5] })), [0, 5]);
   });
 
   test("refuses token ids that it does not have", () => {
     for (const id of [-1, tinyVocabSize, 1.5, Number.NaN]) {
-      refuses(() => encodePrompt(model, { kind: "tokens", ids: [1, id] }), "invalid_request", "prompt", /ids go from 0 to/);
+      refuses(() => runSlices(readPrompt(model, { kind: "tokens", ids: [1, id] })), "invalid_request", "prompt", /ids go from 0 to/);
     }
   });
 
   test("refuses a prompt of no tokens", () => {
-    refuses(() => encodePrompt(model, { kind: "tokens", ids: [] }), "invalid_request", "prompt", /empty/);
-    refuses(() => encodePrompt(model, { kind: "text", text: "" }), "invalid_request", "prompt", /empty/);
+    refuses(() => runSlices(readPrompt(model, { kind: "tokens", ids: [] })), "invalid_request", "prompt", /empty/);
+    refuses(() => runSlices(readPrompt(model, { kind: "text", text: "" })), "invalid_request", "prompt", /empty/);
   });
 
   test("refuses text that cannot fit before it is tokenised", () => {
     const text = "x".repeat(1_000_000);
-    refuses(() => encodePrompt(model, { kind: "text", text }), "context_length_exceeded", "prompt", /1000000 characters/);
+    refuses(() => runSlices(readPrompt(model, { kind: "text", text })), "context_length_exceeded", "prompt", /1000000 characters/);
     const messages = [{ role: "user" as const, content: text }];
-    refuses(() => encodePrompt(model, { kind: "messages", messages }), "context_length_exceeded", "messages", /1000000 characters/);
+    refuses(
+      () => runSlices(readPrompt(model, { kind: "messages", messages })),
+      "context_length_exceeded",
+      "messages",
+      /1000000 characters/,
+    );
   });
 });
 

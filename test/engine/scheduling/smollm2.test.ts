@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { runSlices } from "../../../src/text/slices.ts";
 import { EngineLoop } from "../../../src/engine/scheduling/engine-loop.ts";
-import { encodePrompt, type Model } from "../../../src/engine/loading/model.ts";
+import { readPrompt, type Model } from "../../../src/engine/loading/model.ts";
 import { preparedModels } from "../../fixtures/prepared-models.ts";
 import { sharedDataPath, smolLM2Path, withoutSharedData, withoutSmolLM2 } from "../../fixtures/real-models.ts";
 import { assertAnsweredAsAlone } from "../answered-as-alone.ts";
@@ -60,7 +61,7 @@ describe("SmolLM2 in fp32", { skip: withoutSmolLM2 }, () => {
         const { sequences, echo } = answers[at]!;
         const { text, tokenIds, logprobs } = sequences[0]!;
         assert.deepEqual(
-          encodePrompt(model(), { kind: "messages", messages: [{ role: "user", content: golden.prompt }] }),
+          runSlices(readPrompt(model(), { kind: "messages", messages: [{ role: "user", content: golden.prompt }] })),
           golden.prompt_ids,
         );
         assert.deepEqual(tokenIds, golden.completion_ids);

@@ -8,8 +8,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { runSlices } from "../../../src/text/slices.ts";
 import { EngineLoop, type EngineLoopOptions } from "../../../src/engine/scheduling/engine-loop.ts";
-import { encodePrompt, type Model } from "../../../src/engine/loading/model.ts";
+import { readPrompt, type Model } from "../../../src/engine/loading/model.ts";
 import { tunedContentHash, type ScoringPart } from "../../../src/engine/scoring/decoder-reward.ts";
 import type { RewardDescription } from "../../../src/engine/contract/reward-description.ts";
 import type { GenerateEvent } from "../../../src/engine/contract/request.ts";
@@ -174,7 +175,7 @@ describe("a head reads along while its policy writes", () => {
     const ends: Extract<GenerateEvent, { type: "finish" }>[] = [];
     const { sequences, error } = await start(loop, request, (event) => event.type === "finish" && ends.push(event)).done;
     assert.equal(error, undefined);
-    const promptIds = encodePrompt(policy, request.prompt);
+    const promptIds = runSlices(readPrompt(policy, request.prompt));
     for (const { index, reason, outputs } of ends) {
       const { tokenIds } = sequences[index]!;
       const isEnded = policy.eosTokenIds.has(tokenIds.at(-1)!);
