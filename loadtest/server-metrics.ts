@@ -43,7 +43,7 @@ export function difference(before: ReadonlyMap<string, number>, after: ReadonlyM
     bestOfReturned: grown(ofUse("returned")),
     bestOfGenerated: grown(ofUse("generated")),
     eventLoopDelayMs: { p99: lateMs("nodejs_eventloop_lag_p99_seconds"), highest: lateMs("nodejs_eventloop_lag_max_seconds") },
-    residentMB: (after.get("process_resident_memory_bytes") ?? 0) / 1e6,
+    residentMB: ((after.get("process_resident_memory_bytes") ?? 0) + (after.get("bonsai_worker_resident_memory_bytes") ?? 0)) / 1e6,
   };
 }
 

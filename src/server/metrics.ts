@@ -95,6 +95,24 @@ const engineMetrics: readonly EngineMetric[] = [
     kind: "counter",
     value: (stats) => stats.scoredCachedTokens,
   },
+  {
+    name: "bonsai_worker_restarts_total",
+    help: "Compute workers that were started because one had ended",
+    kind: "counter",
+    value: (stats) => stats.workerRestarts,
+  },
+  {
+    name: "bonsai_worker_resident_memory_bytes",
+    help: "Resident memory of the compute worker; process_resident_memory_bytes is the server's own",
+    kind: "gauge",
+    value: (stats) => stats.workerResidentBytes,
+  },
+  {
+    name: "bonsai_changed_model_sources",
+    help: "Files and folders of models that have changed on disk since they were loaded",
+    kind: "gauge",
+    value: (stats) => stats.changedModelSources,
+  },
   { name: "bonsai_scoring_runs_total", help: "Runs of reward models", kind: "counter", value: (stats) => stats.scoringRuns },
   { name: "bonsai_scoring_seconds_total", help: "Time in runs of reward models", kind: "counter", value: (stats) => stats.scoringSeconds },
 ];

@@ -279,6 +279,9 @@ export class ScriptedEngine implements Required<Backend> {
       scoringRuns: 0,
       scoringSeconds: 0,
       scoringInputs: 0,
+      workerRestarts: 0,
+      workerResidentBytes: 0,
+      changedModelSources: 0,
       ...this.#counters,
     };
   }

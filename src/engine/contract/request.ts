@@ -216,11 +216,23 @@ export interface ScoringStats {
   scoringInputs: number;
 }
 
+/** What a server knows of its compute workers. */
+export interface WorkerStats {
+  workerRestarts: number;
+  /** Resident memory of the processes that compute, a second old at most. */
+  workerResidentBytes: number;
+  /** Files and folders of models that have changed on disk since they were loaded. */
+  changedModelSources: number;
+}
+
+/** The counters and gauges that the engine's loop keeps. */
+export type LoopStats = Omit<EngineStats, keyof WorkerStats>;
+
 /**
  * A snapshot of the engine's counters and gauges. Counters only grow, and begin again when the compute worker is
  * replaced.
  */
-export interface EngineStats extends ScoringStats {
+export interface EngineStats extends ScoringStats, WorkerStats {
   runningSequences: number;
   waitingSequences: number;
   waitingRequests: number;

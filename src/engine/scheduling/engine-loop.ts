@@ -14,7 +14,7 @@ import { PrefixCache } from "./prefix-cache.ts";
 import { PromptFilling } from "./prompt-filling.ts";
 import { PromptReading, type PromptListener } from "./prompt-reading.ts";
 import { promptTokensOf } from "../sampling/prompt-logprobs.ts";
-import type { EngineStats, GenerateRequest, Prompt } from "../contract/request.ts";
+import type { LoopStats, GenerateRequest, Prompt } from "../contract/request.ts";
 import { planTurn, type Turn, type TurnPlan } from "./scheduler.ts";
 import { headReadingAlong } from "../scoring/decoder-reward.ts";
 import type { ScoreRequest } from "../contract/score-request.ts";
@@ -149,7 +149,7 @@ export class EngineLoop {
     this.#wake?.();
   }
 
-  stats(): EngineStats {
+  stats(): LoopStats {
     const [first] = this.#models.values();
     const bytesPerToken = first?.device.bytesPerToken ?? 1;
     return {

@@ -17,6 +17,8 @@ import { toWire } from "./wire-error.ts";
 type Turn = Extract<FromWorker, { type: "turn" }>;
 type Request = Exclude<ToWorker, { type: "start" | "close" }>;
 
+const memoryReportMs = 1000;
+
 if (process.send === undefined) throw new Error("compute-worker.ts runs as a process that spawn-worker.ts starts.");
 const send = (message: FromWorker, sent?: () => void): void => void process.send!(message, undefined, undefined, sent);
 
@@ -120,4 +122,5 @@ process.on("message", (message: ToWorker) => {
   else if (message.type === "close") process.exit(0);
   else take?.(message);
 });
+setInterval(() => send({ type: "memory", residentBytes: process.memoryUsage.rss() }), memoryReportMs).unref();
 yieldToServer();

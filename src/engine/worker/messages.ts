@@ -3,7 +3,7 @@
 import type { ErrorCode } from "../../errors/registry.ts";
 import type { EngineLoopOptions } from "../scheduling/engine-loop.ts";
 import type { ModelOptions } from "../loading/model.ts";
-import type { EngineStats, GenerateEvent, GenerateRequest, ModelInfo, Prompt } from "../contract/request.ts";
+import type { GenerateEvent, GenerateRequest, LoopStats, ModelInfo, Prompt } from "../contract/request.ts";
 import type { ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 
 export interface WorkerSetup {
@@ -27,6 +27,8 @@ export type ToWorker =
 export type FromWorker =
   | { type: "log"; line: string }
   | { type: "ready"; models: ModelInfo[] }
+  /** Comes every second. */
+  | { type: "memory"; residentBytes: number }
   | { type: "startFailed"; error: WireError }
   /** All that one turn of the engine gave, for all requests, and the counters after it. */
   | {
@@ -34,7 +36,7 @@ export type FromWorker =
       events: { id: number; event: GenerateEvent }[];
       scores: { id: number; result: ScoreResult }[];
       failures: { id: number; error: WireError }[];
-      stats: EngineStats;
+      stats: LoopStats;
     }
   | { type: "tokens"; id: number; ids: number[] }
   | { type: "tokenizeFailed"; id: number; error: WireError };

@@ -2,8 +2,9 @@
 
 import type { ChildProcess } from "node:child_process";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { ModelInfo } from "../contract/request.ts";
+import type { ModelInfo, WorkerStats } from "../contract/request.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
+import { ModelSources } from "./model-sources.ts";
 import { spawnWorker } from "./spawn-worker.ts";
 import { fromWire } from "./wire-error.ts";
 
@@ -21,6 +22,9 @@ const longestRestartDelayMs = 60_000;
 /** No worker is started after so many in a row that died before they were stable: some three minutes of tries. */
 export const mostFailures = 8;
 
+/** How often the files of the models are looked at: some microseconds for each. */
+const sourcesCheckMs = 30_000;
+
 /** @param failures workers in a row that died before they were stable */
 export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(longestRestartDelayMs, firstRestartDelayMs * 2 ** (failures - 1));
@@ -30,7 +34,7 @@ export interface SupervisorOptions {
   /** Takes lines for the person who waits. */
   log: (line: string) => void;
   /** Takes what the worker says of its requests. */
-  receive: (message: Exclude<FromWorker, { type: "ready" | "startFailed" | "log" }>) => void;
+  receive: (message: Exclude<FromWorker, { type: "ready" | "startFailed" | "log" | "memory" }>) => void;
   /** Hears that the worker has ended, with all its requests. */
   gone: (failure: BonsaiError) => void;
 }
@@ -46,6 +50,10 @@ export class Supervisor {
   #models: readonly ModelInfo[] = [];
   /** Workers in a row that died before they were stable. */
   #failures = 0;
+  readonly #sources: ModelSources;
+  #sourcesCheck: NodeJS.Timeout | undefined;
+  #restarts = 0;
+  #residentBytes = 0;
   #restart: NodeJS.Timeout | undefined;
   #restartAtMs = 0;
   #closing = false;
@@ -56,11 +64,20 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#sources = new ModelSources(options.setup);
   }
 
   /** The models of the last worker that was ready. */
   get models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  get stats(): WorkerStats {
+    return {
+      workerRestarts: this.#restarts,
+      workerResidentBytes: this.#residentBytes,
+      changedModelSources: this.#sources.changedCount,
+    };
   }
 
   /** Why no request is taken now; undefined while a worker is ready. */
@@ -76,6 +93,8 @@ export class Supervisor {
 
   /** Starts a worker. Resolves when its models are loaded; rejects with the error of the first that cannot be. */
   async start(): Promise<void> {
+    this.#sources.remember();
+    this.#sourcesCheck ??= setInterval(() => this.#checkSources(), sourcesCheckMs).unref();
     const worker = spawnWorker(this.#options.log);
     this.#worker = worker;
     const startedMs = performance.now();
@@ -88,14 +107,15 @@ export class Supervisor {
       };
       worker.on("message", (message: FromWorker) => {
         if (message.type === "ready") {
-          this.#models = message.models;
+          this.#replaceModels(message.models);
           this.#readyAtMs = performance.now();
           this.#loadMs = this.#readyAtMs - startedMs;
           resolve();
         } else if (message.type === "startFailed") {
           failure = fromWire(message.error);
           reject(failure);
-        } else if (message.type === "log") this.#options.log(message.line);
+        } else if (message.type === "memory") this.#residentBytes = message.residentBytes;
+        else if (message.type === "log") this.#options.log(message.line);
         else this.#options.receive(message);
       });
       // Also what could not be sent to a worker that has just ended.
@@ -123,6 +143,7 @@ export class Supervisor {
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#restart);
+    clearInterval(this.#sourcesCheck);
     const worker = this.#worker;
     this.#worker = undefined;
     if (worker?.pid === undefined) return;
@@ -133,12 +154,27 @@ export class Supervisor {
     clearTimeout(cut);
   }
 
+  #replaceModels(models: readonly ModelInfo[]): void {
+    for (const { id, fingerprint } of models) {
+      const before = this.#models.find((model) => model.id === id)?.fingerprint ?? fingerprint;
+      if (before !== fingerprint)
+        this.#options.log(`The model ${id} was loaded again from other files: its fingerprint was ${before} and is ${fingerprint} now.`);
+    }
+    this.#models = models;
+  }
+
+  #checkSources(): void {
+    for (const path of this.#sources.newlyChanged())
+      this.#options.log(`${path} has changed since it was loaded: start the server again to serve it. Until then the old one answers.`);
+  }
+
   #workerGone(worker: ChildProcess, failure: BonsaiError): void {
     if (this.#worker !== worker) return;
     const nowMs = performance.now();
     const isStable = this.#readyAtMs !== undefined && nowMs - this.#readyAtMs >= stableMs;
     this.#worker = undefined;
     this.#readyAtMs = undefined;
+    this.#residentBytes = 0;
     // The first worker's failure is the caller's: it has not resolved `start`.
     const wasReady = this.#models.length > 0;
     this.#failures = isStable ? 0 : this.#failures + 1;
@@ -157,6 +193,7 @@ export class Supervisor {
     this.#options.gone(failure);
     if (!wasReady || this.#lost !== undefined) return;
     this.#options.log(`${failure.message} The worker is started again ${delayMs === 0 ? "now" : `in ${delayMs / 1000} s`}.`);
+    this.#restarts++;
     // A failure to start is logged, and tried again, when the worker exits.
     this.#restart = setTimeout(() => void this.start().catch(() => undefined), delayMs);
   }

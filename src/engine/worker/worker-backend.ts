@@ -2,7 +2,7 @@
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { Backend, Capabilities } from "../contract/request.ts";
-import type { EngineStats, GenerateEvent, GenerateRequest, Generating, ModelInfo, Prompt } from "../contract/request.ts";
+import type { EngineStats, GenerateEvent, GenerateRequest, Generating, LoopStats, ModelInfo, Prompt } from "../contract/request.ts";
 import type { ScoreRequest, ScoreResult } from "../contract/score-request.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { FromWorker, WorkerSetup } from "./messages.ts";
@@ -26,7 +26,7 @@ export class WorkerBackend implements Required<Backend> {
   readonly #streams = new Map<number, EventQueue<GenerateEvent>>();
   readonly #tokenizing = new Map<number, Waiting<number[]>>();
   readonly #scoring = new Map<number, Waiting<ScoreResult>>();
-  #stats: EngineStats | undefined;
+  #stats: LoopStats | undefined;
   #nextId = 1;
 
   /** @param log takes lines for the person who waits */
@@ -135,7 +135,7 @@ export class WorkerBackend implements Required<Backend> {
   }
 
   stats(): EngineStats {
-    return this.#stats ?? emptyStats;
+    return { ...(this.#stats ?? emptyStats), ...this.#supervisor.stats };
   }
 
   async close(): Promise<void> {
@@ -144,7 +144,7 @@ export class WorkerBackend implements Required<Backend> {
     await closed;
   }
 
-  #receive(message: Exclude<FromWorker, { type: "ready" | "startFailed" | "log" }>): void {
+  #receive(message: Exclude<FromWorker, { type: "ready" | "startFailed" | "log" | "memory" }>): void {
     if (message.type === "turn") {
       this.#stats = message.stats;
       for (const { id, event } of message.events) this.#streams.get(id)?.push(event);
@@ -168,7 +168,7 @@ export class WorkerBackend implements Required<Backend> {
   }
 }
 
-const emptyStats: EngineStats = {
+const emptyStats: LoopStats = {
   runningSequences: 0,
   waitingSequences: 0,
   waitingRequests: 0,
