@@ -335,6 +335,8 @@ describe("a stream of best_of", () => {
     assert.deepEqual([phase, done], ["done", block]);
     assert.deepEqual([chunks.at(-1)!.choices, chunks.at(-1)!.usage], [[], expected.usage]);
     for (const chunk of chunks.slice(0, -1)) assert.equal(chunk.usage, null);
+    assert.ok(chunks.slice(0, -1).every(({ choices }) => choices.length === 1 && choices[0]!.index === 0));
+    assert.deepEqual(chunks[0]!.choices[0]!.delta, {});
     assert.ok(chunks.some(({ choices }) => choices[0]?.finish_reason === expected.choices[0]!.finish_reason));
   });
 
@@ -367,6 +369,9 @@ describe("a stream of best_of", () => {
       best_of_options: { strategy: "mbr", stream: "winner" },
     });
     const chunks = chunksOf<Completion>(response.body);
+    for (const { best_of: block, choices } of chunks)
+      if (block !== undefined)
+        assert.deepEqual([choices.length, choices[0]!.index, choices[0]!.text], [1, (block as { prompt?: number }).prompt, ""]);
     const blocks = chunks.flatMap(({ best_of: block }) => (block === undefined ? [] : [block as BestOfDone & { prompt: number }]));
     assert.deepEqual(
       blocks.map(({ prompt, strategy }) => [prompt, strategy]).toSorted(([one], [other]) => Number(one) - Number(other)),

@@ -65,6 +65,9 @@ export class ChatCompletionCollector {
   }
 }
 
+/** The choices of a chunk that tells of candidates alone: many clients read `choices[0].delta` of every chunk. */
+const nothingNew: ChatCompletionChunk["choices"] = [{ index: 0, delta: {}, logprobs: null, finish_reason: null }];
+
 /** Turns the events of a request into chunks, one event at a time. */
 export class ChatChunkEncoder {
   readonly #usage = new UsageCounter();
@@ -114,9 +117,9 @@ export class ChatChunkEncoder {
       case "finish":
         return [this.#chunk([{ index: event.index, delta: {}, logprobs: null, finish_reason: finishReasonOf(event.reason) }])];
       case "progress":
-        return [{ ...this.#chunk([]), best_of: toBestOfProgress(event.candidates) }];
+        return [{ ...this.#chunk(nothingNew), best_of: toBestOfProgress(event.candidates) }];
       case "chosen":
-        return [{ ...this.#chunk([]), best_of: { phase: "done", ...toBestOf(event.report, this.#withCandidates) } }];
+        return [{ ...this.#chunk(nothingNew), best_of: { phase: "done", ...toBestOf(event.report, this.#withCandidates) } }];
       case "end":
         return this.#includeUsage ? [this.#chunk([], this.#usage.usage)] : [];
       default:

@@ -122,6 +122,7 @@ export class CompletionChunkEncoder {
   readonly #writer: ChoiceWriter;
   readonly #includeUsage: boolean;
   readonly #withCandidates: boolean;
+  readonly #n: number;
   readonly #prompts: number;
   #openPrompts: number;
 
@@ -134,6 +135,7 @@ export class CompletionChunkEncoder {
     this.#writer = new ChoiceWriter(n);
     this.#includeUsage = includeUsage;
     this.#withCandidates = withCandidates;
+    this.#n = n;
     this.#prompts = prompts;
     this.#openPrompts = prompts;
   }
@@ -148,9 +150,12 @@ export class CompletionChunkEncoder {
     const chunk = (choices: Choice[]): Completion =>
       this.#includeUsage ? { ...this.#head, choices, usage: null } : { ...this.#head, choices };
     const place = this.#prompts === 1 ? {} : { prompt: event.prompt };
-    if (event.event.type === "progress") return [{ ...chunk([]), best_of: { ...place, ...toBestOfProgress(event.event.candidates) } }];
+    // Many clients read `choices[0].text` of every chunk.
+    const nothingNew: Choice[] = [{ index: event.prompt * this.#n, text: "", logprobs: null, finish_reason: null }];
+    if (event.event.type === "progress")
+      return [{ ...chunk(nothingNew), best_of: { ...place, ...toBestOfProgress(event.event.candidates) } }];
     if (event.event.type === "chosen")
-      return [{ ...chunk([]), best_of: { ...place, phase: "done", ...toBestOf(event.event.report, this.#withCandidates) } }];
+      return [{ ...chunk(nothingNew), best_of: { ...place, phase: "done", ...toBestOf(event.event.report, this.#withCandidates) } }];
     return this.#writer.pieces(event).map((piece) => chunk([piece]));
   }
 }
