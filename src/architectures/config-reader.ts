@@ -20,9 +20,10 @@ export class ConfigReader {
     return value;
   }
 
-  positive(key: string, fallback?: number): number {
+  /** A positive number of at most `max`: graphs compute with 32 bits, in which a large one is infinite. */
+  positive(key: string, fallback?: number, max = 1e12): number {
     const value = this.#get(key) ?? fallback;
-    if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) throw this.#invalid(key, "a positive number", value);
+    if (typeof value !== "number" || !(value > 0 && value <= max)) throw this.#invalid(key, `a positive number of at most ${max}`, value);
     return value;
   }
 

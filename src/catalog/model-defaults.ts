@@ -3,12 +3,13 @@
  * request.
  */
 
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { existsSync, statSync } from "node:fs";
 import Type from "typebox";
 import Value from "typebox/value";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { readJsonObject } from "../formats/json-file.ts";
+import { pathInFolder } from "../formats/safetensors/safetensors-weights.ts";
 
 export const modelDefaultsFile = "bonsai.json";
 
@@ -27,11 +28,11 @@ const DefaultsFile = Type.Object(
 
 /**
  * @param path of a model: a folder, or a file that has bonsai.json beside it
- * @throws BonsaiError `invalid_model_file`, naming the file and what it may hold.
+ * @throws BonsaiError `invalid_model_file`, naming the file and what it may hold, also for a link out of the folder.
  */
 export function readModelDefaults(path: string): ModelDefaults {
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? path : dirname(path);
-  const file = join(folder, modelDefaultsFile);
+  const file = pathInFolder(folder, modelDefaultsFile);
   if (!existsSync(file)) return {};
   const value = readJsonObject(file, largestFileBytes);
   if (!Value.Check(DefaultsFile, value))

@@ -112,7 +112,7 @@ async function pullFile(folder: string, file: CatalogFile, log: (line: string) =
       log(`No luck with ${describeSource(source)}: ${error.message}`);
     }
   }
-  throw new BonsaiError("download_failed", await everySourceFailed(expected, failures));
+  throw new BonsaiError("download_failed", await everySourceFailed(expected, failures), { keepLines: true });
 }
 
 async function fetchFrom(source: CatalogSource, expected: ExpectedFile, options: RunningPull): Promise<void> {

@@ -7,6 +7,7 @@ import type { Static, TObject } from "typebox";
 import { programVersion } from "../catalog/project-root.ts";
 import { commandHelp, readCommand, type CommandDescription } from "../config/command-options.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
+import { printable } from "../errors/printable.ts";
 import { createProgress } from "../progress/progress.ts";
 import type { TaskContext } from "../progress/task-context.ts";
 
@@ -60,7 +61,7 @@ export function commandText(name: string, args: readonly string[]): string {
 export function taskContext(command: string): TaskContext {
   return {
     command,
-    log: console.error,
+    log: (line) => console.error(printable(line, { keepLines: true })),
     print: console.log,
     startProgress: (scale) => createProgress(process.stderr, console.error, scale),
   };

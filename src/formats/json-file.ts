@@ -38,11 +38,17 @@ export function readJsonObject(path: string, largestBytes: number): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text);
-  } catch (cause) {
-    throw new BonsaiError("invalid_model_file", `${path} is not JSON: ${(cause as Error).message}`, { cause });
+  } catch (error) {
+    throw new BonsaiError("invalid_model_file", `${path} is not JSON${placeOfJsonError(error)}.`);
   }
   if (!isJsonObject(value)) throw new BonsaiError("invalid_model_file", `${path} is not a JSON object.`);
   return value;
+}
+
+/** Where JSON.parse failed, as words to append. Its own message quotes the text, which is not for everybody to read. */
+export function placeOfJsonError(error: unknown): string {
+  const position = /at position (\d+)/.exec((error as Error).message)?.[1];
+  return position === undefined ? "" : ` (at character ${position})`;
 }
 
 /**

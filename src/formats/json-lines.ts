@@ -5,7 +5,7 @@ import { isUtf8 } from "node:buffer";
 
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "./bounded-file.ts";
-import { isJsonObject, type JsonObject } from "./json-file.ts";
+import { isJsonObject, placeOfJsonError, type JsonObject } from "./json-file.ts";
 
 /**
  * Far more than a conversation: a line that is longer is no row, and a file without line ends is not read into memory.
@@ -86,9 +86,7 @@ function parseLine(path: string, line: number, bytes: Uint8Array): JsonObject | 
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    // The parser's message quotes the row, which is someone's text.
-    const position = /at position (\d+)/.exec((cause as Error).message)?.[1];
-    throw lineError(path, line, `is not JSON${position === undefined ? "" : ` (at character ${position})`}`, cause);
+    throw lineError(path, line, `is not JSON${placeOfJsonError(cause)}`, cause);
   }
   if (isJsonObject(value)) return value;
   throw lineError(path, line, Array.isArray(value) ? "is a JSON array" : "is no JSON object");

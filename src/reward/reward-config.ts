@@ -16,6 +16,7 @@ import {
 } from "../engine/contract/reward-description.ts";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { inspectJson, readJsonObject, readTextFile } from "../formats/json-file.ts";
+import { pathInFolder } from "../formats/safetensors/safetensors-weights.ts";
 import { writeJsonFile } from "../formats/written-file.ts";
 
 export const rewardConfigFile = "reward.json";
@@ -118,7 +119,7 @@ type RewardFile = Type.Static<typeof RewardFile>;
  * @throws BonsaiError `file_not_found`; `invalid_model_file`, naming file and key.
  */
 export function readRewardConfig(folder: string): RewardConfig {
-  const path = join(folder, rewardConfigFile);
+  const path = pathInFolder(folder, rewardConfigFile);
   const value = readJsonObject(path, largestFileBytes);
   const { duplicateKey } = inspectJson(readTextFile(path, largestFileBytes));
   if (duplicateKey !== undefined) throw refusal(path, duplicateKey, "is there twice");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { boardLines, boardSummary, CandidateBoard } from "../../src/cli/terminal/candidate-board.ts";
-import { printable } from "../../src/cli/commands/chat.ts";
+import { withoutControls } from "../../src/cli/commands/chat.ts";
 import { isCommand, obey, requestBody, type ChatState } from "../../src/cli/terminal/chat-state.ts";
 import type { BestOf } from "../../src/protocol/wire/best-of-response.ts";
 
@@ -137,5 +137,5 @@ describe("the board of candidates", () => {
 });
 
 test("a model's text moves no cursor", () => {
-  assert.equal(printable("a\u001B[2Jb\r\nc\td\u009B1me\u0000ë🧵"), "a[2Jb\nc\td1meë🧵");
+  assert.equal(withoutControls("a\u001B[2Jb\r\nc\td\u009B1me\u0000ë🧵"), "a[2Jb\nc\td1meë🧵");
 });

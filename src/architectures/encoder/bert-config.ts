@@ -72,7 +72,7 @@ export function readBertConfig(json: Record<string, unknown>, path: string): Ber
     intermediateSize: reader.size("intermediate_size", limits.intermediateSize),
     typeVocabSize: reader.size("type_vocab_size", limits.typeVocabSize, 2),
     contextLength: reader.size("max_position_embeddings", limits.contextLength),
-    norm: { kind: "layer", epsilon: reader.positive("layer_norm_eps", 1e-12) },
+    norm: { kind: "layer", epsilon: reader.positive("layer_norm_eps", 1e-12, 1) },
     activation: reader.choice("hidden_act", ["gelu", "gelu_new", "gelu_pytorch_tanh"], "gelu") === "gelu" ? "gelu" : "gelu_tanh",
     padTokenId: reader.index("pad_token_id", vocabSize, 0),
     dropout: { hidden: hiddenDropout, classifier: reader.share("classifier_dropout", hiddenDropout) },

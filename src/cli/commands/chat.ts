@@ -167,7 +167,7 @@ async function show(frames: ReturnType<ChatLink["ask"]>["frames"], output: ChatT
       }
       for (const { delta } of frame.choices) {
         content += delta.content ?? "";
-        output.write(printable(delta.content ?? ""));
+        output.write(withoutControls(delta.content ?? ""));
       }
     }
     return content;
@@ -180,4 +180,4 @@ async function show(frames: ReturnType<ChatLink["ask"]>["frames"], output: ChatT
 }
 
 /** A model's text moves no cursor: control characters other than line breaks and tabs are left out. */
-export const printable = (text: string): string => text.replaceAll(/(?![\n\t])\p{Cc}/gu, "");
+export const withoutControls = (text: string): string => text.replaceAll(/(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "");

@@ -9,6 +9,7 @@ import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { buildServer, type BonsaiServer } from "../../server/build-server.ts";
 import { listen } from "../../server/listen.ts";
 import { programVersion } from "../../catalog/project-root.ts";
+import { printable } from "../../errors/printable.ts";
 import { logDestination } from "../terminal/log-destination.ts";
 import { stopSignal } from "../../progress/stop-signal.ts";
 
@@ -17,7 +18,7 @@ export type StartEngine = (config: Config, log: (line: string) => void) => Promi
 
 /** Lines for people go to stderr: stdout has the log. */
 const say = (line: string): void => {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${printable(line, { keepLines: true })}\n`);
 };
 
 /**

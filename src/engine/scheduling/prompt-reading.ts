@@ -48,7 +48,7 @@ export class PromptReading {
   }
 
   cancelAll(): void {
-    for (const { id } of [...this.#jobs]) this.cancel(id);
+    for (const { id } of this.#jobs.slice()) this.cancel(id);
   }
 
   /** Goes on in the next turn of the event loop, as the engine does. */

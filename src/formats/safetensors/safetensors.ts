@@ -11,7 +11,7 @@ import { isUtf8 } from "node:buffer";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { BoundedFile } from "../bounded-file.ts";
-import { inspectJson, isJsonObject } from "../json-file.ts";
+import { inspectJson, isJsonObject, placeOfJsonError } from "../json-file.ts";
 
 /** The specification's limit on the header. */
 const LARGEST_HEADER_BYTES = 100_000_000;
@@ -75,7 +75,7 @@ export function readSafetensorsHeader(file: BoundedFile): SafetensorsHeader {
   try {
     header = JSON.parse(text);
   } catch (cause) {
-    fail(`the header at byte 8 is not JSON: ${(cause as Error).message}`, cause);
+    fail(`the header at byte 8 is not JSON${placeOfJsonError(cause)}`, cause);
   }
   if (!isJsonObject(header)) return fail("the header at byte 8 is not a JSON object.");
 

@@ -66,15 +66,11 @@ describe("reading prompts", () => {
     const listener = { read: (ids: number[]) => results.push(ids), failed: (error: unknown) => failures.push(error) };
     reading.start(1, 3, cancelled.slices(1000), listener);
     reading.start(2, 4, other.slices(20), listener);
-    // eslint-disable-next-line require-yield
-    reading.start(
-      3,
-      1,
-      (function* broken(): Sliced<number[]> {
-        throw new BonsaiError("invalid_request", "broken");
-      })(),
-      listener,
-    );
+    const broken = function* broken(): Sliced<number[]> {
+      yield sliceCharacters;
+      throw new BonsaiError("invalid_request", "broken");
+    };
+    reading.start(3, 1, broken(), listener);
     assert.equal(reading.sequences, 8);
     await turn();
     assert.equal(reading.cancel(1), true);
