@@ -43,6 +43,10 @@ export class Graph {
   readonly inputs: ValueInfo[] = [];
   readonly outputs: ValueInfo[] = [];
   readonly initializers: Initializer[] = [];
+  /** Shapes of values that ONNX Runtime cannot infer. */
+  readonly declared = new Map<Value, ValueInfo>();
+  readonly #producers = new Map<Value, GraphNode>();
+  readonly #readers = new Map<Value, GraphNode[]>();
   readonly #names = new Set<string>();
   readonly #scalars = new Map<string, Value>();
   #counter = 0;
@@ -56,15 +60,29 @@ export class Graph {
   /** Gives `value` a second, public name. */
   output(name: string, value: Value, type: ElementType, shape: readonly Dimension[]): void {
     const alias = this.#claim(name);
-    const producer = this.nodes.find((node) => node.outputs.includes(value));
+    const producer = this.#producers.get(value);
     const taken = this.outputs.some((output) => output.name === value);
     if (producer === undefined || taken) {
-      this.nodes.push({ op: "Identity", domain: "", inputs: [value], outputs: [alias], attributes: {} });
+      this.#add({ op: "Identity", domain: "", inputs: [value], outputs: [alias], attributes: {} });
     } else {
+      const readers = this.#readers.get(value) ?? [];
       producer.outputs[producer.outputs.indexOf(value)] = alias;
-      for (const node of this.nodes) node.inputs = node.inputs.map((input) => (input === value ? alias : input));
+      for (const node of readers) node.inputs = node.inputs.map((input) => (input === value ? alias : input));
+      this.#producers.set(alias, producer);
+      this.#readers.set(alias, readers);
+      this.#producers.delete(value);
+      this.declared.delete(value);
     }
     this.outputs.push({ name: alias, type, shape });
+  }
+
+  /**
+   * States the type and shape of a node's output where ONNX Runtime cannot infer it. Equal names of dimensions must be
+   * equal sizes in every run: buffers are reused by them.
+   */
+  declare(value: Value, type: ElementType, shape: readonly Dimension[]): Value {
+    this.declared.set(value, { name: value, type, shape });
+    return value;
   }
 
   initializer(name: string, type: ElementType, shape: readonly number[], data: InitializerData): Value {
@@ -114,8 +132,18 @@ export class Graph {
   ): Value[] {
     const wanted = typeof outputs === "number" ? Array.from({ length: outputs }, () => true) : outputs;
     const names = wanted.map((want) => (want ? this.#claim(this.#fresh(op)) : none));
-    this.nodes.push({ op, domain, inputs: inputs.map((input) => input ?? none), outputs: names, attributes });
+    this.#add({ op, domain, inputs: inputs.map((input) => input ?? none), outputs: names.slice(), attributes });
     return names;
+  }
+
+  #add(node: GraphNode): void {
+    this.nodes.push(node);
+    for (const output of node.outputs) this.#producers.set(output, node);
+    for (const input of node.inputs) {
+      const readers = this.#readers.get(input);
+      if (readers === undefined) this.#readers.set(input, [node]);
+      else readers.push(node);
+    }
   }
 
   /** Adds a node of ONNX Runtime's contributed operators. */

@@ -32,6 +32,7 @@ export function writeModel(graph: Graph, externalFile?: string, order: "forward"
       name: "bonsai",
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
+      valueInfo: [...graph.declared.values()].map(valueInfo),
       initializer: graph.initializers.map((initializer) => tensor(initializer, externalFile)),
       node: (order === "forward" ? nodes : nodes.toReversed()).map(([index, node]) => ({
         name: `${node.op}_${index}`,

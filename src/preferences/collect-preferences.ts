@@ -55,7 +55,7 @@ export async function collectPreferences(options: CollectOptions, context: TaskC
     engine = local.length === 0 ? undefined : await startModels(await resolveModels(local, log), { quantization, log });
     const settings = { ...settingsOf(options, engine, sha256), judges: identities };
     const plan = planOf(options, engine, stop);
-    journal = CollectionJournal.open(join(options.outputDir, "journal.jsonl"), settings, options.resume);
+    journal = CollectionJournal.open(join(options.outputDir, "journal.jsonl"), settings, plan, options.resume);
     if (await collectAll(rows, plan, journal, context, stop))
       writePreferences(rows, journal.collected.slice(0, rows.length), options, context);
     return { collected: Math.min(rows.length, journal.collected.length), prompts: rows.length };

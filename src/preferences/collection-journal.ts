@@ -7,9 +7,10 @@ import { closeSync, existsSync, fsyncSync, openSync, statSync, truncateSync } fr
 import { isDeepStrictEqual } from "node:util";
 import { BonsaiError } from "../errors/bonsai-error.ts";
 import { BoundedFile } from "../formats/bounded-file.ts";
-import type { JsonObject } from "../formats/json-file.ts";
+import { isJsonObject, type JsonObject } from "../formats/json-file.ts";
 import { onDisk, writeAll } from "../formats/written-file.ts";
-import type { CollectedPrompt } from "./collection.ts";
+import type { CollectedPrompt, CollectionPlan } from "./collection.ts";
+import { journalRowProblem } from "./journal-row.ts";
 import { readJsonLines } from "../formats/json-lines.ts";
 
 /** Lines after which the disk is waited for: what a power cut may take. */
@@ -32,11 +33,12 @@ export class CollectionJournal {
   /**
    * Opens a journal, or begins one.
    * @param settings all that the lines follow from
+   * @param plan what the rows must fit
    * @param resume whether it may have been begun before
    * @throws BonsaiError `usage` where the journal is of other settings, naming one, or there and not to be gone on
-   * with; `invalid_dataset` where it is no journal; `write_failed`.
+   * with; `invalid_dataset` naming the line, where it is no journal; `write_failed`.
    */
-  static open(path: string, settings: JsonObject, resume: boolean): CollectionJournal {
+  static open(path: string, settings: JsonObject, plan: Pick<CollectionPlan, "form" | "judges">, resume: boolean): CollectionJournal {
     if (existsSync(path)) cutTornLine(path);
     const isBegun = existsSync(path) && statSync(path).size > 0;
     if (isBegun && !resume) {
@@ -50,13 +52,11 @@ export class CollectionJournal {
       return journal;
     }
     const [first, ...lines] = readJsonLines(path);
-    requireSame(path, first?.row["settings"] as JsonObject | undefined, settings);
+    requireSame(path, first?.row["settings"], settings);
     const collected = lines.map(({ row, line }, at) => {
-      if (row["index"] !== at)
-        throw new BonsaiError(
-          "invalid_dataset",
-          `${path}:${line} is not of prompt ${at}: the file was changed. Begin anew in another folder.`,
-        );
+      const problem = row["index"] === at ? journalRowProblem(row, plan) : `is not of prompt ${at}`;
+      if (problem !== undefined)
+        throw new BonsaiError("invalid_dataset", `${path}:${line} ${problem}: the file was changed. Begin anew in another folder.`);
       return row as unknown as CollectedPrompt;
     });
     return new CollectionJournal(path, collected);
@@ -106,7 +106,8 @@ function cutTornLine(path: string): void {
   if (end < file.size) onDisk(path, () => truncateSync(path, end));
 }
 
-function requireSame(path: string, before: JsonObject | undefined, now: JsonObject): void {
+function requireSame(path: string, begun: unknown, now: JsonObject): void {
+  const before = isJsonObject(begun) ? begun : undefined;
   const changed = [...new Set([...Object.keys(before ?? {}), ...Object.keys(now)])].find(
     (key) => !isDeepStrictEqual(before?.[key], now[key]),
   );

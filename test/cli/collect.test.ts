@@ -143,6 +143,43 @@ describe("a collection", () => {
     assert.deepEqual(contents(output), contents(join(folder, "pairs")));
   });
 
+  it("refuses a journal whose lines are of another shape, and names the line", async (context) => {
+    const lines = readFileSync(join(folder, "pairs", "journal.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n");
+    const row = JSON.parse(lines[3]!) as Record<string, unknown>;
+    const changes: Record<string, unknown>[] = [
+      { index: row["index"] },
+      { ...row, candidates: "none" },
+      { ...row, candidates: [null, 7] },
+      { ...row, candidates: [] },
+      { ...row, pairs: [[0, 1, 2]] },
+      { ...row, pairs: [[0, 999]] },
+      { ...row, verdicts: null },
+      { ...row, verdicts: {} },
+      { ...row, verdicts: { ...(row["verdicts"] as object), gold: [] } },
+      { ...row, verdicts: { ...(row["verdicts"] as object), gold: [[], 1, "x"] } },
+      { index: row["index"], candidates: row["candidates"], duplicates: 0, scores: {} },
+    ];
+    for (const change of changes) {
+      const output = fresh("misshapen");
+      cpSync(join(folder, "pairs"), output, { recursive: true });
+      const journal = join(output, "journal.jsonl");
+      writeFileSync(journal, `${lines.with(3, JSON.stringify(change)).join("\n")}\n`);
+      const { status, errors } = await collect(context, ...pairs, "--output-dir", output, "--resume");
+      assert.equal(status, 1, JSON.stringify(change));
+      assert.ok(errors.includes(`${journal}:4 `) && !/^ +at /m.test(errors), errors);
+    }
+    for (const settings of [null, "x", [], 7]) {
+      const output = fresh("misshapen");
+      cpSync(join(folder, "pairs"), output, { recursive: true });
+      writeFileSync(join(output, "journal.jsonl"), `${lines.with(0, JSON.stringify({ settings })).join("\n")}\n`);
+      const { errors } = await collect(context, ...pairs, "--output-dir", output, "--resume");
+      assert.match(errors, /journal\.jsonl was begun with no settings/);
+      assert.doesNotMatch(errors, /^ +at /m);
+    }
+  });
+
   it("survives SIGKILL in the middle, and a SIGTERM ends it in order", async (context) => {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const output = fresh("killed");

@@ -5,7 +5,7 @@
  */
 
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import type { ElementType } from "../../onnx/data-type.ts";
+import type { Dimension, ElementType } from "../../onnx/data-type.ts";
 import type { Graph, Value } from "../../onnx/graph.ts";
 import type { KvScales } from "../quantization/kv-scales.ts";
 import type { DecoderContext } from "./decoder-layers.ts";
@@ -56,13 +56,13 @@ export function emitCachedAttention(context: DecoderContext, index: number, inpu
   const cached = isByteCache(options.cacheType)
     ? integerProducts(context, index, query, caches, options.cacheType, options.scales)
     : floatProducts(context, query, caches, options.cacheType);
-  const scores = graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } });
-  const weights = graph.op("Softmax", [graph.op("Add", [scores, mask])], { axis: { int: -1 } });
+  const scores = perQuery(context, graph.op("Concat", [...cached.scores, onNewTokens], { axis: { int: -1 } }), "T");
+  const weights = graph.op("Softmax", [perQuery(context, graph.op("Add", [scores, mask]), "T")], { axis: { int: -1 } });
   const [start, end] = [
     graph.once("cached_length", () => graph.op("ReduceSum", [graph.op("Slice", [lengths, graph.int64s(0), graph.int64s(2)])])),
     graph.int64s(Number.MAX_SAFE_INTEGER),
   ];
-  const onNew = graph.op("Slice", [weights, start, end, graph.int64s(-1)]);
+  const onNew = perQuery(context, graph.op("Slice", [weights, start, end, graph.int64s(-1)]), "S");
   return graph.op("Sum", [...cached.sums(weights, lengths), graph.op("MatMul", [onNew, value])]);
 }
 
@@ -95,15 +95,35 @@ function cacheInputs({ graph, config }: DecoderContext, index: number, cacheType
   };
 }
 
-function floatProducts({ graph, config }: DecoderContext, query: Value, caches: CacheValues, cacheType: CacheType): CachedProducts {
+function floatProducts(context: DecoderContext, query: Value, caches: CacheValues, cacheType: CacheType): CachedProducts {
+  const { graph, config } = context;
   const widen = (cache: Value): Value => (cacheType === "float32" ? cache : graph.op("Cast", [cache], { to: { int: 1 } }));
-  const alpha = { float: 1 / Math.sqrt(config.headDim) };
-  const scores = [caches.promptKey, caches.answerKey].map((keys) => graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }));
+  const { kvHeads, headDim } = config;
+  const alpha = { float: 1 / Math.sqrt(headDim) };
+  const [onPromptKeys, onAnswerKeys] = [caches.promptKey, caches.answerKey].map((keys) =>
+    graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }),
+  ) as [Value, Value];
+  const scores = [perQuery(context, onPromptKeys, "T1"), onAnswerKeys];
   const sums = (weights: Value, lengths: Value): Value[] => {
-    const [onPrompt, onAnswer] = graph.ops("Split", [weights, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
-    return [graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), graph.op("MatMul", [onAnswer, widen(caches.answerValue)])];
+    const [onPrompt, onAnswer] = emitByPlace(graph, weights, lengths, "float32", ["N", kvHeads, "G"]);
+    return [
+      perQuery(context, graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), headDim),
+      graph.op("MatMul", [onAnswer, widen(caches.answerValue)]),
+    ];
   };
   return { scores, sums };
+}
+
+/** Declares the shape of a float value that has a row for each query. G is R: the head names its own rows R. */
+function perQuery({ graph, config }: DecoderContext, value: Value, size: Dimension): Value {
+  return graph.declare(value, "float32", ["N", config.kvHeads, "G", size]);
+}
+
+/** The parts of x [..., T1 + T2 + S] over the places of the prompt and of the answer. @param shape of x without its last */
+function emitByPlace(graph: Graph, x: Value, lengths: Value, type: ElementType, shape: readonly Dimension[]): [Value, Value] {
+  const parts = graph.ops("Split", [x, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+  const [onPrompt, onAnswer] = parts.map((part, at) => graph.declare(part, type, [...shape, ["T1", "T2", "S"][at] as string]));
+  return [onPrompt as Value, onAnswer as Value];
 }
 
 /**
@@ -128,15 +148,19 @@ function integerProducts(
   const { graph, config } = context;
   if (scales === undefined) throw new BonsaiError("internal", "A cache of bytes needs its scales.");
   const product = (rows: Value, cache: Value, scale: number): Value => emitByteProduct(graph, rows, cache, type, graph.float(scale));
-  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, config.headDim]);
-  const products = [caches.promptKey, caches.answerKey].map((keys) => product(queries.rows, keys, 1));
-  const scores = [graph.op("Mul", [graph.op("Concat", products, { axis: { int: -1 } }), queries.scales])];
+  const { kvHeads, headDim } = config;
+  const queries = emitQuantizedRows(graph, graph.op("Mul", [query, scales.query[index]]), [0, 0, 0, headDim]);
+  const products = [perQuery(context, product(queries.rows, caches.promptKey, 1), "T1"), product(queries.rows, caches.answerKey, 1)];
+  const scores = [graph.op("Mul", [perQuery(context, graph.op("Concat", products, { axis: { int: -1 } }), "T1 + T2"), queries.scales])];
   const sums = (weights: Value, lengths: Value): Value[] => {
-    const digits = graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } });
-    const [onPrompt, onAnswer] = graph.ops("Split", [digits, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
+    const shape = ["N", kvHeads, "2 G"];
+    const digits = graph.declare(graph.op("Concat", emitDigits(graph, weights), { axis: { int: 2 } }), "uint8", [...shape, "T"]);
+    const [onPrompt, onAnswer] = emitByPlace(graph, digits, lengths, "uint8", shape);
     const low = digitWeights[1];
-    const both = graph.op("Add", [product(onPrompt, caches.promptValue, low), product(onAnswer, caches.answerValue, low)]);
-    const [highs, lows] = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } }) as [Value, Value];
+    const promptSums = graph.declare(product(onPrompt, caches.promptValue, low), "float32", [...shape, headDim]);
+    const both = graph.op("Add", [promptSums, product(onAnswer, caches.answerValue, low)]);
+    const halves = graph.ops("Split", [both], 2, { axis: { int: 2 }, num_outputs: { int: 2 } });
+    const [highs, lows] = halves.map((half) => perQuery(context, half, headDim)) as [Value, Value];
     const digitSums = [graph.op("Mul", [highs, graph.float(lowDigits)]), lows];
     return scales.own === undefined ? digitSums : [graph.op("Mul", [graph.op("Add", digitSums), scales.own.values[index]])];
   };

@@ -40,18 +40,30 @@ export function emitAttention(
     const rowsAndTokens = graph.op("Shape", [step.positions]);
     return graph.op("Concat", [rowsAndTokens, graph.int64s(heads + 2 * kvHeads, headDim)], { axis: { int: 0 } });
   });
-  const byToken = graph.op("Reshape", [projected, byTokenShape]);
+  const byToken = graph.declare(graph.op("Reshape", [projected, byTokenShape]), "float32", ["N", "S", heads + 2 * kvHeads, headDim]);
   const byHead = graph.op("Transpose", [byToken], { perm: { ints: [0, 2, 1, 3] } });
   const [queryKey, value] = graph.ops("Split", [byHead, graph.int64s(heads + kvHeads, kvHeads)], 2, { axis: { int: 1 } }) as [Value, Value];
   const rotated = emitRotary(context, emitQueryKeyNorm(context, layer, queryKey), step.positions);
   const [queryHeads, key] = graph.ops("Split", [rotated, graph.int64s(heads, kvHeads)], 2, { axis: { int: 1 } }) as [Value, Value];
   // The query heads of a group follow one another, so that a group's queries meet their key head in one product.
-  const query = graph.op("Reshape", [queryHeads, graph.int64s(0, kvHeads, -1, headDim)]);
+  const query = graph.declare(graph.op("Reshape", [queryHeads, graph.int64s(0, kvHeads, -1, headDim)]), "float32", [
+    "N",
+    kvHeads,
+    "G",
+    headDim,
+  ]);
   const sum = emitCachedAttention(context, index, { query, key, value, mask: step.mask, lengths: step.lengths }, step.cache);
-  const attendedHeads = graph.op("Transpose", [graph.op("Reshape", [sum, graph.int64s(0, heads, -1, headDim)])], {
-    perm: { ints: [0, 2, 1, 3] },
-  });
-  const attended = graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]);
+  const attendedHeads = graph.op(
+    "Transpose",
+    [graph.declare(graph.op("Reshape", [sum, graph.int64s(0, heads, -1, headDim)]), "float32", ["N", heads, "S", headDim])],
+    {
+      perm: { ints: [0, 2, 1, 3] },
+    },
+  );
+  const attended = graph.declare(graph.op("Reshape", [attendedHeads, graph.int64s(-1, heads * headDim)]), "float32", [
+    "M",
+    heads * headDim,
+  ]);
   step.observe(layer.output.name, attended, heads * headDim);
   return { output: emitOutput(context, layer, attended, scales), key, value };
 }

@@ -49,7 +49,7 @@ export function emitEmbedding(context: DecoderContext, ids: Value, positions: Va
     const attributes = { gather_axis: { int: 0 }, quantize_axis: { int: 1 }, block_size: { int: blockSize }, bits: { int: 8 } };
     embedded = graph.microsoft("GatherBlockQuantized", [data, ids, scales], attributes);
   }
-  const flat = (x: Value): Value => graph.op("Reshape", [x, graph.int64s(-1, hiddenSize)]);
+  const flat = (x: Value): Value => graph.declare(graph.op("Reshape", [x, graph.int64s(-1, hiddenSize)]), "float32", ["M", hiddenSize]);
   if (weights.positions === undefined) return flat(embedded);
   const learned = weights.positions;
   const positionTable = external(context, "positions.fp32", "float32", [config.contextLength, hiddenSize], () =>

@@ -42,6 +42,8 @@ export function trainingProgress(
       } else if (event.kind === "evaluation") {
         const { step: done, eval_loss: held } = event.metrics;
         say(`After ${done} steps: held-out loss ${held.toFixed(4)}${shownAccuracy(event.metrics)}.`);
+      } else if (event.kind === "checkpoint passed over") {
+        say(`Passing over a damaged checkpoint, which is now ${event.path}: ${event.reason}`);
       } else if (event.kind === "resumed") {
         say(`Going on from the checkpoint of step ${event.step}.`);
       }

@@ -8,7 +8,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
-import { checksumOfFile } from "./file-checksum.ts";
+import { checksumOfFile } from "../../formats/file-checksum.ts";
 import { isScratchFolder, makeScratchFolder, removeAbandonedScratch, removeIfPermitted } from "./scratch-folder.ts";
 
 /** Lists every file of an entry with its checksum; written last, so that what it lists was written whole. */

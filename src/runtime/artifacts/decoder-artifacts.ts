@@ -23,7 +23,7 @@ import { calibrate, smoothingFrom, type Calibration } from "./calibrate.ts";
 import type { SessionOptions } from "../session.ts";
 
 /** Part of every key: raise it when graphs or quantisation change. */
-export const formatVersion = 17;
+export const formatVersion = 18;
 
 /** How the weights of linear layers, and keys and values, are stored. */
 export interface QuantizationPlan {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { BoundedFile } from "../../formats/bounded-file.ts";
 import { isJsonObject, readJsonObject, type JsonObject } from "../../formats/json-file.ts";
+import { checksumOfFile } from "../../formats/file-checksum.ts";
 import { writeSafetensors } from "../../formats/safetensors/safetensors-writer.ts";
 import { readSafetensorsHeader } from "../../formats/safetensors/safetensors.ts";
 import { onDisk, syncFolder, writeJsonFile } from "../../formats/written-file.ts";
@@ -20,6 +21,20 @@ const PROGRESS = "progress.json";
 const LARGEST_PROGRESS_BYTES = 2 ** 20;
 const complete = /^step-(\d{1,15})$/;
 const incomplete = /^\.step-\d+\.partial$/;
+
+/** What a checkpoint is refused for that is damaged, as opposed to one that may not be read. */
+const damageCodes: ReadonlySet<string> = new Set(["invalid_model_file", "unsupported_model", "file_not_found"]);
+
+export interface Checkpoint {
+  progress: RunProgress;
+  state: Map<string, StateTensor>;
+}
+
+export interface PassedOver {
+  path: string;
+  /** What is wrong with it. */
+  reason: string;
+}
 
 /** Progress of a run. */
 export interface RunProgress {
@@ -60,7 +75,7 @@ export function writeCheckpoint(folder: string, progress: RunProgress, state: Re
       bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     }));
     writeSafetensors(join(temporaryPath, STATE), tensors);
-    writeJsonFile(join(temporaryPath, PROGRESS), progress);
+    writeJsonFile(join(temporaryPath, PROGRESS), { ...progress, stateChecksum: checksumOfFile(join(temporaryPath, STATE)) });
   } catch (error) {
     rmSync(temporaryPath, { recursive: true, force: true });
     throw error;
@@ -91,11 +106,49 @@ export function removeIncompleteCheckpoints(folder: string): void {
   }
 }
 
+/**
+ * The newest checkpoint that `read` can read, and the newer ones that are damaged; undefined where there is none at all.
+ * @param folder the run's `checkpoints`
+ * @throws BonsaiError as `readCheckpoint` of the newest one, where all are damaged.
+ */
+export function newestWhole<T>(folder: string, read: (path: string) => T): { found: T; passedOver: PassedOver[] } | undefined {
+  const passedOver: PassedOver[] = [];
+  let newest: BonsaiError | undefined;
+  for (const step of checkpointSteps(folder).toReversed()) {
+    const path = join(folder, `step-${step}`);
+    try {
+      return { found: read(path), passedOver };
+    } catch (error) {
+      if (!(error instanceof BonsaiError && damageCodes.has(error.code))) throw error;
+      newest ??= error;
+      passedOver.push({ path, reason: error.message });
+    }
+  }
+  if (newest !== undefined) throw newest;
+  return undefined;
+}
+
+/**
+ * Renames a damaged checkpoint, so that it neither counts among those that are kept nor takes the place of a newer one.
+ * @returns its new path
+ */
+export function setAside(path: string): string {
+  const aside = `${path}.damaged`;
+  onDisk(aside, () => {
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(path, aside);
+  });
+  return aside;
+}
+
 /** @throws BonsaiError `file_not_found`, or `invalid_model_file` naming the part, when the checkpoint is damaged. */
-export function readCheckpoint(path: string): { progress: RunProgress; state: Map<string, StateTensor> } {
-  const progress = readProgress(path);
+export function readCheckpoint(path: string): Checkpoint {
+  const { stateChecksum, ...progress } = readProgress(path);
   const file = new BoundedFile(join(path, STATE));
   try {
+    // Checkpoints of earlier versions have none.
+    if (stateChecksum !== undefined && checksumOfFile(file.path) !== stateChecksum)
+      throw new BonsaiError("invalid_model_file", `${file.path}: it is damaged: its checksum is not the one in ${PROGRESS}.`);
     const state = new Map<string, StateTensor>();
     for (const { name, dtype, shape, offset, byteLength } of readSafetensorsHeader(file).entries.values()) {
       if (dtype !== "F32")
@@ -109,7 +162,7 @@ export function readCheckpoint(path: string): { progress: RunProgress; state: Ma
 }
 
 /** The progress of a checkpoint, without its state. Errors as `readCheckpoint`. */
-export function readProgress(path: string): RunProgress {
+export function readProgress(path: string): RunProgress & { stateChecksum?: number } {
   const progressPath = join(path, PROGRESS);
   const progress = readJsonObject(progressPath, LARGEST_PROGRESS_BYTES);
   const fail = (key: string, right: string): never => {
@@ -120,5 +173,6 @@ export function readProgress(path: string): RunProgress {
   }
   if (typeof progress["trainSeconds"] !== "number") fail("trainSeconds", "a number");
   if (!isJsonObject(progress["identity"])) fail("identity", "an object");
-  return progress as unknown as RunProgress;
+  if (!["undefined", "number"].includes(typeof progress["stateChecksum"])) fail("stateChecksum", "a number");
+  return progress as unknown as ReturnType<typeof readProgress>;
 }

@@ -13,7 +13,7 @@ import type { JsonObject } from "../../formats/json-file.ts";
 import type { ReadFile } from "../../formats/json-lines.ts";
 import type { ModelFile } from "../../formats/model-file.ts";
 import type { ChosenAdapter } from "../model/adapter-choice.ts";
-import { checkpointsFolder, checkpointSteps, readProgress } from "./checkpoint.ts";
+import { checkpointsFolder, newestWhole, readProgress } from "./checkpoint.ts";
 
 /** Options that decide the course of a run; where results are written and how often does not. */
 // prettier-ignore
@@ -61,15 +61,15 @@ export function runIdentity({ flags, options, base, task }: IdentifiedRun, data:
 
 /**
  * Refuses to resume another run before its data are tokenised, which may take long: the files are only hashed.
- * @throws BonsaiError `usage`, naming what differs; `file_not_found`; `invalid_model_file` where the newest checkpoint
- *   is damaged.
+ * @throws BonsaiError `usage`, naming what differs; `file_not_found`; `invalid_model_file` where every
+ *   checkpoint is damaged.
  */
 export function requireSameSoFar(run: IdentifiedRun): void {
   const { outputDir, dataset, evalDataset, maxSteps } = run.options;
   const checkpoints = join(outputDir, checkpointsFolder);
-  const newest = checkpointSteps(checkpoints).at(-1);
+  const newest = newestWhole(checkpoints, readProgress);
   if (newest === undefined) return;
-  const then = { ...readProgress(join(checkpoints, `step-${newest}`)).identity };
+  const then = { ...newest.found.identity };
   const totalSteps = maxSteps === 0 ? undefined : maxSteps;
   if (totalSteps === undefined) delete then["the number of steps"];
   const now = runIdentity(run, { files: dataset.map(hashed), evaluationFiles: evalDataset.map(hashed), totalSteps });

@@ -11,9 +11,10 @@ import type { JsonObject } from "../../formats/json-file.ts";
 import { onDisk } from "../../formats/written-file.ts";
 import {
   checkpointsFolder,
-  checkpointSteps,
+  newestWhole,
   readCheckpoint,
   removeIncompleteCheckpoints,
+  setAside,
   writeCheckpoint,
   type RunProgress,
 } from "./checkpoint.ts";
@@ -68,6 +69,8 @@ export interface LoopOptions<Batch, Step extends StepOutcome, Sums> {
 }
 
 export type TrainingEvent =
+  /** `path` is where the damaged checkpoint is now. */
+  | { kind: "checkpoint passed over"; path: string; reason: string }
   | { kind: "resumed"; step: number }
   | { kind: "step"; metrics: StepLine & Metrics; totalSteps: number; tokens: number; seconds: number }
   | { kind: "evaluation"; metrics: EvaluationLine & Metrics }
@@ -177,7 +180,7 @@ function advance(progress: RunProgress, stepsPerEpoch: number, tokens: number, s
   progress.trainSeconds += seconds;
 }
 
-/** Where the run begins: at step 0, or at its newest checkpoint, whose state the model gets. */
+/** Where the run begins: at step 0, or at its newest whole checkpoint, whose state the model gets. */
 function beginRun<Batch, Step extends StepOutcome, Sums>(
   { model, outputDir, resume, identity, observe }: LoopOptions<Batch, Step, Sums>,
   checkpoints: string,
@@ -185,12 +188,13 @@ function beginRun<Batch, Step extends StepOutcome, Sums>(
   onDisk(outputDir, () => mkdirSync(outputDir, { recursive: true }));
   requireFreeFolder(outputDir, resume);
   removeIncompleteCheckpoints(checkpoints);
-  const newest = checkpointSteps(checkpoints).at(-1);
+  const newest = newestWhole(checkpoints, readCheckpoint);
   if (newest === undefined) return { step: 0, epoch: 0, stepInEpoch: 0, numTokens: 0, metricsBytes: 0, trainSeconds: 0, identity };
-  const { progress, state } = readCheckpoint(join(checkpoints, `step-${newest}`));
+  const { progress, state } = newest.found;
   requireSameRun(progress.identity, identity, outputDir);
   model.restore(state);
-  observe({ kind: "resumed", step: newest });
+  for (const { path, reason } of newest.passedOver) observe({ kind: "checkpoint passed over", path: setAside(path), reason });
+  observe({ kind: "resumed", step: progress.step });
   return { ...progress, identity };
 }
 

@@ -251,6 +251,71 @@ describe("a run that was ended", () => {
   }
 });
 
+describe("a run whose newest checkpoint is damaged", () => {
+  const damages: Record<string, (checkpoint: string) => void> = {
+    "one bit of its state is another": (checkpoint) => flipBit(join(checkpoint, "state.safetensors")),
+    "its state is cut": (checkpoint) => truncateSync(join(checkpoint, "state.safetensors"), 100),
+    "its state is gone": (checkpoint) => rmSync(join(checkpoint, "state.safetensors")),
+    "its progress is empty": (checkpoint) => truncateSync(join(checkpoint, "progress.json"), 0),
+    "its progress is of another shape": (checkpoint) => writeFileSync(join(checkpoint, "progress.json"), '{"step": "x"}'),
+  };
+  for (const [damage, spoil] of Object.entries(damages)) {
+    test(`goes on from the one before when ${damage}, and says so`, async () => {
+      const folder = join(root, "damaged");
+      rmSync(folder, { recursive: true, force: true });
+      await stoppedAt(folder, 12);
+      const newest = join(folder, "checkpoints/step-12");
+      spoil(newest);
+      const seen: TrainingEvent[] = [];
+      await bigramRun(folder, { resume: true, observe: (event) => seen.push(event) });
+      assert.deepEqual(
+        seen.slice(0, 2).map((event) => ("path" in event ? [event.kind, event.path] : [event.kind, "step" in event && event.step])),
+        [
+          ["checkpoint passed over", `${newest}.damaged`],
+          ["resumed", 8],
+        ],
+      );
+      assert.deepEqual(bytesOf(folder), bytesOf(whole));
+      assert.deepEqual(readdirSync(join(folder, "checkpoints")).toSorted(), ["step-12.damaged", "step-36", "step-40"]);
+    });
+  }
+
+  test("is refused, with the newest one's damage, when all others are damaged too", async () => {
+    const folder = join(root, "all-damaged");
+    await stoppedAt(folder, 12);
+    for (const step of [8, 12]) flipBit(join(folder, `checkpoints/step-${step}/state.safetensors`));
+    await refusal(bigramRun(folder, { resume: true }), "invalid_model_file", /step-12.*damaged/);
+    assert.deepEqual(checkpointSteps(join(folder, "checkpoints")), [8, 12]);
+  });
+
+  test("takes a checkpoint of an earlier version, which has no checksum", async () => {
+    const folder = join(root, "unchecked");
+    await stoppedAt(folder, 12);
+    const path = join(folder, "checkpoints/step-12/progress.json");
+    const { stateChecksum, ...progress } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    assert.equal(typeof stateChecksum, "number");
+    writeFileSync(path, JSON.stringify(progress));
+    await bigramRun(folder, { resume: true });
+    assert.deepEqual(bytesOf(folder), bytesOf(whole));
+  });
+});
+
+/** Runs until after that step, which leaves checkpoints of it and of the step four before. */
+async function stoppedAt(folder: string, last: number): Promise<void> {
+  const stop = new AbortController();
+  const observe = (event: TrainingEvent): void => {
+    if (event.kind === "step" && event.metrics.step === last) stop.abort();
+  };
+  await bigramRun(folder, { stop: stop.signal, observe });
+}
+
+/** Changes one bit in the second half of a file. */
+function flipBit(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[Math.floor(bytes.length * 0.75)]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
 describe("a full disk", () => {
   test("stops the run with a clear error and the last checkpoint whole; with room it goes on to the same bytes", async (t) => {
     const folder = join(root, "full");
