@@ -41,7 +41,7 @@ function scenariosIn(folder: string, url: string, catalog: string): Scenario[] {
   const { prompts, conversations } = writeData(folder);
   const resume = (isResumed: boolean): string[] => (isResumed ? ["--resume"] : []);
   const main = "src/cli/main.ts";
-  const training = ["--model", model, "--dataset", conversations, "--max-steps", "12", "--save-steps", "2", "--max-length", "64"];
+  const training = ["--model", model, "--dataset", conversations, "--max-steps", "6", "--save-steps", "1", "--max-length", "64"];
   const collecting = ["--prompts", prompts, "--model", model, "--samples", "2", "--max-tokens", "24", "--judge", "length"];
   return [
     serving("server", model, folder, environment),

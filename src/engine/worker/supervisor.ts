@@ -95,7 +95,7 @@ export class Supervisor {
   async start(): Promise<void> {
     this.#sources.remember();
     this.#sourcesCheck ??= setInterval(() => this.#checkSources(), sourcesCheckMs).unref();
-    const worker = spawnWorker(this.#options.log);
+    const worker = spawnWorker(this.#options.log, this.#options.setup.models[0]?.cacheDir);
     this.#worker = worker;
     const startedMs = performance.now();
     await new Promise<void>((resolve, reject) => {

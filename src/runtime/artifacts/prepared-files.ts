@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { BonsaiError } from "../../errors/bonsai-error.ts";
 import { refusedWrite } from "../../errors/refused-write.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
+import { removeAbandonedScratch } from "./scratch-folder.ts";
 
 export interface CacheOptions {
   cacheDir: string;
@@ -54,6 +55,13 @@ export async function findOrMake(
   }
 }
 
+/** Removes what processes that were killed while they prepared models have left, here and in the temporary folder. */
+export function removeLeftFiles(cacheDir: string): void {
+  removeAbandonedScratch(cacheDir);
+  const temporaryFolder = temporaryCacheFolder();
+  if (isPrivate(temporaryFolder)) removeAbandonedScratch(temporaryFolder);
+}
+
 /** Whether this is said in the log for the first time. */
 function isNew(log: CacheOptions["log"], line: string): boolean {
   const lines = said.get(log) ?? new Set();
@@ -67,18 +75,27 @@ function isForbidden(error: unknown): boolean {
   return ["EROFS", "EACCES", "EPERM"].includes((error.cause as NodeJS.ErrnoException).code ?? "");
 }
 
+function temporaryCacheFolder(): string {
+  return join(tmpdir(), `bonsai-cache-${userInfo().uid}`);
+}
+
 /**
  * A folder under the system's temporary folder that this user alone can write, made when absent; undefined where that
  * is impossible, or where another user made one of its name.
  */
 function privateTemporaryFolder(): string | undefined {
-  const { uid } = userInfo();
-  const folder = join(tmpdir(), `bonsai-cache-${uid}`);
+  const folder = temporaryCacheFolder();
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const found = lstatSync(folder);
-    return found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o022) === 0)) ? folder : undefined;
   } catch {
     return undefined;
   }
+  return isPrivate(folder) ? folder : undefined;
+}
+
+/** Whether it is a folder, no link to one, that this user alone can write. */
+function isPrivate(folder: string): boolean {
+  const { uid } = userInfo();
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && (uid < 0 || (found.uid === uid && (found.mode & 0o022) === 0));
 }

@@ -18,7 +18,7 @@ export interface ProcessIdentity {
 let own: ProcessIdentity | undefined;
 
 export function ownIdentity(): ProcessIdentity {
-  return (own ??= { machine: machine(), id: process.pid, started: startOf(process.pid) });
+  return (own ??= { machine: machine(), id: process.pid, started: startOf(process.pid) ?? 0 });
 }
 
 /** Whether the process is known to have ended. Nothing is known of a process of another machine. */
@@ -33,6 +33,14 @@ export function hasEnded({ machine: where, id, started }: ProcessIdentity): bool
   return startOf(id) !== started;
 }
 
+/** Holds this thread until a child has ended, at most for `mostMs`: for what must follow its end when this process exits. */
+export function waitForEnd(id: number, mostMs: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const started = startOf(id) ?? 0;
+  const endMs = performance.now() + mostMs;
+  while (performance.now() < endMs && !hasEnded({ machine: ownIdentity().machine, id, started })) Atomics.wait(clock, 0, 0, 5);
+}
+
 function machine(): string {
   return createHash("sha256").update(`${hostname()}\0${processNamespace()}`).digest("hex").slice(0, 8);
 }
@@ -45,11 +53,15 @@ function processNamespace(): string {
   }
 }
 
-/** proc_pid_stat(5), field 22; the name in field 2 may hold spaces and brackets. */
-function startOf(id: number): number {
+/**
+ * proc_pid_stat(5), field 22; the name in field 2 may hold spaces and brackets. A process that has ended, and that its
+ * parent has not asked about yet (field 3 is Z), has none.
+ */
+function startOf(id: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${id}/stat`, "latin1");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : Number(fields[19] ?? 0);
   } catch {
     return 0;
   }

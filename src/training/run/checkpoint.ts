@@ -146,15 +146,15 @@ export function readCheckpoint(path: string): Checkpoint {
   const { stateChecksum, ...progress } = readProgress(path);
   const file = new BoundedFile(join(path, STATE));
   try {
-    // Checkpoints of earlier versions have none.
-    if (stateChecksum !== undefined && checksumOfFile(file.path) !== stateChecksum)
-      throw new BonsaiError("invalid_model_file", `${file.path}: it is damaged: its checksum is not the one in ${PROGRESS}.`);
     const state = new Map<string, StateTensor>();
     for (const { name, dtype, shape, offset, byteLength } of readSafetensorsHeader(file).entries.values()) {
       if (dtype !== "F32")
         throw new BonsaiError("invalid_model_file", `${file.path}: tensor ${JSON.stringify(name)} has type ${dtype}, not F32.`);
       state.set(name, { shape, data: new Float32Array(file.read(offset, byteLength, `tensor ${JSON.stringify(name)}`).buffer) });
     }
+    // Checkpoints of earlier versions have none.
+    if (stateChecksum !== undefined && checksumOfFile(file.path) !== stateChecksum)
+      throw new BonsaiError("invalid_model_file", `${file.path}: it is damaged: its checksum is not the one in ${PROGRESS}.`);
     return { progress, state };
   } finally {
     file.close();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
@@ -109,7 +109,7 @@ describe("a run that was ended", () => {
     // machine.
     for (const step of [3, 6, 17, 31]) await killAt(folder, step);
     // As if the last kill had come while a checkpoint was written.
-    mkdirSync(join(folder, "checkpoints/.step-32.partial"));
+    mkdirSync(join(folder, "checkpoints/.step-32.partial"), { recursive: true });
     await bigramRun(folder, { resume: true });
     assert.deepEqual(bytesOf(folder), bytesOf(whole));
     assert.deepEqual(readdirSync(join(folder, "checkpoints")).toSorted(), ["step-36", "step-40"]);
@@ -192,9 +192,11 @@ describe("a run that was ended", () => {
     );
   });
 
-  test("refuses checkpoints and metrics that were damaged", async () => {
-    const folder = join(root, "damaged");
+  test("refuses its only checkpoint, and metrics, that were damaged", async () => {
+    const folder = join(root, "only-damaged");
     cpSync(whole, folder, { recursive: true });
+    const [other, aside] = [join(folder, "checkpoints/step-36"), join(root, "step-36")];
+    renameSync(other, aside);
     const state = join(folder, "checkpoints/step-40/state.safetensors");
     const bytes = readFileSync(state);
     truncateSync(state, bytes.length - 1);
@@ -203,6 +205,7 @@ describe("a run that was ended", () => {
     writeFileSync(join(folder, "checkpoints/step-40/progress.json"), '{"step": -1}');
     await assertRejected(bigramRun(folder, { resume: true }), "invalid_model_file", /step must be a whole number/);
     rmSync(join(folder, "checkpoints/step-40"), { recursive: true });
+    renameSync(aside, other);
     truncateSync(join(folder, "metrics.jsonl"), 100);
     await assertRejected(bigramRun(folder, { resume: true }), "invalid_model_file", /metrics\.jsonl has 100 bytes/);
   });
