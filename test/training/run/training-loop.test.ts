@@ -287,7 +287,7 @@ describe("a run whose newest checkpoint is damaged", () => {
     const folder = join(root, "all-damaged");
     await stoppedAt(folder, 12);
     for (const step of [8, 12]) flipBit(join(folder, `checkpoints/step-${step}/state.safetensors`));
-    await refusal(bigramRun(folder, { resume: true }), "invalid_model_file", /step-12.*damaged/);
+    await assert.rejects(bigramRun(folder, { resume: true }), { code: "invalid_model_file", message: /step-12.*damaged/ });
     assert.deepEqual(checkpointSteps(join(folder, "checkpoints")), [8, 12]);
   });
 
