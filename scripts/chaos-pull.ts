@@ -1,4 +1,4 @@
-/** @file The pull that chaos kills: `chaos-pull.ts MODELS-FOLDER CATALOG-FILE NAME`, with the endpoint in HF_ENDPOINT. */
+/** @file The pull that chaos kills: `chaos-pull.ts FOLDER CATALOG-FILE NAME`, with the endpoint in HF_ENDPOINT. */
 
 import { readCatalog } from "../src/catalog/catalog.ts";
 import { pullModel } from "../src/catalog/pull.ts";

@@ -35,7 +35,7 @@ export async function runToEnd(words: readonly string[], environment: Readonly<R
   return performance.now() - startMs;
 }
 
-/** Runs it, and kills it after `afterMs` with all processes that it started, unless it ends before. @returns whether it was killed */
+/** Runs it, and kills it after `afterMs` unless it ends before. @returns whether it was killed */
 export async function runAndKill(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,

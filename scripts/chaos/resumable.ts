@@ -1,4 +1,4 @@
-/** @file Chaos of commands that go on where they stopped: they are killed at any moment, once or more, and run again. */
+/** @file Chaos of commands that go on where they stopped: they are killed at any moment, and run again. */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

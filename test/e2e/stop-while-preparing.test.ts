@@ -1,4 +1,4 @@
-/** @file A server that is told to stop, or killed, while it prepares a model: it ends in order and leaves no half-made files. */
+/** @file A server that is told to stop while it prepares a model ends in order and leaves no half-made files. */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";

@@ -119,7 +119,7 @@ function perQuery({ graph, config }: DecoderContext, value: Value, size: Dimensi
   return graph.declare(value, "float32", ["N", config.kvHeads, "G", size]);
 }
 
-/** The parts of x [..., T1 + T2 + S] over the places of the prompt and of the answer. @param shape of x without its last */
+/** The parts of x [..., T1 + T2 + S] over the places of prompt and answer. @param shape of x without its last */
 function emitByPlace(graph: Graph, x: Value, lengths: Value, type: ElementType, shape: readonly Dimension[]): [Value, Value] {
   const parts = graph.ops("Split", [x, lengths], 3, { axis: { int: -1 } }) as [Value, Value, Value];
   const [onPrompt, onAnswer] = parts.map((part, at) => graph.declare(part, type, [...shape, ["T1", "T2", "S"][at] as string]));

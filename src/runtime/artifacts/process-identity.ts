@@ -33,7 +33,7 @@ export function hasEnded({ machine: where, id, started }: ProcessIdentity): bool
   return startOf(id) !== started;
 }
 
-/** Holds this thread until a child has ended, at most for `mostMs`: for what must follow its end when this process exits. */
+/** Holds this thread until a child has ended, at most for `mostMs`: for what must follow its end on exit. */
 export function waitForEnd(id: number, mostMs: number): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
   const started = startOf(id) ?? 0;

@@ -107,7 +107,7 @@ export function removeIncompleteCheckpoints(folder: string): void {
 }
 
 /**
- * The newest checkpoint that `read` can read, and the newer ones that are damaged; undefined where there is none at all.
+ * The newest checkpoint that `read` can read, and the newer ones that are damaged; undefined where there is none.
  * @param folder the run's `checkpoints`
  * @throws BonsaiError as `readCheckpoint` of the newest one, where all are damaged.
  */
