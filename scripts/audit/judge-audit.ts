@@ -30,7 +30,7 @@ interface AuditReport {
   vulnerabilities?: Record<string, { via: (string | Advisory)[] }>;
 }
 
-const refused = ["high", "critical"];
+const refused = new Set(["high", "critical"]);
 
 /**
  * Fails for an advisory of high or critical severity that was not accepted, and for an acceptance without reason and
@@ -51,7 +51,7 @@ export function judgeAudit(output: string, accepted: readonly AcceptedAdvisory[]
     ...accepted.filter((entry) => !isComplete(entry)).map(({ url }) => `${url} is accepted without a reason and a date.`),
     ...accepted.filter(({ url }) => !advisories.has(url)).map(({ url }) => `${url} is accepted and no longer reported: remove it.`),
     ...[...advisories.values()]
-      .filter(({ url, severity }) => refused.includes(severity) && !accepted.some((entry) => entry.url === url))
+      .filter(({ url, severity }) => refused.has(severity) && !accepted.some((entry) => entry.url === url))
       .map(({ url, title, severity, name }) => `${name}: ${title} (${severity}, ${url})`),
   ];
   return {

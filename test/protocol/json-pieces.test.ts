@@ -31,9 +31,18 @@ test("joined, the parts and the pieces are what JSON.stringify writes", () => {
 });
 
 test("no piece of an answer with many log-probabilities is longer than two pieces", () => {
-  const token = { token: "a", bytes: [97], logprob: -1.25, top_logprobs: Array(20).fill({ token: '"', bytes: [34], logprob: -2 }) };
-  const choice = { index: 0, message: { role: "assistant", content: "a".repeat(1000) }, logprobs: { content: Array(2000).fill(token) } };
-  const answer = { id: "x", choices: Array(4).fill(choice) };
+  const token = {
+    token: "a",
+    bytes: [97],
+    logprob: -1.25,
+    top_logprobs: Array.from({ length: 20 }, () => ({ token: '"', bytes: [34], logprob: -2 })),
+  };
+  const choice = {
+    index: 0,
+    message: { role: "assistant", content: "a".repeat(1000) },
+    logprobs: { content: Array.from({ length: 2000 }, () => token) },
+  };
+  const answer = { id: "x", choices: Array.from({ length: 4 }, () => choice) };
   const pieces = [...inPieces(jsonParts(answer))];
   assert.ok(pieces.length > 50);
   assert.ok(pieces.every(({ length }) => length < 2 * pieceLength));

@@ -42,7 +42,7 @@ export class ModelSources {
 /** The state of a file, or of all files of a folder. Without access it is the reason. */
 function stateOf(path: string): string {
   try {
-    const names = statSync(path).isDirectory() ? readdirSync(path).sort() : [""];
+    const names = statSync(path).isDirectory() ? readdirSync(path).toSorted() : [""];
     return JSON.stringify(
       names.map((name) => {
         const { size, mtimeMs, ino } = statSync(join(path, name));

@@ -9,7 +9,7 @@ export function parseJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     try {
-      parse(request, checkedJsonText(body as Buffer, "The body"), done);
+      void parse(request, checkedJsonText(body as Buffer, "The body"), done);
     } catch (error) {
       done(error as Error, undefined);
     }
