@@ -5,10 +5,11 @@
 
 import { Interpreter } from "@huggingface/jinja";
 
-/** Evaluations, turns of loops and elements of ranges: far more than conversations need. */
-const baseSteps = 500_000;
-/** A long conversation may take this many steps for each of its characters. */
-const stepsOfCharacter = 1 / 4;
+/**
+ * Evaluations, turns of loops and elements of ranges: some, more for each message, and more for each character.
+ * Templates of models in use take about a hundred for a message.
+ */
+const [baseSteps, stepsOfMessage, stepsOfCharacter] = [100_000, 1000, 1 / 4];
 /**
  * An operation that reads or makes a string takes one step for this many characters, one over a list for this many
  * elements.
@@ -38,10 +39,13 @@ export class TemplateBudget {
   readonly #most: number;
   #left: number;
 
-  /** @param characters of the conversation and everything else that is given to the template */
-  constructor(characters: number) {
+  /**
+   * @param characters of the conversation and everything else that is given to the template
+   * @param messages how many the conversation has
+   */
+  constructor(characters: number, messages: number) {
     this.maxLength = baseLength + lengthFactor * characters;
-    this.#most = baseSteps + Math.floor(stepsOfCharacter * characters);
+    this.#most = baseSteps + stepsOfMessage * messages + Math.floor(stepsOfCharacter * characters);
     this.#left = this.#most;
   }
 

@@ -63,7 +63,7 @@ export class ChatTemplate {
       ...(options.addGenerationPrompt === undefined ? {} : { add_generation_prompt: options.addGenerationPrompt }),
     };
     try {
-      const budget = new TemplateBudget(charactersOf(variables));
+      const budget = new TemplateBudget(charactersOf(variables), messages.length);
       const environment = createEnvironment(options.now ?? new Date(), budget);
       for (const [name, value] of Object.entries(variables)) environment.set(name, value);
       return String(new BoundedInterpreter(environment, budget).run(this.#program).value);
