@@ -151,18 +151,24 @@ describe("an engine", () => {
     assert.equal(engine.stats().promptTokens, promptTokens + 1);
   });
 
-  test("counts those who wait while others run", async () => {
-    const abort = new AbortController();
-    setMaxListeners(0, abort.signal);
-    const streams = Array.from({ length: roomyLimits.maxSequences / 4 + 2 }, () => failureOf(engine, endless, abort.signal));
-    await until(
-      engine,
-      ({ runningSequences, waitingSequences, waitingRequests }) =>
-        runningSequences === roomyLimits.maxSequences && waitingSequences === 8 && waitingRequests === 2,
-    );
-    abort.abort();
-    for (const { failure } of streams) assert.ok(isCode("cancelled")(await failure));
-    await until(engine, ({ runningSequences, waitingSequences }) => runningSequences === 0 && waitingSequences === 0);
+  test("counts the sequences that have no row and the requests that have no place while others run", async () => {
+    const { maxSequences } = roomyLimits;
+    for (const [n, requests, waiting] of [
+      [4, maxSequences / 4 + 2, { sequences: 8, requests: 0 }],
+      [1, maxSequences + 2, { sequences: 2, requests: 2 }],
+    ] as const) {
+      const abort = new AbortController();
+      setMaxListeners(0, abort.signal);
+      const streams = Array.from({ length: requests }, () => failureOf(engine, { ...endless, n }, abort.signal));
+      await until(
+        engine,
+        ({ runningSequences, waitingSequences, waitingRequests }) =>
+          runningSequences === maxSequences && waitingSequences === waiting.sequences && waitingRequests === waiting.requests,
+      );
+      abort.abort();
+      for (const { failure } of streams) assert.ok(isCode("cancelled")(await failure));
+      await until(engine, ({ runningSequences, waitingSequences }) => runningSequences === 0 && waitingSequences === 0);
+    }
   });
 
   test("streams: the first token arrives before the last is computed", async () => {
