@@ -100,18 +100,30 @@ function floatProducts(context: DecoderContext, query: Value, caches: CacheValue
   const widen = (cache: Value): Value => (cacheType === "float32" ? cache : graph.op("Cast", [cache], { to: { int: 1 } }));
   const { kvHeads, headDim } = config;
   const alpha = { float: 1 / Math.sqrt(headDim) };
-  const [onPromptKeys, onAnswerKeys] = [caches.promptKey, caches.answerKey].map((keys) =>
-    graph.microsoft("FusedMatMul", [query, widen(keys)], { alpha }),
-  ) as [Value, Value];
-  const scores = [perQuery(context, onPromptKeys, "T1"), onAnswerKeys];
+  const scored = (keys: Value): Value => graph.microsoft("FusedMatMul", [query, keys], { alpha });
+  const onPromptKeys = scored(ofEachRow(context, widen(caches.promptKey), query, [headDim, "T1"]));
+  const scores = [perQuery(context, onPromptKeys, "T1"), scored(widen(caches.answerKey))];
   const sums = (weights: Value, lengths: Value): Value[] => {
     const [onPrompt, onAnswer] = emitByPlace(graph, weights, lengths, "float32", ["N", kvHeads, "G"]);
     return [
-      perQuery(context, graph.op("MatMul", [onPrompt, widen(caches.promptValue)]), headDim),
+      perQuery(context, graph.op("MatMul", [onPrompt, ofEachRow(context, widen(caches.promptValue), query, ["T1", headDim])]), headDim),
       graph.op("MatMul", [onAnswer, widen(caches.answerValue)]),
     ];
   };
   return { scores, sums };
+}
+
+/**
+ * A cache that rows share, once for each row, where there is but one head. ONNX Runtime folds the rows of queries over
+ * one matrix into one product, and a product of one row sums in another order than one of several: an answer would
+ * depend on how many rows step together. With more query heads a product has several rows always.
+ */
+function ofEachRow({ graph, config }: DecoderContext, cache: Value, query: Value, sizes: readonly Dimension[]): Value {
+  if (config.heads > 1) return cache;
+  const rows = graph.once("query_rows", () =>
+    graph.op("Concat", [graph.op("Shape", [query], { start: { int: 0 }, end: { int: 1 } }), graph.int64s(1, 1, 1)], { axis: { int: 0 } }),
+  );
+  return graph.declare(graph.op("Expand", [cache, rows]), "float32", ["N", 1, ...sizes]);
 }
 
 /** Declares the shape of a float value that has a row for each query. G is R: the head names its own rows R. */

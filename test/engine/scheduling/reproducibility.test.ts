@@ -74,15 +74,18 @@ describe("an answer's bytes", () => {
     ...parts,
   });
 
-  test("are the same for each of n as for one with that candidate's seed", async () => {
-    for (const n of [2, 3, 4, 6]) {
-      const request = sampled(90, { n });
-      const together = await run(new EngineLoop([model], roomyLimits), request);
-      for (const [index, sequence] of together.sequences.entries()) {
-        const alone = await run(new EngineLoop([model], roomyLimits), { ...request, n: 1, seed: candidateSeed(request.seed, index) });
-        assert.deepEqual(alone.sequences[0], sequence);
+  test("are the same for each of n as for one with that candidate's seed, in a model with one head too", async () => {
+    const oneHead = { heads: 1, keyValueHeads: 1, headDim: 64, contextLength: 1024 };
+    for (const served of [model, await loadTiny(folder, oneHead, { quantization: "fp32" })]) {
+      for (const n of [2, 3, 4, 6]) {
+        const request = sampled(90, { n });
+        const together = await run(new EngineLoop([served], roomyLimits), request);
+        for (const [index, sequence] of together.sequences.entries()) {
+          const alone = await run(new EngineLoop([served], roomyLimits), { ...request, n: 1, seed: candidateSeed(request.seed, index) });
+          assert.deepEqual(alone.sequences[0], sequence);
+        }
+        assert.equal(new Set(together.sequences.map(({ tokenIds }) => tokenIds.join())).size, n);
       }
-      assert.equal(new Set(together.sequences.map(({ tokenIds }) => tokenIds.join())).size, n);
     }
   });
 
