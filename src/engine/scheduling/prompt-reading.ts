@@ -11,7 +11,7 @@ export interface PromptListener {
 
 interface Job {
   readonly id: number;
-  /** Of its request: they count as waiting. */
+  /** The sequences of its request, which count as waiting. */
   readonly sequences: number;
   readonly work: Sliced<number[]>;
   readonly listener: PromptListener;

@@ -6,7 +6,7 @@
  * prompts into chunks between decode steps is that of Sarathi-Serve (Agrawal et al. 2024, arXiv 2403.02310, section
  * 4.2).
  *
- * Of the prompts of all models, the one with the fewest chunks left goes first: shortest remaining processing time,
+ * The prompt with the fewest chunks left, of all models, goes first: shortest remaining processing time,
  * which has the least mean time of all orders (Schrage 1968, "A proof of the optimality of the shortest remaining
  * processing time discipline"). It alone would starve long prompts, so every fourth chunk goes to the prompt that has
  * waited longest for one. Hence, counted in turns of prefill:

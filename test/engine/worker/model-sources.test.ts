@@ -14,6 +14,15 @@ import { requestFor, roomyLimits } from "../answers.ts";
 
 const root = temporaryFolder();
 
+const optionsFor = (path: string, lines: string[]): EngineOptions => ({
+  ...roomyLimits,
+  models: [{ id: "tiny", path }],
+  quantization: "fp32",
+  cacheDir: join(root, "cache"),
+  threads: 1,
+  log: (line) => lines.push(line),
+});
+
 const turn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function tokensOf(engine: Engine): Promise<number[]> {
@@ -67,17 +76,9 @@ test("the engine logs and counts a change, answers as before, and takes a new fi
   const path = join(root, "changing");
   writeTinyModel(path, { seed: 1 });
   const lines: string[] = [];
-  const options: EngineOptions = {
-    ...roomyLimits,
-    models: [{ id: "tiny", path }],
-    quantization: "fp32",
-    cacheDir: join(root, "cache"),
-    threads: 1,
-    log: (line) => lines.push(line),
-  };
   t.mock.timers.enable({ apis: ["setInterval"] });
   const started = nextComputeWorker();
-  const engine = await startEngine(options);
+  const engine = await startEngine(optionsFor(path, lines));
   t.after(async () => engine.close());
   const { fingerprint } = engine.models[0]!;
   const before = await tokensOf(engine);
@@ -108,14 +109,7 @@ test("an engine whose worker fails eight times in a row starts no other, and say
   writeTinyModel(path);
   const lines: string[] = [];
   const started = nextComputeWorker();
-  const engine = await startEngine({
-    ...roomyLimits,
-    models: [{ id: "tiny", path }],
-    quantization: "fp32",
-    cacheDir: join(root, "cache"),
-    threads: 1,
-    log: (line) => lines.push(line),
-  });
+  const engine = await startEngine(optionsFor(path, lines));
   t.after(async () => engine.close());
   renameSync(path, `${path}.away`);
   t.mock.timers.enable({ apis: ["setTimeout"] });
