@@ -48,6 +48,8 @@ export class Admission<T extends Reservation> {
   #waiting: Waiting<T>[] = [];
   readonly #running = new Set<T>();
   #runningBytes = 0;
+  /** Whether a request came or freed something since the queue was last looked through. The engine asks every turn. */
+  #hasChanged = false;
 
   /** @param rowsOf rows that must be free of the `maxSequences` so that a request can start; one for each sequence */
   constructor(limits: AdmissionLimits, bytesOf: ReservedBytes<T>, rowsOf = ({ sequences }: T): number => sequences) {
@@ -100,10 +102,13 @@ export class Admission<T extends Reservation> {
     const queued = this.#queuedAfter(request);
     if (queued > maxQueuedSequences) throw overloaded(queued - request.sequences, this.#limits);
     this.#waiting.push({ request, overtaken: 0 });
+    this.#hasChanged = true;
   }
 
   /** Takes the requests that can start now off the queue, in order, and reserves what they may need. */
   admit(): T[] {
+    if (!this.#hasChanged) return [];
+    this.#hasChanged = false;
     const { starting, waiting } = this.#select(this.#waiting);
     this.#waiting = waiting;
     for (const request of starting) this.#running.add(request);
@@ -115,10 +120,12 @@ export class Admission<T extends Reservation> {
   sequenceEnded(request: T): void {
     if (!this.#running.has(request) || request.sequences === 0) return;
     request.sequences--;
+    this.#hasChanged = true;
   }
 
   /** Frees all that a request has reserved, or takes it out of the queue. */
   remove(request: T): void {
+    this.#hasChanged = true;
     this.#waiting = this.#waiting.filter((waiting) => waiting.request !== request);
     if (this.#running.delete(request)) this.#runningBytes = this.#bytesOf([...this.#running]);
   }
